@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * greenwave.h: quality of service for a program's own sockets.
+ *
+ * Open the subsystem, put a socket into a flow, and the packets that the socket sends to the flow's
+ * destination are marked from the next packet on. When the socket closes, the flow is removed, the
+ * handle is closed or the process dies, all of it ends at once.
+ *
+ *	struct gw *gw;
+ *	uint32_t id;
+ *	struct gw_flow_options opt = GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE);
+ *
+ *	if (gw_open(&gw, NULL) == 0 && gw_flow_add(gw, fd, NULL, 0, &opt, &id) == 0)
+ *		...	// every packet of fd to its peer is now voice
+ *	gw_close(gw);
+ *
+ * Rules that hold for every function, unless its comment says otherwise:
+ *
+ *  - Errors: 0 is success, a negative errno is failure (enumerated below); nothing is half done after a
+ *    failure, and output parameters are not written. errno itself is not part of the interface.
+ *  - Threads: every function may be called from any thread, also on the same handle at the same time,
+ *    except that gw_close() must be the last call on a handle.
+ *  - Ownership: memory that a caller passes in is read during the call only. The library never keeps a
+ *    descriptor that was passed to it, and never changes its flags.
+ *  - fork(): a child must not use its parent's handles and gets -ECHILD; its exit does not disturb them.
+ *  - The library starts no thread and installs no signal handler. (The embedded engine, used when no
+ *    daemon is reachable, is one thread with every signal blocked.)
+ *
+ * Errors common to all functions that talk to the engine:
+ *  -ESHUTDOWN   the daemon went away; close the handle, open a new one and add the flows again
+ *  -ECHILD      the handle belongs to the parent of this process
+ *  -ECANCELED   the handle was ended by another thread
+ *  -EINVAL      an argument is malformed
+ *  -ENOENT      no such flow of this handle, or the socket is not part of it
+ *  -ENOTSOCK    the descriptor is not an open socket
+ *  -EAFNOSUPPORT / -EPROTONOSUPPORT  not an IPv4 or IPv6 socket / neither TCP nor UDP
+ *  -EACCES      the caller lacks the privilege
+ *  -ENOBUFS     a limit is reached (flows per user, flows in all)
+ *  -EOPNOTSUPP  this host, or this kind of flow, cannot do that
+ *  -EXDEV       the socket lives in another network namespace than the daemon
+ *  -ENOMEM
+ */
+#ifndef GREENWAVE_H
+#define GREENWAVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gw; /* a handle: the owner of flows */
+
+/* ---- traffic classes ---- */
+
+/* The six classes, in the order and with the numbers of QOS_TRAFFIC_TYPE (qos2.h). */
+enum gw_class {
+	GW_CLASS_BEST_EFFORT = 0, /* no mark; an application's own mark is left alone */
+	GW_CLASS_BACKGROUND = 1,
+	GW_CLASS_EXCELLENT_EFFORT = 2,
+	GW_CLASS_AUDIO_VIDEO = 3,
+	GW_CLASS_VOICE = 4,
+	GW_CLASS_CONTROL = 5
+};
+#define GW_CLASS_COUNT 6
+
+/* "best-effort", "background", ... ; NULL for a number that is no class. Static storage. */
+const char *gw_class_name(enum gw_class traffic_class);
+
+/* Reads a class name (exact spelling). -EINVAL if it is none. */
+int gw_class_parse(const char *name, enum gw_class *ret_class);
+
+/* ---- opening and closing ---- */
+
+enum gw_mode {
+	GW_MODE_AUTO = 0,     /* the daemon if it is reachable, else the embedded engine */
+	GW_MODE_DAEMON = 1,   /* the daemon only */
+	GW_MODE_EMBEDDED = 2  /* the engine inside this process only */
+};
+
+struct gw_event;
+
+/* Structures that callers fill begin with their size, so that old programs work with new libraries. */
+struct gw_open_options {
+	size_t size;
+	enum gw_mode mode;       /* AUTO obeys GREENWAVE_MODE=auto|daemon|embedded in the environment */
+	const char *socket_path; /* NULL: GREENWAVE_SOCKET, else /run/greenwave/socket */
+	const char *api;         /* shown by `greenwave list`: "native" if NULL; at most 15 bytes */
+	/*
+	 * Called for each event, with no lock held, by whichever thread is inside a function of this
+	 * handle when the event arrives. It must not call gw_close(). NULL: events are queued for
+	 * gw_event_next().
+	 */
+	void (*on_event)(const struct gw_event *event, void *user_data);
+	void *user_data;
+};
+
+/*
+ * Opens the subsystem. `options` may be NULL.
+ * Errors: -EINVAL; -ENOENT, -ECONNREFUSED (or another error of connect(2)) when only the daemon would do
+ * and none answers within 4 s: -ETIMEDOUT; -ELIBACC when the embedded engine is needed and not installed;
+ * -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS.
+ */
+int gw_open(struct gw **ret_gw, const struct gw_open_options *options);
+
+/*
+ * Ends everything the handle owns: pending operations and calls blocked in other threads complete with
+ * -ECANCELED, flows are removed, the next packet of their sockets is unmarked and the sockets keep working.
+ * Complete when it returns. Later calls on the handle return -ECANCELED; only gw_close() remains to be
+ * called. For wrappers whose callers may still be inside other functions of the handle.
+ */
+void gw_end(struct gw *gw);
+
+/*
+ * gw_end(), then frees the handle. No other thread may be inside a function of it any more, or call one.
+ * NULL is allowed. Always returns NULL.
+ */
+struct gw *gw_close(struct gw *gw);
+
+/* ---- flows ---- */
+
+/* gw_flow_options.flags */
+#define GW_FLOW_ADAPTIVE 0x1u		 /* unmarked until a rate is accepted; one socket only */
+#define GW_FLOW_KEEP_ON_DISCONNECT 0x2u	 /* connect(AF_UNSPEC) does not end it */
+#define GW_FLOW_KEEP_WHEN_CLOSED 0x4u	 /* the id stays valid after its last socket closed */
+#define GW_FLOW_REQUIRE_DESTINATION 0x8u /* -EDESTADDRREQ for an unconnected socket without destination */
+
+#define GW_DSCP_FROM_CLASS (-1)
+
+struct gw_flow_options {
+	size_t size;
+	enum gw_class traffic_class;
+	uint32_t flags;
+	int32_t dscp; /* 0..63, privileged; or GW_DSCP_FROM_CLASS */
+};
+#define GW_FLOW_OPTIONS(...) \
+	{ .size = sizeof(struct gw_flow_options), .dscp = GW_DSCP_FROM_CLASS, __VA_ARGS__ }
+
+/*
+ * Puts a socket into a new flow. `destination` NULL means the peer of a connected socket; for an
+ * unconnected socket it means everything the socket sends. The socket must be an IPv4 or IPv6, TCP or UDP
+ * socket. A connected socket's destination, if given, must be its peer (-EINVAL).
+ * `options` NULL is best effort. *ret_id is a host-wide identifier, never 0.
+ * Further errors: -EDESTADDRREQ; -ENETUNREACH, -EHOSTUNREACH (no route); -EACCES (dscp without privilege).
+ */
+int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination, socklen_t destination_len,
+		const struct gw_flow_options *options, uint32_t *ret_id);
+
+/* Adds a further socket, or a further destination of the same one, to a flow that is not adaptive. */
+int gw_flow_attach(struct gw *gw, uint32_t id, int fd, const struct sockaddr *destination,
+		   socklen_t destination_len);
+
+/* Takes a socket out of a flow, with all its destinations. The last one ends the flow. */
+int gw_flow_detach(struct gw *gw, uint32_t id, int fd);
+
+/* Ends a flow. Marks are gone, and operations pending on it are completed, before this returns. */
+int gw_flow_remove(struct gw *gw, uint32_t id);
+
+/* Changes the class. An explicit DSCP set before is forgotten, the rate is kept. */
+int gw_flow_set_class(struct gw *gw, uint32_t id, enum gw_class traffic_class);
+
+/* Sets an explicit DSCP 0..63: root, CAP_NET_ADMIN or an administrators' group; else -EACCES. */
+int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp);
+
+enum gw_shaping {
+	GW_SHAPE_ONLY = 0,	     /* delay the excess, no marks */
+	GW_SHAPE_AND_MARK = 1,	     /* delay the excess, mark all */
+	GW_SHAPE_MARK_CONFORMANT = 2 /* send all at once, mark what conforms */
+};
+
+#define GW_RATE_NONE 0u		      /* no shaping and no marks */
+#define GW_RATE_MINIMUM 0xffffffffu   /* a small default reservation; never delays anything */
+
+/*
+ * Sets the flow's rate in bits per second, IP and transport headers included. `reason` (0..4) is recorded
+ * only. -EOPNOTSUPP: nothing here can shape this flow (see `greenwave doctor`); the flow is as before.
+ * -EDQUOT: the path does not have it.
+ */
+int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping, uint32_t reason);
+
+struct gw_flow_info {
+	size_t size;
+	uint32_t id;
+	uint32_t flags;
+	enum gw_class traffic_class;
+	int32_t dscp_set;	     /* the explicit DSCP, or GW_DSCP_FROM_CLASS */
+	uint64_t rate_bps;	     /* last accepted, 0 if none */
+	enum gw_shaping shaping;
+	uint32_t sockets;	     /* (socket, destination) pairs in force */
+	uint32_t conformant_dscp;    /* what packets get now */
+	uint32_t nonconformant_dscp; /* what excess packets get */
+	uint32_t conformant_priority;    /* 802.1p */
+	uint32_t nonconformant_priority;
+};
+
+/* Reads a flow. Administrators may read any flow of the host, others only their own handle's. */
+int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info);
+
+struct gw_path_info {
+	size_t size;
+	int capacity_known, available_known, rtt_known;
+	uint64_t capacity_bps;	/* of the narrowest link */
+	uint64_t available_bps; /* currently unused; 0 means congested */
+	uint32_t rtt_us;
+};
+
+#define GW_PATH_FRESH 0x1u
+
+/*
+ * What is known of the path of an adaptive flow. -ENODATA: nothing yet, ask again; -EOPNOTSUPP: it cannot
+ * be measured, or the flow is not adaptive; with GW_PATH_FRESH also -EAGAIN and -ETIMEDOUT.
+ */
+int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_path_info *ret_info);
+
+enum gw_condition {
+	GW_CONDITION_CONGESTED = 0,
+	GW_CONDITION_UNCONGESTED = 1,
+	GW_CONDITION_AVAILABLE = 2 /* the total rate `target_bps` has become attainable */
+};
+
+/*
+ * Asks to be told, once, when the path of an adaptive flow is in a condition. Returns 0 if it holds
+ * already, 1 if the request is pending: then an event GW_EVENT_COMPLETED with this `token` follows.
+ * The token is the caller's own and must be unique among the handle's pending requests (-EBUSY).
+ * -EEXIST: such a request is pending on the flow already.
+ */
+int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
+		   uint64_t token);
+
+/* Completes a pending request with -ECANCELED. -ENOENT: nothing is pending under this token. */
+int gw_cancel(struct gw *gw, uint64_t token);
+
+/* Announces, or takes back, a host that may soon receive adaptive flows. The port is ignored. */
+int gw_track_start(struct gw *gw, const struct sockaddr *host, socklen_t host_len);
+int gw_track_stop(struct gw *gw, const struct sockaddr *host, socklen_t host_len);
+
+/*
+ * Writes up to `capacity` identifiers of all flows of the host, ascending, and their true number to
+ * *ret_count. Needs an administrator (-EACCES).
+ */
+int gw_flow_enumerate(struct gw *gw, uint32_t *ids, size_t capacity, size_t *ret_count);
+
+/* ---- programs ---- */
+
+/*
+ * Moves the calling process into a control group of its own, whose packets, its children's and
+ * theirs included, get the class until the last process of it has ended. For `greenwave run`.
+ * -EOPNOTSUPP: needs the daemon, with its kernel datapath.
+ */
+int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *ret_id);
+
+/* ---- seeing ---- */
+
+enum gw_flow_state {
+	GW_FLOW_ACTIVE = 0,    /* in force */
+	GW_FLOW_UNMARKED = 1,  /* adaptive, waiting for a rate */
+	GW_FLOW_SHADOWED = 2,  /* a later flow has the same socket and destination */
+	GW_FLOW_CLOSED = 3     /* its socket is gone; the identifier is still held */
+};
+const char *gw_flow_state_name(enum gw_flow_state state);
+
+/* One socket and destination of one flow, or one program (socket_cookie 0). */
+struct gw_flow_record {
+	size_t size;
+	uint32_t id;
+	uint32_t uid;
+	int32_t pid;
+	int32_t protocol; /* IPPROTO_TCP, IPPROTO_UDP; 0: any */
+	enum gw_class traffic_class;
+	enum gw_flow_state state;
+	int32_t dscp; /* the mark on the wire now; -1: left alone */
+	uint64_t rate_bps;
+	uint64_t socket_cookie;
+	struct sockaddr_storage local;	     /* family AF_UNSPEC: none */
+	struct sockaddr_storage destination; /* likewise: everything the socket sends */
+	char comm[16];
+	char api[16];
+};
+
+/*
+ * Calls `visit` for each flow that the caller may see (its own user's; administrators: all), in ascending
+ * order of identifiers. A nonzero return of `visit` stops and is returned. `visit` must not use `gw`.
+ */
+#define GW_LIST_CLOSED 0x1u /* also flows whose socket is gone */
+int gw_list(struct gw *gw, uint32_t flags,
+	    int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data);
+
+struct gw_status {
+	size_t size;
+	enum gw_mode mode;	 /* who serves this handle: DAEMON or EMBEDDED */
+	char version[32];
+	uint64_t flows;		 /* in force */
+	uint64_t kernel_entries; /* read from the kernel at this moment */
+};
+int gw_status(struct gw *gw, struct gw_status *ret_status);
+
+enum gw_fact_kind {
+	GW_FACT_MECHANISM = 0, /* value "yes" or "no"; note: why, and what its absence costs */
+	GW_FACT_COUNTER = 1,   /* value: a decimal number */
+	GW_FACT_LIMITATION = 2 /* value: one sentence about what this host cannot do */
+};
+
+/* Calls `visit` for each mechanism, counter and limitation of the serving host; as gw_list(). */
+int gw_facts(struct gw *gw,
+	     int (*visit)(enum gw_fact_kind kind, const char *name, const char *value, const char *note,
+			  void *user_data),
+	     void *user_data);
+
+/* ---- events ---- */
+
+enum gw_event_type {
+	GW_EVENT_COMPLETED = 1,	   /* a gw_flow_notify() ended: token, status 0 or a negative errno */
+	GW_EVENT_FLOW_ADDED = 2,   /* after gw_watch() */
+	GW_EVENT_FLOW_CHANGED = 3, /* after gw_watch() */
+	GW_EVENT_FLOW_ENDED = 4,   /* after gw_watch(), and for each own flow that ended without being asked */
+	GW_EVENT_LOST = 5,	   /* `lost` events did not fit, the caller read too slowly */
+	GW_EVENT_DISCONNECTED = 6  /* the daemon went away: every flow of the handle has ended */
+};
+
+struct gw_event {
+	size_t size;
+	enum gw_event_type type;
+	int status;
+	uint64_t token;
+	uint64_t lost;
+	uint64_t time_us;  /* since the epoch */
+	char reason[24];   /* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ... */
+	struct gw_flow_record flow;
+};
+
+/* Asks for events about every flow that the caller may see. */
+int gw_watch(struct gw *gw);
+
+/* A descriptor that polls readable while events may be waiting. Owned by the handle: do not close it. */
+int gw_event_fd(const struct gw *gw);
+
+/*
+ * Takes one event. Returns 1 with an event, 0 if none came within `timeout_ms` (-1: no limit, 0: no wait).
+ * With on_event set, the callback has taken it and *ret_event is not written.
+ */
+int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event);
+
+/* The version of the library, "0.1.0". */
+const char *gw_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

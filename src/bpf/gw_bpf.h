@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * gw_bpf.h: the contract between the eBPF programs and user space. Types and constants only; both sides
+ * include it and both check the layout.
+ *
+ * | map     | key               | value             | written by               | read by        | leaves when                |
+ * |---------|-------------------|-------------------|--------------------------|----------------|----------------------------|
+ * | sockets | socket cookie     | struct gw_socket  | user; release, tracing   | mark           | close, shutdown, or engine |
+ * |         |                   |                   | programs delete          |                |                            |
+ * | dests   | struct gw_destkey | struct gw_verdict | user                     | mark           | engine; unreachable as     |
+ * |         |                   |                   |                          |                | soon as its socket left    |
+ * | groups  | cgroup id         | struct gw_group   | user                     | mark           | engine (group is empty)    |
+ * | frags   | struct gw_fragkey | struct gw_verdict | mark (first fragments)   | mark (others)  | LRU                        |
+ * | links   | interface index   | struct gw_link    | user                     | user (restart) | detach                     |
+ * | stats   | enum gw_stat      | u64, per CPU      | mark                     | user           | never                      |
+ * | closes  | ring buffer       | struct gw_close   | release, tracing         | user           | consumed                   |
+ *
+ * A socket has at most one entry in `sockets`. Most flows have one destination (the peer of a connected
+ * socket), so the first destination lies in that entry and the common packet costs one lookup; further
+ * ones are in `dests`, looked at only if `more` says there are some. Deleting the one entry ends the
+ * marks of all destinations at once, which is what lets the kernel do it inside close().
+ */
+#ifndef GW_BPF_H
+#define GW_BPF_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define GW_BPF_ABI 1 /* in gw_settings; a daemon does not adopt pins of another number */
+
+/* A destination as it stands in the packet. IPv4 is ::ffff:a.b.c.d. All in network byte order except scope. */
+struct gw_dest {
+	__u8 addr[16];
+	__be16 port;
+	__u16 set;   /* 1: this is a destination. 0: empty slot */
+	__u32 scope; /* interface index for link-local (unicast and multicast), else 0 */
+};
+
+/* What happens to a packet. */
+#define GW_VERDICT_VALID 0x01
+#define GW_VERDICT_SET_DSCP 0x02
+#define GW_VERDICT_SET_PRIORITY 0x04
+
+struct gw_verdict {
+	__u32 flow_id;
+	__u8 flags;
+	__u8 dscp;     /* 0..63 */
+	__u8 priority; /* skb->priority 0..7 */
+	__u8 traffic_class;
+};
+
+/* The kernel ends the entry by itself when ... (it always does at release) */
+#define GW_SOCKET_END_ON_SHUTDOWN 0x1   /* sending was shut down */
+#define GW_SOCKET_END_ON_DISCONNECT 0x2 /* disconnected, or the TCP state became CLOSE */
+
+struct gw_socket {
+	struct gw_dest first;
+	struct gw_verdict first_verdict; /* for `first`, if first.set */
+	struct gw_verdict any_verdict;	 /* for every destination that has none of its own, if valid */
+	__u32 more;			 /* entries of this socket in `dests` */
+	__u32 flags;
+};
+
+struct gw_destkey {
+	__u64 cookie;
+	struct gw_dest dest;
+};
+
+struct gw_group {
+	struct gw_verdict verdict;
+};
+
+struct gw_fragkey {
+	__u64 cookie;
+	__u8 addr[16];
+	__u32 id; /* IPv4 identification or IPv6 fragment identification, as in the packet */
+	__u32 protocol;
+};
+
+struct gw_link {
+	__u32 priority;
+	__u32 handle;
+	__u32 made_clsact; /* 1: clsact was not there before us */
+	__u32 pad;
+};
+
+enum gw_stat {
+	GW_STAT_PACKETS,   /* seen by the mark program */
+	GW_STAT_MANAGED,   /* matched a flow */
+	GW_STAT_REWRITTEN, /* DSCP changed in the header */
+	GW_STAT_FRAGMENTS, /* non-first fragments that found their datagram */
+	GW_STAT_COUNT
+};
+
+/* Why the kernel ended a socket's service, or what it saw; user space does the bookkeeping. */
+enum gw_close_cause {
+	GW_CLOSE_RELEASED = 1,	 /* last copy of the socket closed, or its process died */
+	GW_CLOSE_SHUTDOWN = 2,	 /* `how` holds SHUT_RD, SHUT_WR or SHUT_RDWR */
+	GW_CLOSE_DISCONNECT = 3, /* connect(AF_UNSPEC), or TCP state CLOSE */
+};
+
+struct gw_close {
+	__u64 cookie;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 cause;
+	__u32 how;
+	__u32 removed; /* 1: the entry in `sockets` was deleted by the kernel */
+	__u32 pad;
+};
+
+/* One element, key 0: what the programs may know at run time. Written by user space. */
+struct gw_settings {
+	__u32 abi;
+	__u32 groups;	   /* entries in `groups`; 0 spares the lookup */
+	__u32 group_level; /* depth of our control groups below the cgroup v2 root */
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct gw_dest) == 24, "layout");
+_Static_assert(sizeof(struct gw_verdict) == 8, "layout");
+_Static_assert(sizeof(struct gw_socket) == 48, "layout");
+_Static_assert(sizeof(struct gw_destkey) == 32, "layout");
+_Static_assert(sizeof(struct gw_fragkey) == 32, "layout");
+_Static_assert(sizeof(struct gw_close) == 32, "layout");
+_Static_assert(sizeof(struct gw_settings) == 16, "layout");
+
+#endif

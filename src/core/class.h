@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * class.h: traffic classes and the marks they put on packets (spec/qwave.md §6.1), per profile.
+ */
+#ifndef GW_CORE_CLASS_H
+#define GW_CORE_CLASS_H
+
+#include <greenwave.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a packet gets. The DSCP is a 6-bit value; the shifted byte exists only where a header is written. */
+struct mark {
+	bool set_dscp;
+	bool set_priority;
+	uint8_t dscp;	  /* 0..63 */
+	uint8_t priority; /* 802.1p user priority, also skb->priority: 0..7 */
+};
+
+#define DSCP_MAX 63
+#define DSCP_NONE (-1) /* in a profile: the class leaves the field alone */
+
+/* DSCP per class, DSCP_NONE or 0..63. */
+struct mark_profile {
+	int8_t dscp[GW_CLASS_COUNT];
+};
+
+extern const struct mark_profile mark_profile_windows; /* the default: 8, 40, 40, 56, 56 */
+extern const struct mark_profile mark_profile_rfc4594;
+
+/* Finds "windows" or "rfc4594"; NULL if unknown. */
+const struct mark_profile *mark_profile_find(const char *name);
+
+bool class_is_valid(uint32_t traffic_class);
+const char *class_name(enum gw_class traffic_class);
+int class_parse(const char *name, enum gw_class *ret_class);
+
+/* The mark of a class under a profile. */
+struct mark class_mark(const struct mark_profile *profile, enum gw_class traffic_class);
+
+/* The same with an explicit DSCP in place of the class's own; 802.1p is unaffected (spec/qwave.md §5.5). */
+struct mark class_mark_with_dscp(const struct mark_profile *profile, enum gw_class traffic_class, uint8_t dscp);
+
+/* What excess packets get: none, but a background flow keeps its own (spec/qwave.md §7.3). */
+struct mark class_mark_nonconformant(const struct mark_profile *profile, enum gw_class traffic_class);
+
+#endif
