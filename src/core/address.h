@@ -33,8 +33,8 @@ bool address_is_unspecified(const struct address *address); /* 0.0.0.0 or :: */
 bool address_is_multicast(const struct address *address);   /* and limited broadcast */
 bool address_is_link_local(const struct address *address);  /* IPv6 fe80::/10 and multicast scope 1, 2 */
 
-/* "192.0.2.1:5060", "[2001:db8::1]:5060", "[fe80::1%2]:5060"; returns `buf`. */
-#define ADDRESS_TEXT_LEN 64
+/* "192.0.2.1:5060", "[2001:db8::1]:5060", "[fe80::1%2]:5060", "none"; returns `buf`. */
+#define ADDRESS_TEXT_LEN 72
 const char *address_format(const struct address *address, char buf[static ADDRESS_TEXT_LEN]);
 
 #endif

@@ -25,7 +25,22 @@ struct mark_profile {
 	int8_t dscp[GW_CLASS_COUNT];
 };
 
-extern const struct mark_profile mark_profile_windows; /* the default: 8, 40, 40, 56, 56 */
+/*
+ * The classes under both profiles; the 802.1p column is the same for both (spec/qwave.md §6.1).
+ *
+ * | class            | windows (default) | rfc4594, and its service class there | 802.1p |
+ * |------------------|-------------------|--------------------------------------|--------|
+ * | best-effort      | -                 | -                                    | -      |
+ * | background       | 8  (CS1)          | 8  (CS1), low-priority data §4.10    | 2      |
+ * | excellent-effort | 40 (CS5)          | 18 (AF21), low-latency data §4.7     | 5      |
+ * | audio-video      | 40 (CS5)          | 34 (AF41), multimedia conf. §4.3     | 5      |
+ * | voice            | 56 (CS7)          | 46 (EF), telephony §4.1              | 7      |
+ * | control          | 56 (CS7)          | 40 (CS5), signaling §4.2             | 7      |
+ *
+ * Control is CS5 and not CS6: RFC 4594 §3 keeps CS6 and CS7 for the network's own routing, and an edge
+ * that follows it resets or drops them when they come from a host.
+ */
+extern const struct mark_profile mark_profile_windows;
 extern const struct mark_profile mark_profile_rfc4594;
 
 /* Finds "windows" or "rfc4594"; NULL if unknown. */
@@ -41,7 +56,11 @@ struct mark class_mark(const struct mark_profile *profile, enum gw_class traffic
 /* The same with an explicit DSCP in place of the class's own; 802.1p is unaffected (spec/qwave.md §5.5). */
 struct mark class_mark_with_dscp(const struct mark_profile *profile, enum gw_class traffic_class, uint8_t dscp);
 
-/* What excess packets get: none, but a background flow keeps its own (spec/qwave.md §7.3). */
+/*
+ * What excess packets get (spec/qwave.md §7.3): 0 in both fields, written, so that an application's own
+ * mark does not promote them. Background keeps its own, since 0 would be a promotion; best effort, which
+ * marks nothing, leaves the excess alone too.
+ */
 struct mark class_mark_nonconformant(const struct mark_profile *profile, enum gw_class traffic_class);
 
 #endif
