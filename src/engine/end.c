@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * end.c: the one way out. Every reason for ending service comes through engine_end(): a closed, shut down or
+ * disconnected socket, a removed flow, a closed handle, a dead owner, a program whose last process has ended,
+ * an administrator's word, the end of the engine itself.
+ *
+ * | reason        | what is in the scope                      | flow with GW_FLOW_KEEP_WHEN_CLOSED          |
+ * |---------------|-------------------------------------------|---------------------------------------------|
+ * | removed       | a flow, or one socket of it               | ends with its last socket                   |
+ * | handle-closed, owner-died, stopped | all of an owner      | ends                                        |
+ * | closed, shutdown, disconnected     | a socket             | stays, without entries (qwave.md §12)       |
+ * | group-empty   | a program's flow                          | ends                                        |
+ * | revoked       | a flow                                    | ends                                        |
+ */
+#include <errno.h>
+
+#include "engine/internal.h"
+
+static const char *const end_reason_names[] = {
+	[END_REMOVED] = "removed",
+	[END_HANDLE_CLOSED] = "handle-closed",
+	[END_OWNER_DIED] = "owner-died",
+	[END_CLOSED] = "closed",
+	[END_SHUTDOWN] = "shutdown",
+	[END_DISCONNECTED] = "disconnected",
+	[END_GROUP_EMPTY] = "program-ended",
+	[END_REVOKED] = "revoked",
+	[END_STOPPED] = "stopped",
+};
+_Static_assert(sizeof(end_reason_names) / sizeof(end_reason_names[0]) == END_REASON_COUNT, "every reason");
+
+const char *end_reason_name(enum end_reason reason)
+{
+	return end_reason_names[reason];
+}
+
+/* Did this happen to the socket, rather than to the flow? Then a flow that wants to may outlive it. */
+static bool reason_is_of_socket(enum end_reason reason)
+{
+	return reason == END_CLOSED || reason == END_SHUTDOWN || reason == END_DISCONNECTED;
+}
+
+/* Those who asked for the end know of it; others are told even if they do not watch. */
+static struct owner *owner_to_tell(const struct flow *flow, enum end_reason reason)
+{
+	bool asked = reason == END_REMOVED || reason == END_HANDLE_CLOSED || reason == END_OWNER_DIED;
+
+	return asked || flow->owner->program ? NULL : flow->owner;
+}
+
+static void flow_end(struct engine *engine, struct flow *flow)
+{
+	struct owner *owner = flow->owner;
+
+	flow_complete_ops(engine, flow, -ECANCELED);
+	flow_free(engine, flow);
+	engine->counters.flows_ended++;
+	if (owner->program)
+		owner_free(owner);
+}
+
+static void entry_end(struct engine *engine, struct entry *entry, enum end_reason reason)
+{
+	struct flow *flow = entry->flow;
+	struct slot *slot = entry->slot;
+	bool last = flow->n_entries == 1;
+
+	tell_watchers(engine, last ? owner_to_tell(flow, reason) : NULL,
+		      last ? GW_EVENT_FLOW_ENDED : GW_EVENT_FLOW_CHANGED, end_reason_name(reason), flow, entry);
+	slot_drop(engine, slot, entry);
+	entry_free(engine, entry);
+	slot_release(engine, slot);
+	engine->counters.ended_by[reason]++;
+}
+
+/* Ends the entries of a flow, those of `only` if it is given, and the flow itself if it has come to its end. */
+static unsigned end_flow(struct engine *engine, struct flow *flow, const struct sock *only,
+			 enum end_reason reason)
+{
+	struct entry *entry, *next;
+	unsigned ended = 0;
+
+	DL_FOREACH_SAFE2(flow->entries, entry, next, flow_next) {
+		if (only && entry->slot->sock != only)
+			continue;
+		entry_end(engine, entry, reason);
+		ended++;
+	}
+	if (flow->entries || (reason_is_of_socket(reason) && (flow->flags & GW_FLOW_KEEP_WHEN_CLOSED)))
+		return ended;
+	if (flow->group) {
+		tell_watchers(engine, owner_to_tell(flow, reason), GW_EVENT_FLOW_ENDED, end_reason_name(reason),
+			      flow, NULL);
+		engine->counters.ended_by[reason]++;
+	}
+	flow_end(engine, flow);
+	return ended + 1;
+}
+
+/* Does the event of the socket concern this flow? Flows of this stage only send. */
+static bool socket_event_ends(const struct flow *flow, unsigned directions, enum end_reason reason)
+{
+	if (!(directions & DIRECTION_SEND))
+		return false;
+	return reason != END_DISCONNECTED || !(flow->flags & GW_FLOW_KEEP_ON_DISCONNECT);
+}
+
+static struct flow *sock_first_flow(const struct sock *sock, unsigned directions, enum end_reason reason)
+{
+	struct slot *slot;
+	struct entry *entry;
+
+	DL_FOREACH(sock->slots, slot) {
+		DL_FOREACH2(slot->entries, entry, slot_next) {
+			if (socket_event_ends(entry->flow, directions, reason))
+				return entry->flow;
+		}
+	}
+	return NULL;
+}
+
+static unsigned end_sock(struct engine *engine, uint64_t cookie, unsigned directions, enum end_reason reason)
+{
+	struct flow *flow;
+	struct sock *sock;
+	unsigned ended = 0;
+
+	/* The sock goes with its last entry: look it up anew each time round. */
+	while ((sock = sock_find(engine, cookie)) && (flow = sock_first_flow(sock, directions, reason)))
+		ended += end_flow(engine, flow, sock, reason);
+	return ended;
+}
+
+unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum end_reason reason,
+		    uint64_t now_us)
+{
+	unsigned directions = scope->directions ? scope->directions : DIRECTION_BOTH;
+	struct flow *flow, *next;
+	unsigned ended = 0;
+
+	(void)now_us; /* signalled endings will need it: tears are sent at a time */
+	if (scope->flow)
+		return end_flow(engine, scope->flow, scope->sock, reason);
+	if (scope->sock)
+		return end_sock(engine, scope->sock->cookie, directions, reason);
+	if (scope->owner) {
+		bool program = scope->owner->program;
+
+		DL_FOREACH_SAFE2(scope->owner->flows, flow, next, owner_next) {
+			ended += end_flow(engine, flow, NULL, reason);
+			if (program)
+				break; /* its owner has gone with its only flow */
+		}
+	}
+	return ended;
+}
+
+unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions, enum end_reason reason,
+			   uint64_t now_us)
+{
+	struct sock *sock = sock_find(engine, cookie);
+
+	if (!sock)
+		return 0;
+	return engine_end(engine, &(struct end_scope){ .sock = sock, .directions = directions }, reason, now_us);
+}
+
+unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason, uint64_t now_us)
+{
+	struct flow *flow;
+
+	DL_FOREACH(engine->flows, flow) {
+		if (flow->group == group)
+			return engine_end(engine, &(struct end_scope){ .flow = flow }, reason, now_us);
+	}
+	return 0;
+}

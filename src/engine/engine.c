@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.c: an engine's life, its configuration and its clock.
+ */
+#include <stdlib.h>
+
+#include "engine/internal.h"
+
+#define DEFAULT_DISCOVERY_US UINT64_C(10000000) /* spec/qwave.md §5.6: 232 turns into 50 after 10 s */
+
+void engine_config_default(struct engine_config *ret_config)
+{
+	*ret_config = (struct engine_config){
+		.profile = mark_profile_windows,
+		.max_flows = 131072,
+		.max_flows_per_user = 10000,
+		.max_ops_per_owner = 4096,
+		.first_flow_id = 1,
+		.discovery_us = DEFAULT_DISCOVERY_US,
+	};
+}
+
+struct engine *engine_new(const struct engine_ports *ports, const struct engine_config *config)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->ports = *ports;
+	engine->config = *config;
+	engine->next_id = config->first_flow_id;
+	return engine;
+}
+
+struct engine *engine_free(struct engine *engine)
+{
+	struct owner *owner, *next;
+
+	if (!engine)
+		return NULL;
+	DL_FOREACH_SAFE(engine->owners, owner, next) {
+		/* A program's owner goes with its flow. */
+		bool program = owner->program;
+
+		engine_end(engine, &(struct end_scope){ .owner = owner }, END_STOPPED, 0);
+		if (!program)
+			owner_free(owner);
+	}
+	free(engine);
+	return NULL;
+}
+
+void engine_reconfigure(struct engine *engine, const struct engine_config *config)
+{
+	struct flow *flow;
+
+	engine->config.profile = config->profile;
+	engine->config.marks_ignored = config->marks_ignored;
+	engine->config.max_flows = config->max_flows;
+	engine->config.max_flows_per_user = config->max_flows_per_user;
+	engine->config.max_ops_per_owner = config->max_ops_per_owner;
+	DL_FOREACH(engine->flows, flow)
+		flow_reapply(engine, flow);
+}
+
+const struct engine_counters *engine_counters(const struct engine *engine)
+{
+	return &engine->counters;
+}
+
+uint64_t engine_flows_in_force(const struct engine *engine)
+{
+	return engine->in_force;
+}
+
+uint64_t engine_next_deadline_us(const struct engine *engine)
+{
+	return engine->unknown_paths ? engine->unknown_paths->deadline_us : UINT64_MAX;
+}
+
+/* A path that stayed silent is not waited for any longer: requests on it end as on any path without support. */
+static void path_give_up(struct engine *engine, struct path *path)
+{
+	struct flow *flow, *next;
+
+	DL_DELETE(engine->unknown_paths, path);
+	path->state = PATH_STATE_UNSUPPORTED;
+	DL_FOREACH_SAFE(engine->flows, flow, next) {
+		if (flow->path == path)
+			flow_complete_ops(engine, flow, -EOPNOTSUPP);
+	}
+}
+
+void engine_tick(struct engine *engine, uint64_t now_us)
+{
+	while (engine->unknown_paths && engine->unknown_paths->deadline_us <= now_us)
+		path_give_up(engine, engine->unknown_paths);
+}
+
+void engine_each_socket(struct engine *engine,
+			int (*visit)(uint64_t cookie, int family, int protocol, const struct address *local,
+				     const struct address *peer, void *user_data),
+			void *user_data)
+{
+	struct sock *sock, *next;
+
+	HASH_ITER(hh, engine->socks, sock, next) {
+		if (visit(sock->cookie, sock->family, sock->protocol, &sock->local, &sock->peer, user_data) != 0)
+			return;
+	}
+}

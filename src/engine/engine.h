@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h: owners, sockets, flows, and the one way out.
+ *
+ * An owner is one handle of one program (one connection). It owns flows. A flow holds entries; an entry is
+ * one socket together with one destination (or with every destination). Entries of different flows may
+ * name the same socket and destination: the newest that lays claim is in force, the others are shadowed and
+ * come back in turn when it ends. A flow made by engine_run() has a control group in place of sockets.
+ *
+ *	owner 1--* flow 1--* entry *--1 slot *--1 sock
+ *	                \--* op (a request that waits for a condition of the path)
+ *
+ * Whatever ends service, and for whatever reason, goes through engine_end(). It is idempotent: what has
+ * ended already is not in its scope any more.
+ *
+ * The engine makes no system call and reads no clock. Time comes in as `now_us`; the kernel is behind
+ * datapath/datapath.h and struct engine_ports. One thread uses an engine at a time.
+ *
+ * Errors are negative errnos, with the meanings that include/greenwave.h gives them.
+ */
+#ifndef GW_ENGINE_H
+#define GW_ENGINE_H
+
+#include <greenwave.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/address.h"
+#include "core/class.h"
+#include "datapath/datapath.h"
+
+struct engine;
+struct owner;
+struct flow;
+struct sock;
+
+/* ---- what the host provides ---- */
+
+/* What a host reads from a descriptor that a caller passed. */
+struct engine_socket {
+	int fd; /* valid during the call */
+	uint64_t cookie;
+	int family;   /* AF_INET or AF_INET6: of the socket, not of its packets */
+	int protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	struct address local;
+	struct address peer; /* AF_UNSPEC: not connected */
+	int bound_ifindex;
+};
+
+struct engine_route {
+	bool on_link; /* no gateway between; the host itself counts */
+};
+
+struct engine_owner_info {
+	uint32_t uid;
+	int32_t pid;
+	char comm[16];
+	char api[16];
+};
+
+/* A flow of one owner as others see it, and what happened to it. */
+struct engine_flow_event {
+	enum gw_event_type type;
+	const char *reason;
+	struct gw_flow_record record;
+};
+
+struct engine_ports {
+	void *user_data;
+	const struct datapath_ops *datapath;
+	void *datapath_data;
+
+	/* Is there a way to `destination`? 0, or -ENETUNREACH, -EHOSTUNREACH, -ENETDOWN. */
+	int (*route)(void *user_data, const struct address *destination, const struct engine_socket *socket,
+		     struct engine_route *ret_route);
+
+	/* A descriptor of the socket, if the request in hand brought one; else -1. */
+	int (*descriptor)(void *user_data, uint64_t cookie);
+
+	/* Asked each time, so that the answer is of now. */
+	bool (*is_administrator)(void *user_data, const struct owner *owner);
+
+	/* Puts the owner's process into a control group of its own; -EOPNOTSUPP where there is none. */
+	int (*group_create)(void *user_data, const struct owner *owner, uint64_t *ret_group);
+	void (*group_end)(void *user_data, uint64_t group);
+
+	/* A pending request of the owner has ended. */
+	void (*completed)(void *user_data, struct owner *owner, uint64_t token, int status);
+
+	/* Something happened to a flow that `owner` watches. */
+	void (*flow_event)(void *user_data, struct owner *owner, const struct engine_flow_event *event);
+};
+
+struct engine_config {
+	struct mark_profile profile;
+	bool marks_ignored; /* every request succeeds, no mark is applied (spec/qwave.md §6.3) */
+	uint32_t max_flows;
+	uint32_t max_flows_per_user; /* does not bind root */
+	uint32_t max_entries_per_flow;
+	uint32_t max_ops_per_owner;
+	uint32_t first_flow_id;
+	uint64_t discovery_us; /* how long an unanswered on-link path stays unknown */
+};
+
+void engine_config_default(struct engine_config *ret_config);
+
+/* `ports` is copied. NULL if memory is short. */
+struct engine *engine_new(const struct engine_ports *ports, const struct engine_config *config);
+struct engine *engine_free(struct engine *engine); /* ends everything with END_STOPPED */
+
+/* New limits and profile; flows in force get their new marks. */
+void engine_reconfigure(struct engine *engine, const struct engine_config *config);
+
+/* The next time at which engine_tick() has something to do; UINT64_MAX: never. */
+uint64_t engine_next_deadline_us(const struct engine *engine);
+void engine_tick(struct engine *engine, uint64_t now_us);
+
+/* ---- owners ---- */
+
+int engine_owner_add(struct engine *engine, const struct engine_owner_info *info, void *host_data,
+		     struct owner **ret_owner);
+const struct engine_owner_info *owner_info(const struct owner *owner);
+void *owner_host_data(const struct owner *owner);
+void owner_set_api(struct owner *owner, const char *api);
+void owner_watch(struct owner *owner);
+
+/* Ends everything of the owner, then frees it. */
+void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us);
+
+/* ---- the one way out ---- */
+
+enum end_reason {
+	END_REMOVED,	  /* the owner asked: detach or remove */
+	END_HANDLE_CLOSED, /* the owner closed its handle */
+	END_OWNER_DIED,	  /* its connection or its process is gone */
+	END_CLOSED,	  /* the last copy of the socket was closed */
+	END_SHUTDOWN,	  /* the socket was shut down in the direction */
+	END_DISCONNECTED, /* the socket was disconnected */
+	END_GROUP_EMPTY,  /* the last process of a program's control group has ended */
+	END_REVOKED,	  /* an administrator took it back */
+	END_STOPPED	  /* the engine stops */
+};
+#define END_REASON_COUNT 9
+const char *end_reason_name(enum end_reason reason); /* "closed", "owner-died" ... */
+
+/* What ends: everything that matches all members that are set. */
+struct end_scope {
+	struct owner *owner;
+	struct flow *flow;
+	struct sock *sock;
+	unsigned directions; /* DIRECTION_*; 0 means both */
+};
+
+/*
+ * Ends service. Marks stop, pending requests of flows that end complete with -ECANCELED, watchers are told.
+ * A flow ends with its last entry, except that one with GW_FLOW_KEEP_WHEN_CLOSED outlives its sockets.
+ * Returns how many entries and flows ended.
+ */
+unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum end_reason reason,
+		    uint64_t now_us);
+
+/* The same for what the host knows by other names. Unknown ones are fine: then nothing is left to end. */
+unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions, enum end_reason reason,
+			   uint64_t now_us);
+unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason, uint64_t now_us);
+
+/* ---- flows: what owners ask for ---- */
+
+struct flow_request {
+	enum gw_class traffic_class;
+	uint32_t flags; /* GW_FLOW_* */
+	int32_t dscp;	/* 0..63 or GW_DSCP_FROM_CLASS */
+};
+
+/*
+ * Adds a socket to flow *flow_id of the owner, or to a new flow if that is 0. `destination` NULL: the peer,
+ * or everything if not connected.
+ */
+int engine_add(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
+	       const struct address *destination, const struct flow_request *request, uint32_t *flow_id,
+	       uint64_t now_us);
+int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
+	       uint32_t *ret_flow_id, uint64_t now_us);
+
+/* Takes back a program's flow that an earlier engine left in force; nobody owns it but its processes. */
+int engine_adopt_group(struct engine *engine, uint64_t group, const struct datapath_treatment *treatment,
+		       const struct engine_owner_info *info, uint64_t now_us);
+
+int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie, uint64_t now_us);
+int engine_remove(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t now_us);
+int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_id, enum gw_class traffic_class,
+		     uint64_t now_us);
+int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t dscp,
+		    uint64_t now_us);
+int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
+		    uint32_t shaping, uint32_t reason, uint64_t now_us);
+int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id, struct gw_flow_info *ret_info);
+int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t flags,
+		      struct gw_path_info *ret_info, uint64_t now_us);
+
+/* 0: the condition holds already. 1: pending, ports->completed() follows. */
+int engine_notify(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t condition,
+		  uint64_t target_bps, uint64_t token, uint64_t now_us);
+int engine_cancel(struct engine *engine, struct owner *owner, uint64_t token);
+
+int engine_track(struct engine *engine, struct owner *owner, const struct address *host, bool start,
+		 uint64_t now_us);
+
+/* ---- seeing ---- */
+
+/* The smallest identifier above `after` that `owner` may see, or 0. All of the host: administrators only. */
+uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after);
+
+/*
+ * Visits the records of one flow: one for each entry, or one without addresses. Returns what `visit` returns
+ * if that is not 0. -ENOENT: no such flow, or `owner` may not see it.
+ */
+int engine_flow_records(struct engine *engine, struct owner *owner, uint32_t flow_id,
+			int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data);
+
+struct engine_counters {
+	uint64_t flows_added, flows_ended, entries_added;
+	uint64_t ended_by[END_REASON_COUNT]; /* entries */
+	uint64_t refused_limit, refused_policy, refused_datapath;
+	uint64_t ops_started, ops_completed, ops_canceled;
+};
+const struct engine_counters *engine_counters(const struct engine *engine);
+uint64_t engine_flows_in_force(const struct engine *engine);
+
+/* Calls `visit` for every managed socket, for hosts that must poll them. A nonzero return stops. */
+void engine_each_socket(struct engine *engine,
+			int (*visit)(uint64_t cookie, int family, int protocol, const struct address *local,
+				     const struct address *peer, void *user_data),
+			void *user_data);
+
+#endif

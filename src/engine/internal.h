@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h: the engine's objects, shared by the files of this folder and by nobody else.
+ *
+ * Ownership: an engine owns its owners, an owner its flows and ops, a flow its entries. Slots and socks exist
+ * for as long as an entry uses them. Paths are shared by adaptive flows and counted.
+ */
+#ifndef GW_ENGINE_INTERNAL_H
+#define GW_ENGINE_INTERNAL_H
+
+/* A table that cannot grow is an error like any other, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((void)(element))
+#include <uthash.h>
+#include <utlist.h>
+
+#include "engine/engine.h"
+
+/* What one user has in all; bounded by the policy. */
+struct user {
+	uint32_t uid;
+	uint32_t owners;
+	uint32_t flows;
+	uint32_t entries;
+	UT_hash_handle hh;
+};
+
+struct owner {
+	struct engine *engine;
+	struct engine_owner_info info;
+	void *host_data;
+	struct user *user;
+	struct flow *flows;
+	struct op *ops; /* by token */
+	uint32_t n_ops;
+	bool watching;
+	bool program; /* stands for the processes of one control group; ends with its one flow */
+	struct owner *prev, *next;
+};
+
+/* What an owner has asked of a flow; replaced as a whole, so that a failed change leaves no trace. */
+struct flow_settings {
+	enum gw_class traffic_class;
+	int32_t dscp; /* or GW_DSCP_FROM_CLASS */
+	uint64_t rate_bps;
+	enum gw_shaping shaping;
+	uint32_t rate_reason;
+	bool rate_cleared; /* rate 0 was asked for: no marks until something is set again */
+};
+
+struct flow {
+	uint32_t id;
+	uint32_t flags; /* GW_FLOW_* */
+	struct owner *owner;
+	struct flow_settings settings;
+	struct entry *entries;
+	uint32_t n_entries;
+	struct op *ops;
+	uint64_t group;	   /* control group of a program; 0: sockets */
+	struct path *path; /* adaptive flows */
+	struct flow *owner_prev, *owner_next;
+	struct flow *prev, *next; /* of the engine, ascending by id */
+	UT_hash_handle hh;	  /* by id */
+};
+
+struct entry {
+	struct flow *flow;
+	struct slot *slot;
+	struct entry *flow_prev, *flow_next;
+	struct entry *slot_prev, *slot_next; /* in the order in which they were added */
+};
+
+struct slot_key {
+	uint64_t cookie;
+	struct address destination; /* all zero: every destination */
+};
+
+/* One destination of one socket, and the flows that lay claim to it. */
+struct slot {
+	struct slot_key key;
+	struct sock *sock;
+	struct entry *entries;
+	struct entry *in_force; /* what the datapath has now; NULL: nothing */
+	struct slot *prev, *next;
+	UT_hash_handle hh;
+};
+
+struct sock {
+	uint64_t cookie;
+	int family;
+	int protocol;
+	struct address local;
+	struct address peer;
+	uint32_t n_keep; /* entries whose flow outlives a disconnect */
+	struct slot *slots;
+	UT_hash_handle hh;
+};
+
+/* A request that waits for a condition of a path. */
+struct op {
+	uint64_t token;
+	struct owner *owner;
+	struct flow *flow;
+	enum gw_condition condition;
+	uint64_t target_bps;
+	struct op *prev, *next; /* of the flow */
+	UT_hash_handle hh;	/* of the owner */
+};
+
+enum path_state {
+	PATH_STATE_UNKNOWN,    /* on-link, nothing heard from it yet */
+	PATH_STATE_UNSUPPORTED /* cannot be measured: off-link, or silent for the whole discovery time */
+};
+
+struct path_key {
+	uint8_t addr[16];
+	uint32_t scope;
+};
+
+struct path {
+	struct path_key key;
+	uint32_t refs;
+	enum path_state state;
+	uint64_t deadline_us; /* of PATH_STATE_UNKNOWN */
+	struct path *prev, *next; /* of those unknown, ascending by deadline */
+	UT_hash_handle hh;
+};
+
+struct engine {
+	struct engine_ports ports;
+	struct engine_config config;
+	struct engine_counters counters;
+	struct owner *owners;
+	uint32_t watchers;
+	struct user *users;
+	struct flow *flows_by_id;
+	struct flow *flows; /* ascending */
+	uint32_t n_flows;
+	uint32_t n_entries;
+	uint64_t in_force; /* flows with an entry or a group */
+	uint32_t next_id;
+	struct slot *slots;
+	struct sock *socks;
+	struct path *paths;
+	struct path *unknown_paths;
+};
+
+/* owner.c */
+struct owner *owner_new(struct engine *engine, const struct engine_owner_info *info);
+void owner_free(struct owner *owner);
+
+/* socket.c: socks, slots and what stands in the datapath */
+struct sock *sock_find(struct engine *engine, uint64_t cookie);
+int slot_obtain(struct engine *engine, const struct engine_socket *socket, const struct address *destination,
+		struct slot **ret_slot);
+void slot_release(struct engine *engine, struct slot *slot); /* frees it, and its sock, if unused */
+int slot_refresh(struct engine *engine, struct slot *slot, bool reapply);
+void slot_clear(struct engine *engine, struct slot *slot);
+void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
+
+/* flow.c */
+struct flow *flow_find(const struct engine *engine, uint32_t id);
+int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id, struct flow **ret_flow);
+bool flow_claims(const struct flow *flow);
+void flow_treatment(const struct engine *engine, const struct flow *flow,
+		    struct datapath_treatment *ret_treatment);
+int flow_reapply(struct engine *engine, struct flow *flow);
+bool flow_is_in_force(const struct flow *flow);
+void flow_free(struct engine *engine, struct flow *flow);
+void entry_free(struct engine *engine, struct entry *entry); /* takes it out of its flow */
+void group_target(const struct flow *flow, struct datapath_target *ret_target);
+
+/* path.c */
+int path_obtain(struct engine *engine, const struct address *destination, bool on_link, uint64_t now_us,
+		struct path **ret_path);
+void path_release(struct engine *engine, struct path *path);
+void op_complete(struct engine *engine, struct op *op, int status);
+void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
+
+/* record.c */
+void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
+		 struct gw_flow_record *ret_record);
+bool flow_is_visible(const struct engine *engine, const struct owner *viewer, const struct flow *flow);
+void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type, const char *reason,
+		   const struct flow *flow, const struct entry *entry);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * owner.c: owners, and the users they are counted against.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/internal.h"
+
+static struct user *user_obtain(struct engine *engine, uint32_t uid)
+{
+	struct user *user;
+
+	HASH_FIND(hh, engine->users, &uid, sizeof(uid), user);
+	if (!user) {
+		user = calloc(1, sizeof(*user));
+		if (!user)
+			return NULL;
+		user->uid = uid;
+		HASH_ADD(hh, engine->users, uid, sizeof(user->uid), user);
+		if (!user->hh.tbl) {
+			free(user);
+			return NULL;
+		}
+	}
+	user->owners++;
+	return user;
+}
+
+static void user_release(struct engine *engine, struct user *user)
+{
+	if (--user->owners > 0)
+		return;
+	HASH_DEL(engine->users, user);
+	free(user);
+}
+
+struct owner *owner_new(struct engine *engine, const struct engine_owner_info *info)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+
+	if (!owner)
+		return NULL;
+	owner->user = user_obtain(engine, info->uid);
+	if (!owner->user) {
+		free(owner);
+		return NULL;
+	}
+	owner->engine = engine;
+	owner->info = *info;
+	DL_APPEND(engine->owners, owner);
+	return owner;
+}
+
+/* The owner has nothing left: engine_end() has seen to that. */
+void owner_free(struct owner *owner)
+{
+	struct engine *engine = owner->engine;
+
+	if (owner->watching)
+		engine->watchers--;
+	DL_DELETE(engine->owners, owner);
+	user_release(engine, owner->user);
+	free(owner);
+}
+
+int engine_owner_add(struct engine *engine, const struct engine_owner_info *info, void *host_data,
+		     struct owner **ret_owner)
+{
+	struct owner *owner = owner_new(engine, info);
+
+	if (!owner)
+		return -ENOMEM;
+	owner->host_data = host_data;
+	*ret_owner = owner;
+	return 0;
+}
+
+void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us)
+{
+	owner->host_data = NULL; /* nobody is there to be told */
+	engine_end(engine, &(struct end_scope){ .owner = owner }, END_OWNER_DIED, now_us);
+	owner_free(owner);
+}
+
+const struct engine_owner_info *owner_info(const struct owner *owner)
+{
+	return &owner->info;
+}
+
+void *owner_host_data(const struct owner *owner)
+{
+	return owner->host_data;
+}
+
+void owner_set_api(struct owner *owner, const char *api)
+{
+	snprintf(owner->info.api, sizeof(owner->info.api), "%s", api);
+}
+
+void owner_watch(struct owner *owner)
+{
+	if (!owner->watching)
+		owner->engine->watchers++;
+	owner->watching = true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c: flows as others see them: listing, and telling those who watch.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+static enum gw_flow_state entry_state(const struct flow *flow, const struct entry *entry)
+{
+	if (flow->group)
+		return GW_FLOW_ACTIVE;
+	if (!entry)
+		return GW_FLOW_CLOSED;
+	if (!flow_claims(flow))
+		return GW_FLOW_UNMARKED;
+	return entry->slot->in_force == entry ? GW_FLOW_ACTIVE : GW_FLOW_SHADOWED;
+}
+
+void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
+		 struct gw_flow_record *ret_record)
+{
+	const struct engine_owner_info *info = &flow->owner->info;
+	struct datapath_treatment treatment;
+
+	flow_treatment(engine, flow, &treatment);
+	*ret_record = (struct gw_flow_record){
+		.size = sizeof(*ret_record),
+		.id = flow->id,
+		.uid = info->uid,
+		.pid = info->pid,
+		.traffic_class = flow->settings.traffic_class,
+		.state = entry_state(flow, entry),
+		.rate_bps = flow->settings.rate_bps,
+	};
+	ret_record->dscp = -1;
+	if (ret_record->state == GW_FLOW_ACTIVE && treatment.mark.set_dscp)
+		ret_record->dscp = treatment.mark.dscp;
+	memcpy(ret_record->comm, info->comm, sizeof(ret_record->comm));
+	memcpy(ret_record->api, info->api, sizeof(ret_record->api));
+	if (entry) {
+		const struct slot *slot = entry->slot;
+
+		ret_record->protocol = slot->sock->protocol;
+		ret_record->socket_cookie = slot->sock->cookie;
+		address_to_sockaddr(&slot->sock->local, &ret_record->local);
+		address_to_sockaddr(&slot->key.destination, &ret_record->destination);
+	}
+}
+
+bool flow_is_visible(const struct engine *engine, const struct owner *viewer, const struct flow *flow)
+{
+	return flow->owner->info.uid == viewer->info.uid ||
+	       engine->ports.is_administrator(engine->ports.user_data, viewer);
+}
+
+/* Tells everyone who watches, and `also`, if it does not. */
+void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type, const char *reason,
+		   const struct flow *flow, const struct entry *entry)
+{
+	struct engine_flow_event event = { .type = type, .reason = reason };
+	struct owner *owner;
+
+	if (engine->watchers == 0 && !also)
+		return;
+	record_flow(engine, flow, entry, &event.record);
+	if (engine->watchers > 0) {
+		DL_FOREACH(engine->owners, owner) {
+			if (owner->watching && owner->host_data && flow_is_visible(engine, owner, flow))
+				engine->ports.flow_event(engine->ports.user_data, owner, &event);
+		}
+	}
+	if (also && !also->watching && also->host_data)
+		engine->ports.flow_event(engine->ports.user_data, also, &event);
+}
+
+uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after)
+{
+	struct flow *flow = after ? flow_find(engine, after) : NULL;
+
+	if (flow)
+		return flow->next ? flow->next->id : 0;
+	/* The flow of the last step has ended since. */
+	DL_FOREACH(engine->flows, flow) {
+		if (flow->id > after)
+			return flow->id;
+	}
+	return 0;
+}
+
+int engine_flow_records(struct engine *engine, struct owner *owner, uint32_t flow_id,
+			int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data)
+{
+	struct flow *flow = flow_find(engine, flow_id);
+	struct gw_flow_record record;
+	struct entry *entry;
+	int r;
+
+	if (!flow || !flow_is_visible(engine, owner, flow))
+		return -ENOENT;
+	if (!flow->entries) {
+		record_flow(engine, flow, NULL, &record);
+		return visit(&record, user_data);
+	}
+	DL_FOREACH2(flow->entries, entry, flow_next) {
+		record_flow(engine, flow, entry, &record);
+		r = visit(&record, user_data);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
