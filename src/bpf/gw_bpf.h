@@ -3,22 +3,28 @@
  * gw_bpf.h: the contract between the eBPF programs and user space. Types and constants only; both sides
  * include it and both check the layout.
  *
- * | map     | key               | value             | written by               | read by        | leaves when                |
- * |---------|-------------------|-------------------|--------------------------|----------------|----------------------------|
- * | sockets | socket cookie     | struct gw_socket  | user; release, tracing   | mark           | close, shutdown, or engine |
- * |         |                   |                   | programs delete          |                |                            |
- * | dests   | struct gw_destkey | struct gw_verdict | user                     | mark           | engine; unreachable as     |
- * |         |                   |                   |                          |                | soon as its socket left    |
- * | groups  | cgroup id         | struct gw_group   | user                     | mark           | engine (group is empty)    |
- * | frags   | struct gw_fragkey | struct gw_verdict | mark (first fragments)   | mark (others)  | LRU                        |
- * | links   | interface index   | struct gw_link    | user                     | user (restart) | detach                     |
- * | stats   | enum gw_stat      | u64, per CPU      | mark                     | user           | never                      |
- * | closes  | ring buffer       | struct gw_close   | release, tracing         | user           | consumed                   |
+ * | map      | key               | value              | written by              | read by        | leaves when                |
+ * |----------|-------------------|--------------------|-------------------------|----------------|----------------------------|
+ * | sockets  | socket cookie     | struct gw_socket   | user; release, tracing  | mark           | close, shutdown, or engine |
+ * |          |                   |                    | programs delete         |                |                            |
+ * | dests    | struct gw_destkey | struct gw_destval  | user                    | mark           | engine; unreachable as     |
+ * |          |                   |                    |                         |                | soon as its socket left    |
+ * | groups   | cgroup id         | struct gw_group    | user                    | mark           | engine (group is empty)    |
+ * | frags    | struct gw_fragkey | struct gw_verdict  | mark (first fragments)  | mark (others)  | LRU                        |
+ * | links    | interface index   | struct gw_link     | user                    | user (restart) | detach                     |
+ * | stats    | 0                 | struct gw_stats,   | mark                    | user           | never                      |
+ * |          |                   | per CPU            |                         |                |                            |
+ * | settings | 0                 | struct gw_settings | user; `lost`: release   | all            | never                      |
+ * |          |                   |                    | and tracing programs    |                |                            |
+ * | closes   | ring buffer       | struct gw_close    | release, tracing        | user           | consumed                   |
  *
  * A socket has at most one entry in `sockets`. Most flows have one destination (the peer of a connected
  * socket), so the first destination lies in that entry and the common packet costs one lookup; further
  * ones are in `dests`, looked at only if `more` says there are some. Deleting the one entry ends the
  * marks of all destinations at once, which is what lets the kernel do it inside close().
+ *
+ * Entries carry the generation of the daemon that wrote them, so that a restarted daemon tells its own
+ * from its predecessor's, and leftovers in `dests` never answer for a socket entered anew.
  */
 #ifndef GW_BPF_H
 #define GW_BPF_H
@@ -35,9 +41,9 @@ struct gw_dest {
 	__be16 port;
 	__u16 set;   /* 1: this is a destination. 0: empty slot */
 	__u32 scope; /* interface index for link-local (unicast and multicast), else 0 */
-};
+} __attribute__((aligned(8)));
 
-/* What happens to a packet. */
+/* What happens to a packet. Valid without a SET flag: it is left alone, and nothing else is looked up. */
 #define GW_VERDICT_VALID 0x01
 #define GW_VERDICT_SET_DSCP 0x02
 #define GW_VERDICT_SET_PRIORITY 0x04
@@ -48,7 +54,7 @@ struct gw_verdict {
 	__u8 dscp;     /* 0..63 */
 	__u8 priority; /* skb->priority 0..7 */
 	__u8 traffic_class;
-};
+} __attribute__((aligned(8)));
 
 /* The kernel ends the entry by itself when ... (it always does at release) */
 #define GW_SOCKET_END_ON_SHUTDOWN 0x1   /* sending was shut down */
@@ -59,12 +65,19 @@ struct gw_socket {
 	struct gw_verdict first_verdict; /* for `first`, if first.set */
 	struct gw_verdict any_verdict;	 /* for every destination that has none of its own, if valid */
 	__u32 more;			 /* entries of this socket in `dests` */
-	__u32 flags;
+	__u16 flags;			 /* GW_SOCKET_* */
+	__u16 generation;
 };
 
 struct gw_destkey {
 	__u64 cookie;
 	struct gw_dest dest;
+};
+
+struct gw_destval {
+	struct gw_verdict verdict;
+	__u32 generation; /* counts only if it is that of the entry in `sockets` */
+	__u32 pad;
 };
 
 struct gw_group {
@@ -93,6 +106,10 @@ enum gw_stat {
 	GW_STAT_COUNT
 };
 
+struct gw_stats {
+	__u64 count[GW_STAT_COUNT];
+};
+
 /* Why the kernel ended a socket's service, or what it saw; user space does the bookkeeping. */
 enum gw_close_cause {
 	GW_CLOSE_RELEASED = 1,	 /* last copy of the socket closed, or its process died */
@@ -100,29 +117,45 @@ enum gw_close_cause {
 	GW_CLOSE_DISCONNECT = 3, /* connect(AF_UNSPEC), or TCP state CLOSE */
 };
 
+/* Which program saw it; one ending may be seen by several. */
+enum gw_origin {
+	GW_ORIGIN_RELEASE = 1,
+	GW_ORIGIN_STATE = 2,
+	GW_ORIGIN_SHUTDOWN = 3,
+	GW_ORIGIN_DISCONNECT = 4,
+};
+
 struct gw_close {
 	__u64 cookie;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u32 cause;
+	__u32 cause;   /* enum gw_close_cause */
 	__u32 how;
 	__u32 removed; /* 1: the entry in `sockets` was deleted by the kernel */
-	__u32 pad;
+	__u32 origin;  /* enum gw_origin */
 };
 
-/* One element, key 0: what the programs may know at run time. Written by user space. */
+/* One element, key 0, mapped into user space. */
 struct gw_settings {
 	__u32 abi;
-	__u32 groups;	   /* entries in `groups`; 0 spares the lookup */
-	__u32 group_level; /* depth of our control groups below the cgroup v2 root */
-	__u32 pad;
+	__u32 groups;	     /* entries in `groups`; 0 spares the lookup */
+	__u32 group_level;   /* depth of our control groups below the root of the hierarchy */
+	__u32 generation;    /* of the daemon now in charge: 1..65535 */
+	__u64 netns_cookie;  /* the network namespace served; namespaces' inode numbers are used again */
+	__u64 lost;	     /* closes that found `closes` full; user space must look at its sockets itself */
 };
 
 _Static_assert(sizeof(struct gw_dest) == 24, "layout");
 _Static_assert(sizeof(struct gw_verdict) == 8, "layout");
 _Static_assert(sizeof(struct gw_socket) == 48, "layout");
 _Static_assert(sizeof(struct gw_destkey) == 32, "layout");
+_Static_assert(sizeof(struct gw_destval) == 16, "layout");
 _Static_assert(sizeof(struct gw_fragkey) == 32, "layout");
+_Static_assert(sizeof(struct gw_link) == 16, "layout");
+_Static_assert(sizeof(struct gw_stats) == 32, "layout");
 _Static_assert(sizeof(struct gw_close) == 32, "layout");
-_Static_assert(sizeof(struct gw_settings) == 16, "layout");
+_Static_assert(sizeof(struct gw_settings) == 32, "layout");
+_Static_assert(__builtin_offsetof(struct gw_socket, any_verdict) == 32, "layout");
+_Static_assert(__builtin_offsetof(struct gw_socket, flags) == 44, "layout");
+_Static_assert(__builtin_offsetof(struct gw_settings, lost) == 24, "layout");
 
 #endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * mark.h: what a flow does to a packet. Kept apart from the programs so that the test can run the very same
+ * code on packets that have no socket.
+ */
+#ifndef GW_MARK_H
+#define GW_MARK_H
+
+#include "maps.h"
+#include "parse.h"
+
+#define DSCP_SHIFT 2
+#define ECN_MASK 0x03
+
+/* Padding included, all bytes of a key count. */
+static __always_inline struct gw_fragkey fragment_key(__u64 cookie, const struct ip_packet *ip)
+{
+	struct gw_fragkey key = {.cookie = cookie, .id = ip->id, .protocol = ip->protocol};
+
+	__builtin_memcpy(key.addr, ip->destination.addr, sizeof(key.addr));
+	return key;
+}
+
+static __always_inline int same_destination(const struct gw_dest *a, const struct gw_dest *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+static __always_inline int is_valid(const struct gw_verdict *verdict)
+{
+	return verdict->flags & GW_VERDICT_VALID;
+}
+
+/* The verdict for exactly this destination. */
+static __always_inline const struct gw_verdict *find_destination(__u64 cookie, const struct gw_socket *entry,
+								 const struct ip_packet *ip)
+{
+	struct gw_destkey key;
+	struct gw_destval *value;
+
+	if (entry->first.set && same_destination(&entry->first, &ip->destination))
+		return is_valid(&entry->first_verdict) ? &entry->first_verdict : NULL;
+	if (entry->more == 0)
+		return NULL;
+	key.cookie = cookie;
+	key.dest = ip->destination;
+	value = bpf_map_lookup_elem(&dests, &key);
+	if (!value || value->generation != entry->generation || !is_valid(&value->verdict))
+		return NULL;
+	return &value->verdict;
+}
+
+/*
+ * Only the first fragment carries ports. What is found for it is kept for the others; what is not found is
+ * forgotten, for identifications come round again.
+ */
+static __always_inline const struct gw_verdict *find_fragment(__u64 cookie, const struct gw_socket *entry,
+							      const struct ip_packet *ip, struct gw_stats *count)
+{
+	struct gw_fragkey key = fragment_key(cookie, ip);
+	const struct gw_verdict *verdict;
+	struct gw_verdict keep;
+
+	if (ip->fragment == FRAGMENT_LATER) {
+		verdict = bpf_map_lookup_elem(&frags, &key);
+		if (verdict)
+			count->count[GW_STAT_FRAGMENTS]++;
+		return verdict;
+	}
+	verdict = find_destination(cookie, entry, ip);
+	if (verdict) {
+		keep = *verdict;
+		bpf_map_update_elem(&frags, &key, &keep, BPF_ANY);
+	} else {
+		bpf_map_delete_elem(&frags, &key);
+	}
+	return verdict;
+}
+
+static __always_inline const struct gw_verdict *find_for_socket(struct __sk_buff *skb, __u64 cookie,
+								const struct gw_socket *entry,
+								struct ip_packet *ip, struct gw_stats *count)
+{
+	const struct gw_verdict *verdict = NULL;
+
+	if (entry->first.set || entry->more) {
+		if (parse_port(skb, ip) != 0)
+			return NULL;
+		if (ip->fragment == FRAGMENT_NONE)
+			verdict = find_destination(cookie, entry, ip);
+		else
+			verdict = find_fragment(cookie, entry, ip, count);
+	}
+	if (!verdict && is_valid(&entry->any_verdict))
+		verdict = &entry->any_verdict;
+	return verdict;
+}
+
+static __always_inline const struct gw_verdict *find_for_group(struct __sk_buff *skb,
+							       const struct gw_settings *known)
+{
+	__u64 id = bpf_skb_ancestor_cgroup_id(skb, (int)known->group_level);
+	struct gw_group *group = id ? bpf_map_lookup_elem(&groups, &id) : NULL;
+
+	return group && is_valid(&group->verdict) ? &group->verdict : NULL;
+}
+
+/* RFC 1624, equation 3: the new checksum after one 16-bit word has changed. */
+static __always_inline __u16 checksum_adjust(__u16 checksum, __u16 before, __u16 after)
+{
+	__u32 sum = (__u16)~checksum + (__u32)(__u16)~before + after;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)~sum;
+}
+
+/* One store for tos and checksum both: the bytes between are put back as they were. */
+static __always_inline int write_ipv4(struct __sk_buff *skb, const struct ip_packet *ip, __u8 tos)
+{
+	struct ipv4_header *header = packet_at(skb, ip->offset, sizeof(*header));
+	__u16 words[6];
+
+	if (!header)
+		return -1;
+	__builtin_memcpy(words, header, sizeof(words));
+	words[0] = bpf_htons((__u16)(((__u32)header->version_ihl << 8) | tos));
+	words[5] = checksum_adjust(words[5], bpf_htons((__u16)(((__u32)header->version_ihl << 8) | ip->tos)),
+				   words[0]);
+	return (int)bpf_skb_store_bytes(skb, ip->offset, words, sizeof(words), 0);
+}
+
+static __always_inline int write_ipv6(struct __sk_buff *skb, const struct ip_packet *ip, __u8 tos)
+{
+	const __u8 *header = packet_at(skb, ip->offset, 2);
+	__u8 begin[2];
+
+	if (!header)
+		return -1;
+	begin[0] = (__u8)((header[0] & 0xf0) | tos >> 4);
+	begin[1] = (__u8)((header[1] & 0x0f) | tos << 4);
+	return (int)bpf_skb_store_bytes(skb, ip->offset, begin, sizeof(begin), 0);
+}
+
+static __always_inline void apply_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
+					  const struct gw_verdict *verdict, struct gw_stats *count)
+{
+	__u8 tos = (__u8)(ip->tos & ECN_MASK) | (__u8)(verdict->dscp << DSCP_SHIFT);
+	int r;
+
+	count->count[GW_STAT_MANAGED]++;
+	if (verdict->flags & GW_VERDICT_SET_PRIORITY)
+		skb->priority = verdict->priority;
+	if (!(verdict->flags & GW_VERDICT_SET_DSCP) || tos == ip->tos)
+		return;
+	r = ip->version == 4 ? write_ipv4(skb, ip, tos) : write_ipv6(skb, ip, tos);
+	if (r == 0)
+		count->count[GW_STAT_REWRITTEN]++;
+}
+
+static __always_inline void mark_packet(struct __sk_buff *skb, __u64 cookie, enum link_kind kind)
+{
+	struct gw_settings *known = settings_get();
+	const struct gw_verdict *verdict = NULL;
+	const struct gw_socket *entry;
+	struct gw_stats *count;
+	struct ip_packet ip;
+	__u32 zero = 0;
+
+	count = bpf_map_lookup_elem(&stats, &zero);
+	if (!known || !count)
+		return;
+	count->count[GW_STAT_PACKETS]++;
+
+	entry = cookie ? bpf_map_lookup_elem(&sockets, &cookie) : NULL;
+	if ((!entry && known->groups == 0) || parse_ip(skb, kind, &ip) != 0)
+		return;
+	if (entry)
+		verdict = find_for_socket(skb, cookie, entry, &ip, count);
+	if (!verdict && known->groups > 0)
+		verdict = find_for_group(skb, known);
+	if (verdict)
+		apply_verdict(skb, &ip, verdict, count);
+}
+
+#endif

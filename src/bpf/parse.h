@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * parse.h: finds the IP header of a packet about to leave, and in it what a flow is told by: destination
+ * address and port, and the identity of a datagram in fragments. Reads only; whatever is not a well-formed
+ * IPv4 or IPv6 packet is refused.
+ *
+ * Headers are read where they lie, which costs nothing. Only when they are not in the linear part of the
+ * packet (never so for what local sockets send) are they pulled in first.
+ */
+#ifndef GW_PARSE_H
+#define GW_PARSE_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "gw_bpf.h"
+
+#define ETH_P_IP 0x0800
+#define ETH_P_8021Q 0x8100
+#define ETH_P_IPV6 0x86dd
+#define ETH_P_8021AD 0x88a8
+#define ETHERNET_LEN 14
+#define VLAN_LEN 4
+#define VLAN_TAGS_MAX 2
+
+#define PROTOCOL_HOP_BY_HOP 0
+#define PROTOCOL_TCP 6
+#define PROTOCOL_UDP 17
+#define PROTOCOL_DCCP 33
+#define PROTOCOL_ROUTING 43
+#define PROTOCOL_FRAGMENT 44
+#define PROTOCOL_AH 51
+#define PROTOCOL_DESTINATION_OPTIONS 60
+#define PROTOCOL_SCTP 132
+#define PROTOCOL_MOBILITY 135
+#define PROTOCOL_UDPLITE 136
+
+#define EXTENSION_HEADERS_MAX 8
+
+struct ipv4_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_len;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__be16 checksum;
+	__u8 source[4];
+	__u8 destination[4];
+};
+
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+
+struct ipv6_header {
+	__be32 version_class_flow;
+	__be16 payload_len;
+	__u8 next;
+	__u8 hop_limit;
+	__u8 source[16];
+	__u8 destination[16];
+};
+
+struct ipv6_fragment {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
+
+#define IPV6_MORE_FRAGMENTS 0x0001
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+
+/* How the interface hands us packets. */
+enum link_kind {
+	LINK_ETHERNET, /* an Ethernet header, perhaps with VLAN tags, stands before the network header */
+	LINK_OTHER,    /* nothing before it (tun, WireGuard, ppp, ipip), or a header of some other kind */
+};
+
+enum fragment_kind { FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER };
+
+struct ip_packet {
+	struct gw_dest destination;
+	__u32 offset; /* of the IP header from the start of the packet */
+	__u32 id;     /* of the fragmented datagram */
+	__u16 transport; /* offset of the transport header; 0: this packet has no ports */
+	__u8 version;
+	__u8 tos; /* or traffic class */
+	__u8 protocol;
+	__u8 fragment; /* enum fragment_kind */
+};
+
+/* Makes the first `len` bytes readable in place; packet pointers taken before are invalid after it. */
+static __always_inline int packet_reach(struct __sk_buff *skb, __u32 len)
+{
+	if ((void *)(long)skb->data + len <= (void *)(long)skb->data_end)
+		return 0;
+	if (len > skb->len)
+		return -1;
+	return (int)bpf_skb_pull_data(skb, len);
+}
+
+/* A pointer to `size` bytes at `offset`, checked in the way the verifier understands; NULL if not there. */
+static __always_inline void *packet_at(struct __sk_buff *skb, __u32 offset, __u32 size)
+{
+	void *data, *end;
+
+	if (packet_reach(skb, offset + size) != 0)
+		return NULL;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (data + offset + size > end)
+		return NULL;
+	return data + offset;
+}
+
+static __always_inline __u8 version_of(__be16 ethertype)
+{
+	if (ethertype == bpf_htons(ETH_P_IP))
+		return 4;
+	if (ethertype == bpf_htons(ETH_P_IPV6))
+		return 6;
+	return 0;
+}
+
+static __always_inline int find_after_ethernet(struct __sk_buff *skb, struct ip_packet *ip)
+{
+	__be16 ethertype = (__be16)skb->protocol;
+	__u32 offset = ETHERNET_LEN;
+	const __be16 *inner;
+	int i;
+
+	/* Tags that the device adds itself are not in the packet, and protocol is that of the payload then. */
+#pragma unroll
+	for (i = 0; i < VLAN_TAGS_MAX; i++) {
+		if (ethertype != bpf_htons(ETH_P_8021Q) && ethertype != bpf_htons(ETH_P_8021AD))
+			break;
+		inner = packet_at(skb, offset + 2, sizeof(*inner));
+		if (!inner)
+			return -1;
+		ethertype = *inner;
+		offset += VLAN_LEN;
+	}
+	ip->version = version_of(ethertype);
+	ip->offset = offset;
+	return ip->version ? 0 : -1;
+}
+
+/*
+ * The kernel knows where the network header is but tells a classifier only what stands there. So: read it,
+ * compute from its length field where it must begin, and make sure that the same bytes stand there.
+ */
+static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packet *ip)
+{
+	struct ipv4_header v4;
+	const __u32 *there;
+	__u32 begin[5], total, i;
+
+	ip->version = version_of((__be16)skb->protocol);
+	if (!ip->version || bpf_skb_load_bytes_relative(skb, 0, begin, sizeof(begin), BPF_HDR_START_NET) != 0)
+		return -1;
+	if (ip->version == 4) {
+		__builtin_memcpy(&v4, begin, sizeof(v4));
+		total = bpf_ntohs(v4.total_len);
+	} else {
+		/* The first half of the second word; 0 for a jumbogram or a segmented giant. */
+		total = bpf_ntohl(begin[1]) >> 16;
+		if (total)
+			total += sizeof(struct ipv6_header);
+	}
+	if (total > skb->len)
+		return -1;
+	ip->offset = total ? skb->len - total : 0;
+	if (ip->offset > 255)
+		return -1;
+
+	there = packet_at(skb, ip->offset, sizeof(begin));
+	if (!there)
+		return -1;
+	for (i = 0; i < 5; i++)
+		if (there[i] != begin[i])
+			return -1;
+	return 0;
+}
+
+/* Which protocols have a destination port in their bytes 2 and 3. */
+static __always_inline int has_ports(__u8 protocol)
+{
+	return protocol == PROTOCOL_UDP || protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDPLITE ||
+	       protocol == PROTOCOL_SCTP || protocol == PROTOCOL_DCCP;
+}
+
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct ip_packet *ip)
+{
+	const struct ipv4_header *header = packet_at(skb, ip->offset, sizeof(*header));
+	__u32 header_len, total_len;
+	__u16 fragment;
+
+	if (!header || (header->version_ihl >> 4) != 4)
+		return -1;
+	header_len = (header->version_ihl & 0x0fu) * 4;
+	total_len = bpf_ntohs(header->total_len);
+	/* 0: a giant that is segmented further down. */
+	if (header_len < sizeof(*header) || ip->offset + header_len > skb->len ||
+	    (total_len && (total_len < header_len || ip->offset + total_len > skb->len)))
+		return -1;
+
+	ip->tos = header->tos;
+	ip->protocol = header->protocol;
+	ip->id = header->id;
+	ip->transport = has_ports(ip->protocol) ? (__u16)(ip->offset + header_len) : 0;
+	__builtin_memset(ip->destination.addr, 0, 10);
+	__builtin_memset(ip->destination.addr + 10, 0xff, 2);
+	__builtin_memcpy(ip->destination.addr + 12, header->destination, 4);
+	ip->destination.scope = 0;
+
+	fragment = bpf_ntohs(header->fragment);
+	if (fragment & IPV4_FRAGMENT_OFFSET)
+		ip->fragment = FRAGMENT_LATER;
+	else
+		ip->fragment = fragment & IPV4_MORE_FRAGMENTS ? FRAGMENT_FIRST : FRAGMENT_NONE;
+	return 0;
+}
+
+static __always_inline int parse_ipv6_fragment(struct __sk_buff *skb, struct ip_packet *ip, __u32 at)
+{
+	struct ipv6_fragment header;
+	__u16 offset;
+
+	if (bpf_skb_load_bytes(skb, at, &header, sizeof(header)) != 0)
+		return -1;
+	offset = bpf_ntohs(header.offset);
+	ip->id = header.id;
+	if (offset & IPV6_FRAGMENT_OFFSET)
+		ip->fragment = FRAGMENT_LATER;
+	else if (offset & IPV6_MORE_FRAGMENTS)
+		ip->fragment = FRAGMENT_FIRST;
+	return 0;
+}
+
+/* Rare, so it may be slow: a helper call per header. Leaves protocol and transport at the end of the chain. */
+static __always_inline int walk_extensions(struct __sk_buff *skb, struct ip_packet *ip, __u32 at)
+{
+	__u8 next[2]; /* next header, length in a unit that depends on the header */
+	int i;
+
+	for (i = 0; i < EXTENSION_HEADERS_MAX; i++) {
+		if (ip->protocol != PROTOCOL_HOP_BY_HOP && ip->protocol != PROTOCOL_ROUTING &&
+		    ip->protocol != PROTOCOL_FRAGMENT && ip->protocol != PROTOCOL_AH &&
+		    ip->protocol != PROTOCOL_DESTINATION_OPTIONS && ip->protocol != PROTOCOL_MOBILITY)
+			break;
+		if (bpf_skb_load_bytes(skb, at, next, sizeof(next)) != 0)
+			return -1;
+		if (ip->protocol == PROTOCOL_FRAGMENT) {
+			if (parse_ipv6_fragment(skb, ip, at) != 0)
+				return -1;
+			at += sizeof(struct ipv6_fragment);
+		} else if (ip->protocol == PROTOCOL_AH) {
+			at += (next[1] + 2u) * 4;
+		} else {
+			at += (next[1] + 1u) * 8;
+		}
+		ip->protocol = next[0];
+		/* What follows in a later fragment is the middle of something. */
+		if (ip->fragment == FRAGMENT_LATER)
+			return 0;
+	}
+	ip->transport = has_ports(ip->protocol) && at <= 0xffff ? (__u16)at : 0;
+	return 0;
+}
+
+/* RFC 4291: fe80::/10, and multicast of interface or link scope; spec of the address is then per link. */
+static __always_inline int is_link_local(const __u8 addr[16])
+{
+	if (addr[0] == 0xfe)
+		return (addr[1] & 0xc0) == 0x80;
+	return addr[0] == 0xff && ((addr[1] & 0x0f) == 1 || (addr[1] & 0x0f) == 2);
+}
+
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct ip_packet *ip)
+{
+	const struct ipv6_header *header = packet_at(skb, ip->offset, sizeof(*header));
+	__u32 word;
+
+	if (!header)
+		return -1;
+	word = bpf_ntohl(header->version_class_flow);
+	if (word >> 28 != 6 ||
+	    ip->offset + sizeof(*header) + bpf_ntohs(header->payload_len) > skb->len)
+		return -1;
+
+	ip->tos = (__u8)(word >> 20);
+	ip->protocol = header->next;
+	ip->fragment = FRAGMENT_NONE;
+	ip->transport = (__u16)(ip->offset + sizeof(*header));
+	__builtin_memcpy(ip->destination.addr, header->destination, 16);
+	ip->destination.scope = is_link_local(ip->destination.addr) ? skb->ifindex : 0;
+
+	if (ip->protocol == PROTOCOL_UDP || ip->protocol == PROTOCOL_TCP)
+		return 0;
+	return walk_extensions(skb, ip, ip->offset + sizeof(*header));
+}
+
+/* Everything but the port. 0, or -1: not an IP packet that may be touched. */
+static __always_inline int parse_ip(struct __sk_buff *skb, enum link_kind kind, struct ip_packet *ip)
+{
+	int r = kind == LINK_ETHERNET ? find_after_ethernet(skb, ip) : find_by_length(skb, ip);
+
+	if (r != 0)
+		return r;
+	ip->destination.set = 1;
+	ip->destination.port = 0;
+	return ip->version == 4 ? parse_ipv4(skb, ip) : parse_ipv6(skb, ip);
+}
+
+/* Later fragments and protocols without ports have port 0. */
+static __always_inline int parse_port(struct __sk_buff *skb, struct ip_packet *ip)
+{
+	const __be16 *port;
+
+	if (ip->transport == 0 || ip->fragment == FRAGMENT_LATER)
+		return 0;
+	port = packet_at(skb, ip->transport + 2u, sizeof(*port));
+	if (!port)
+		return -1;
+	ip->destination.port = *port;
+	return 0;
+}
+
+#endif
