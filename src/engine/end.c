@@ -86,6 +86,8 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 		entry_end(engine, entry, reason);
 		ended++;
 	}
+	if (only && ended == 0)
+		return 0;
 	if (flow->entries || (reason_is_of_socket(reason) && (flow->flags & GW_FLOW_KEEP_WHEN_CLOSED)))
 		return ended;
 	if (flow->group) {

@@ -2,6 +2,7 @@
 /*
  * engine.c: an engine's life, its configuration and its clock.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "engine/internal.h"

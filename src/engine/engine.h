@@ -122,7 +122,9 @@ int engine_owner_add(struct engine *engine, const struct engine_owner_info *info
 const struct engine_owner_info *owner_info(const struct owner *owner);
 void *owner_host_data(const struct owner *owner);
 void owner_set_api(struct owner *owner, const char *api);
-void owner_watch(struct owner *owner);
+
+/* From now on the owner is told what happens to every flow it may see. */
+void owner_watch(struct engine *engine, struct owner *owner);
 
 /* Ends everything of the owner, then frees it. */
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us);
@@ -208,14 +210,21 @@ int engine_track(struct engine *engine, struct owner *owner, const struct addres
 
 /* ---- seeing ---- */
 
-/* The smallest identifier above `after` that `owner` may see, or 0. All of the host: administrators only. */
+/* Whose flows an owner may see; found once, used for many. */
+struct engine_view {
+	uint32_t uid;
+	bool everything;
+};
+struct engine_view engine_view_of(const struct engine *engine, const struct owner *owner);
+
+/* The smallest identifier above `after`, or 0. All flows of the host. */
 uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after);
 
 /*
  * Visits the records of one flow: one for each entry, or one without addresses. Returns what `visit` returns
- * if that is not 0. -ENOENT: no such flow, or `owner` may not see it.
+ * if that is not 0. -ENOENT: no such flow in this view.
  */
-int engine_flow_records(struct engine *engine, struct owner *owner, uint32_t flow_id,
+int engine_flow_records(const struct engine *engine, const struct engine_view *view, uint32_t flow_id,
 			int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data);
 
 struct engine_counters {

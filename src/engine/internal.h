@@ -34,6 +34,7 @@ struct owner {
 	struct op *ops; /* by token */
 	uint32_t n_ops;
 	bool watching;
+	struct engine_view view; /* of one that watches */
 	bool program; /* stands for the processes of one control group; ends with its one flow */
 	struct owner *prev, *next;
 };
@@ -180,7 +181,7 @@ void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
 /* record.c */
 void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
 		 struct gw_flow_record *ret_record);
-bool flow_is_visible(const struct engine *engine, const struct owner *viewer, const struct flow *flow);
+bool flow_is_visible(const struct engine_view *view, const struct flow *flow);
 void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type, const char *reason,
 		   const struct flow *flow, const struct entry *entry);
 

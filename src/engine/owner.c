@@ -99,9 +99,18 @@ void owner_set_api(struct owner *owner, const char *api)
 	snprintf(owner->info.api, sizeof(owner->info.api), "%s", api);
 }
 
-void owner_watch(struct owner *owner)
+struct engine_view engine_view_of(const struct engine *engine, const struct owner *owner)
+{
+	return (struct engine_view){
+		.uid = owner->info.uid,
+		.everything = engine->ports.is_administrator(engine->ports.user_data, owner),
+	};
+}
+
+void owner_watch(struct engine *engine, struct owner *owner)
 {
 	if (!owner->watching)
-		owner->engine->watchers++;
+		engine->watchers++;
 	owner->watching = true;
+	owner->view = engine_view_of(engine, owner);
 }

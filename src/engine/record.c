@@ -49,10 +49,9 @@ void record_flow(const struct engine *engine, const struct flow *flow, const str
 	}
 }
 
-bool flow_is_visible(const struct engine *engine, const struct owner *viewer, const struct flow *flow)
+bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
 {
-	return flow->owner->info.uid == viewer->info.uid ||
-	       engine->ports.is_administrator(engine->ports.user_data, viewer);
+	return view->everything || flow->owner->info.uid == view->uid;
 }
 
 /* Tells everyone who watches, and `also`, if it does not. */
@@ -67,7 +66,7 @@ void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type
 	record_flow(engine, flow, entry, &event.record);
 	if (engine->watchers > 0) {
 		DL_FOREACH(engine->owners, owner) {
-			if (owner->watching && owner->host_data && flow_is_visible(engine, owner, flow))
+			if (owner->watching && owner->host_data && flow_is_visible(&owner->view, flow))
 				engine->ports.flow_event(engine->ports.user_data, owner, &event);
 		}
 	}
@@ -89,7 +88,7 @@ uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after)
 	return 0;
 }
 
-int engine_flow_records(struct engine *engine, struct owner *owner, uint32_t flow_id,
+int engine_flow_records(const struct engine *engine, const struct engine_view *view, uint32_t flow_id,
 			int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data)
 {
 	struct flow *flow = flow_find(engine, flow_id);
@@ -97,7 +96,7 @@ int engine_flow_records(struct engine *engine, struct owner *owner, uint32_t flo
 	struct entry *entry;
 	int r;
 
-	if (!flow || !flow_is_visible(engine, owner, flow))
+	if (!flow || !flow_is_visible(view, flow))
 		return -ENOENT;
 	if (!flow->entries) {
 		record_flow(engine, flow, NULL, &record);

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c: messages to verbs and back. A request is checked for form here and for sense by the engine; its
+ * reply carries the verb's result. One table says what each request must contain.
+ */
+#include "engine/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVENT_ROOM 2048u /* the largest event, one record inside */
+#define IDS_PER_PAGE 4096u
+
+/* A descriptor that came with the request in hand. */
+struct passed {
+	uint64_t cookie;
+	int fd;
+};
+
+struct server {
+	struct server_ports ports;
+	struct engine *engine;
+	enum gw_mode mode;
+	char version[32];
+	struct passed passed[MSG_MAX_FDS];
+	size_t n_passed;
+	unsigned char out[MSG_MAX];
+};
+
+/* One request on its way through. */
+struct call {
+	struct server *server;
+	struct owner *owner;
+	const struct msg *request;
+	struct msg reply;
+	long len; /* of the reply in server->out, once a handler has written it itself; else 0 */
+	const int *fds;
+	size_t n_fds;
+	uint64_t now_us;
+};
+
+/* ---- ports that the server stands in for ---- */
+
+static int port_descriptor(void *user_data, uint64_t cookie)
+{
+	struct server *server = user_data;
+
+	for (size_t i = 0; i < server->n_passed; i++) {
+		if (server->passed[i].cookie == cookie)
+			return server->passed[i].fd;
+	}
+	return -1;
+}
+
+static int port_route(void *user_data, const struct address *destination, const struct engine_socket *socket,
+		      struct engine_route *ret_route)
+{
+	struct server *server = user_data;
+
+	return server->ports.route(server->ports.user_data, destination, socket, ret_route);
+}
+
+static bool port_is_administrator(void *user_data, const struct owner *owner)
+{
+	struct server *server = user_data;
+
+	return server->ports.is_administrator(server->ports.user_data, owner);
+}
+
+static int port_group_create(void *user_data, const struct owner *owner, uint64_t *ret_group)
+{
+	struct server *server = user_data;
+
+	return server->ports.group_create(server->ports.user_data, owner, ret_group);
+}
+
+static void port_group_end(void *user_data, uint64_t group)
+{
+	struct server *server = user_data;
+
+	server->ports.group_end(server->ports.user_data, group);
+}
+
+static void send_event(struct server *server, struct owner *owner, const struct msg *event,
+		       const struct gw_flow_record *record)
+{
+	unsigned char buf[EVENT_ROOM];
+	long len = msg_encode(event, buf, sizeof(buf));
+
+	if (len > 0 && record)
+		len = record_append(record, buf, (size_t)len, sizeof(buf));
+	if (len > 0)
+		server->ports.send_event(server->ports.user_data, owner, buf, (size_t)len);
+}
+
+static void port_completed(void *user_data, struct owner *owner, uint64_t token, int status)
+{
+	struct server *server = user_data;
+	struct msg event = { .head = { .type = MSG_EVENT, .status = status } };
+
+	MSG_SET(&event, TAG_EVENT, event, GW_EVENT_COMPLETED);
+	MSG_SET(&event, TAG_TOKEN, token, token);
+	send_event(server, owner, &event, NULL);
+}
+
+static void port_flow_event(void *user_data, struct owner *owner, const struct engine_flow_event *flow_event)
+{
+	struct server *server = user_data;
+	struct msg event = { .head = { .type = MSG_EVENT } };
+
+	MSG_SET(&event, TAG_EVENT, event, (uint32_t)flow_event->type);
+	MSG_SET(&event, TAG_TIME, time_us, server->ports.wall_clock_us(server->ports.user_data));
+	snprintf(event.end_reason, sizeof(event.end_reason), "%s", flow_event->reason);
+	event.present |= CODEC_BIT(TAG_END_REASON);
+	send_event(server, owner, &event, &flow_event->record);
+}
+
+/* ---- requests ---- */
+
+static int on_hello(struct call *call)
+{
+	struct server *server = call->server;
+
+	if (call->request->protocol != MSG_PROTOCOL)
+		return -EPROTONOSUPPORT;
+	owner_set_api(call->owner, call->request->api);
+	MSG_SET(&call->reply, TAG_MODE, mode, (uint32_t)server->mode);
+	memcpy(call->reply.version, server->version, sizeof(call->reply.version));
+	call->reply.present |= CODEC_BIT(TAG_VERSION);
+	MSG_SET(&call->reply, TAG_HOST_FLAGS, host_flags,
+		server->ports.datapath->needs_descriptor ? MSG_HOST_NEEDS_FDS : 0);
+	return 0;
+}
+
+static int on_end(struct call *call)
+{
+	engine_end(call->server->engine, &(struct end_scope){ .owner = call->owner }, END_HANDLE_CLOSED,
+		   call->now_us);
+	return 0;
+}
+
+static int on_add(struct call *call)
+{
+	const struct msg *m = call->request;
+	struct flow_request request = {
+		.traffic_class = (enum gw_class)m->traffic_class,
+		.flags = m->flags,
+		.dscp = m->dscp,
+	};
+	struct engine_socket socket;
+	uint32_t id = m->flow_id;
+	int r;
+
+	if (call->n_fds != 1)
+		return -ENOTSOCK;
+	r = call->server->ports.identify(call->server->ports.user_data, call->fds[0], false, &socket);
+	if (r < 0)
+		return r;
+	call->server->passed[0] = (struct passed){ socket.cookie, call->fds[0] };
+	call->server->n_passed = 1;
+	r = engine_add(call->server->engine, call->owner, &socket,
+		       MSG_HAS(m, TAG_ADDRESS) ? &m->address : NULL, &request, &id, call->now_us);
+	if (r < 0)
+		return r;
+	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
+	return 0;
+}
+
+static int on_detach(struct call *call)
+{
+	return engine_detach(call->server->engine, call->owner, call->request->flow_id, call->request->cookie,
+			     call->now_us);
+}
+
+static int on_remove(struct call *call)
+{
+	return engine_remove(call->server->engine, call->owner, call->request->flow_id, call->now_us);
+}
+
+static int on_set_class(struct call *call)
+{
+	return engine_set_class(call->server->engine, call->owner, call->request->flow_id,
+				(enum gw_class)call->request->traffic_class, call->now_us);
+}
+
+static int on_set_dscp(struct call *call)
+{
+	return engine_set_dscp(call->server->engine, call->owner, call->request->flow_id,
+			       (uint32_t)call->request->dscp, call->now_us);
+}
+
+static int on_set_rate(struct call *call)
+{
+	const struct msg *m = call->request;
+
+	return engine_set_rate(call->server->engine, call->owner, m->flow_id, m->rate_bps, m->shaping, m->reason,
+			       call->now_us);
+}
+
+static int on_query(struct call *call)
+{
+	struct gw_flow_info info;
+	struct msg *reply = &call->reply;
+	int r;
+
+	r = engine_query(call->server->engine, call->owner, call->request->flow_id, &info);
+	if (r < 0)
+		return r;
+	MSG_SET(reply, TAG_FLOW_ID, flow_id, info.id);
+	MSG_SET(reply, TAG_FLAGS, flags, info.flags);
+	MSG_SET(reply, TAG_CLASS, traffic_class, info.traffic_class);
+	MSG_SET(reply, TAG_DSCP, dscp, info.dscp_set);
+	MSG_SET(reply, TAG_RATE, rate_bps, info.rate_bps);
+	MSG_SET(reply, TAG_SHAPING, shaping, info.shaping);
+	MSG_SET(reply, TAG_SOCKETS, sockets, info.sockets);
+	MSG_SET(reply, TAG_CONFORMANT_DSCP, conformant_dscp, info.conformant_dscp);
+	MSG_SET(reply, TAG_NONCONFORMANT_DSCP, nonconformant_dscp, info.nonconformant_dscp);
+	MSG_SET(reply, TAG_CONFORMANT_PRIORITY, conformant_priority, info.conformant_priority);
+	MSG_SET(reply, TAG_NONCONFORMANT_PRIORITY, nonconformant_priority, info.nonconformant_priority);
+	return 0;
+}
+
+static int on_query_path(struct call *call)
+{
+	struct gw_path_info info = { .size = sizeof(info) };
+	struct msg *reply = &call->reply;
+	int r;
+
+	r = engine_query_path(call->server->engine, call->owner, call->request->flow_id, call->request->flags,
+			      &info, call->now_us);
+	if (r < 0)
+		return r;
+	if (info.capacity_known)
+		MSG_SET(reply, TAG_CAPACITY, capacity_bps, info.capacity_bps);
+	if (info.available_known)
+		MSG_SET(reply, TAG_AVAILABLE, available_bps, info.available_bps);
+	if (info.rtt_known)
+		MSG_SET(reply, TAG_RTT, rtt_us, info.rtt_us);
+	return 0;
+}
+
+static int on_notify(struct call *call)
+{
+	const struct msg *m = call->request;
+	int r;
+
+	r = engine_notify(call->server->engine, call->owner, m->flow_id, m->condition, m->rate_bps, m->token,
+			  call->now_us);
+	if (r < 0)
+		return r;
+	MSG_SET(&call->reply, TAG_FLAGS, flags, (uint32_t)r);
+	return 0;
+}
+
+static int on_cancel(struct call *call)
+{
+	return engine_cancel(call->server->engine, call->owner, call->request->token);
+}
+
+static int on_track_start(struct call *call)
+{
+	return engine_track(call->server->engine, call->owner, &call->request->address, true, call->now_us);
+}
+
+static int on_track_stop(struct call *call)
+{
+	return engine_track(call->server->engine, call->owner, &call->request->address, false, call->now_us);
+}
+
+static int on_enumerate(struct call *call)
+{
+	struct engine *engine = call->server->engine;
+	uint32_t ids[IDS_PER_PAGE], id = call->request->flow_id;
+	size_t n = 0;
+	long r;
+
+	if (!engine_view_of(engine, call->owner).everything)
+		return -EACCES;
+	while (n < IDS_PER_PAGE && (id = engine_next_flow_id(engine, id)) != 0)
+		ids[n++] = id;
+	if (n == IDS_PER_PAGE)
+		MSG_SET(&call->reply, TAG_MORE, more, 1);
+	call->reply.ids = (struct codec_bytes){ ids, n * sizeof(ids[0]) };
+	call->reply.present |= CODEC_BIT(TAG_IDS);
+	/* Written here, while `ids` lives. */
+	r = msg_encode(&call->reply, call->server->out, sizeof(call->server->out));
+	call->len = r;
+	return r < 0 ? (int)r : 0;
+}
+
+static int on_run(struct call *call)
+{
+	const struct msg *m = call->request;
+	struct flow_request request = {
+		.traffic_class = (enum gw_class)m->traffic_class,
+		.flags = m->flags,
+		.dscp = m->dscp,
+	};
+	uint32_t id;
+	int r;
+
+	r = engine_run(call->server->engine, call->owner, &request, &id, call->now_us);
+	if (r < 0)
+		return r;
+	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
+	return 0;
+}
+
+/* A page of the list: records from a place on, until the message is full. */
+struct list_page {
+	unsigned char records[MSG_MAX - 256];
+	size_t len;
+	uint64_t skip; /* records of the flow in hand that an earlier page has shown */
+	uint64_t seen; /* records of the flow in hand */
+	bool closed;
+};
+
+static int list_visit(const struct gw_flow_record *record, void *user_data)
+{
+	struct list_page *page = user_data;
+	long len;
+
+	if (page->seen++ < page->skip || (record->state == GW_FLOW_CLOSED && !page->closed))
+		return 0;
+	len = record_append(record, page->records, page->len, sizeof(page->records));
+	if (len < 0)
+		return 1; /* full: the next page begins with this one */
+	page->len = (size_t)len;
+	return 0;
+}
+
+static int on_list(struct call *call)
+{
+	struct engine *engine = call->server->engine;
+	struct engine_view view = engine_view_of(engine, call->owner);
+	struct list_page page = {
+		.skip = call->request->token,
+		.closed = call->request->flags & GW_LIST_CLOSED,
+	};
+	uint32_t after = call->request->flow_id, id;
+	long len;
+
+	while ((id = engine_next_flow_id(engine, after)) != 0) {
+		page.seen = 0;
+		if (engine_flow_records(engine, &view, id, list_visit, &page) > 0) {
+			MSG_SET(&call->reply, TAG_MORE, more, 1);
+			MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, after);
+			MSG_SET(&call->reply, TAG_TOKEN, token, page.seen - 1);
+			break;
+		}
+		page.skip = 0;
+		after = id;
+	}
+	len = msg_encode(&call->reply, call->server->out, sizeof(call->server->out));
+	if (len < 0 || (size_t)len + page.len > sizeof(call->server->out))
+		return -EMSGSIZE;
+	memcpy(call->server->out + len, page.records, page.len);
+	call->len = len + (long)page.len;
+	return 0;
+}
+
+static int on_status(struct call *call)
+{
+	struct server *server = call->server;
+
+	MSG_SET(&call->reply, TAG_MODE, mode, (uint32_t)server->mode);
+	memcpy(call->reply.version, server->version, sizeof(call->reply.version));
+	call->reply.present |= CODEC_BIT(TAG_VERSION);
+	MSG_SET(&call->reply, TAG_COUNT, count, engine_flows_in_force(server->engine));
+	MSG_SET(&call->reply, TAG_ENTRIES, entries, server->ports.datapath->count(server->ports.datapath_data));
+	return 0;
+}
+
+/* A page of facts, likewise. */
+struct fact_page {
+	unsigned char facts[MSG_MAX - 256];
+	size_t len;
+	uint64_t skip;
+	uint64_t seen;
+	bool full;
+};
+
+static void fact_visit(const struct msg_fact *fact, void *user_data)
+{
+	struct fact_page *page = user_data;
+	long len;
+
+	if (page->full || page->seen++ < page->skip)
+		return;
+	len = fact_append(fact, page->facts, page->len, sizeof(page->facts));
+	if (len < 0) {
+		page->full = true;
+		page->seen--;
+		return;
+	}
+	page->len = (size_t)len;
+}
+
+static void visit_counter(struct fact_page *page, const char *name, uint64_t value)
+{
+	struct msg_fact fact = { .kind = GW_FACT_COUNTER };
+
+	snprintf(fact.name, sizeof(fact.name), "%s", name);
+	snprintf(fact.value, sizeof(fact.value), "%llu", (unsigned long long)value);
+	fact_visit(&fact, page);
+}
+
+static void visit_counters(const struct engine_counters *counters, struct fact_page *page)
+{
+	char name[48];
+
+	visit_counter(page, "flows-added", counters->flows_added);
+	visit_counter(page, "flows-ended", counters->flows_ended);
+	visit_counter(page, "sockets-added", counters->entries_added);
+	visit_counter(page, "refused-limit", counters->refused_limit);
+	visit_counter(page, "refused-policy", counters->refused_policy);
+	visit_counter(page, "refused-datapath", counters->refused_datapath);
+	visit_counter(page, "requests-started", counters->ops_started);
+	visit_counter(page, "requests-completed", counters->ops_completed);
+	visit_counter(page, "requests-canceled", counters->ops_canceled);
+	for (int reason = 0; reason < END_REASON_COUNT; reason++) {
+		snprintf(name, sizeof(name), "ended-%s", end_reason_name((enum end_reason)reason));
+		visit_counter(page, name, counters->ended_by[reason]);
+	}
+}
+
+static int on_facts(struct call *call)
+{
+	struct server *server = call->server;
+	struct fact_page page = { .skip = call->request->count };
+	long len;
+
+	server->ports.facts(server->ports.user_data, fact_visit, &page);
+	visit_counters(engine_counters(server->engine), &page);
+	if (page.full) {
+		MSG_SET(&call->reply, TAG_MORE, more, 1);
+		MSG_SET(&call->reply, TAG_COUNT, count, page.seen);
+	}
+	len = msg_encode(&call->reply, server->out, sizeof(server->out));
+	if (len < 0 || (size_t)len + page.len > sizeof(server->out))
+		return -EMSGSIZE;
+	memcpy(server->out + len, page.facts, page.len);
+	call->len = len + (long)page.len;
+	return 0;
+}
+
+static int on_watch(struct call *call)
+{
+	owner_watch(call->server->engine, call->owner);
+	return 0;
+}
+
+static const struct request {
+	int (*handle)(struct call *call);
+	uint64_t needs; /* fields without which it makes no sense */
+} requests[] = {
+	[MSG_HELLO] = { on_hello, CODEC_BIT(TAG_PROTOCOL) | CODEC_BIT(TAG_API) },
+	[MSG_END] = { on_end, 0 },
+	[MSG_ADD] = { on_add, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) |
+				      CODEC_BIT(TAG_DSCP) },
+	[MSG_DETACH] = { on_detach, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_COOKIE) },
+	[MSG_REMOVE] = { on_remove, CODEC_BIT(TAG_FLOW_ID) },
+	[MSG_SET_CLASS] = { on_set_class, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_CLASS) },
+	[MSG_SET_DSCP] = { on_set_dscp, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_DSCP) },
+	[MSG_SET_RATE] = { on_set_rate, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_RATE) |
+						CODEC_BIT(TAG_SHAPING) | CODEC_BIT(TAG_REASON) },
+	[MSG_QUERY] = { on_query, CODEC_BIT(TAG_FLOW_ID) },
+	[MSG_QUERY_PATH] = { on_query_path, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_FLAGS) },
+	[MSG_NOTIFY] = { on_notify, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_CONDITION) |
+					    CODEC_BIT(TAG_RATE) | CODEC_BIT(TAG_TOKEN) },
+	[MSG_CANCEL] = { on_cancel, CODEC_BIT(TAG_TOKEN) },
+	[MSG_TRACK_START] = { on_track_start, CODEC_BIT(TAG_ADDRESS) },
+	[MSG_TRACK_STOP] = { on_track_stop, CODEC_BIT(TAG_ADDRESS) },
+	[MSG_ENUMERATE] = { on_enumerate, CODEC_BIT(TAG_FLOW_ID) },
+	[MSG_RUN] = { on_run, CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_DSCP) },
+	[MSG_LIST] = { on_list, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_TOKEN) | CODEC_BIT(TAG_FLAGS) },
+	[MSG_STATUS] = { on_status, 0 },
+	[MSG_FACTS] = { on_facts, CODEC_BIT(TAG_COUNT) },
+	[MSG_WATCH] = { on_watch, 0 },
+};
+#define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
+
+/* ---- the server ---- */
+
+struct server *server_new(const struct server_ports *ports, const struct engine_config *config,
+			  enum gw_mode mode, const char *version)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	struct engine_ports engine_ports = {
+		.user_data = server,
+		.datapath = ports->datapath,
+		.datapath_data = ports->datapath_data,
+		.route = port_route,
+		.descriptor = port_descriptor,
+		.is_administrator = port_is_administrator,
+		.group_create = port_group_create,
+		.group_end = port_group_end,
+		.completed = port_completed,
+		.flow_event = port_flow_event,
+	};
+
+	if (!server)
+		return NULL;
+	server->ports = *ports;
+	server->mode = mode;
+	snprintf(server->version, sizeof(server->version), "%s", version);
+	server->engine = engine_new(&engine_ports, config);
+	if (!server->engine) {
+		free(server);
+		return NULL;
+	}
+	return server;
+}
+
+struct server *server_free(struct server *server)
+{
+	if (!server)
+		return NULL;
+	engine_free(server->engine);
+	free(server);
+	return NULL;
+}
+
+struct engine *server_engine(struct server *server)
+{
+	return server->engine;
+}
+
+int server_connect(struct server *server, const struct engine_owner_info *info, void *host_data,
+		   struct owner **ret_owner)
+{
+	return engine_owner_add(server->engine, info, host_data, ret_owner);
+}
+
+void server_disconnect(struct server *server, struct owner *owner, uint64_t now_us)
+{
+	engine_owner_remove(server->engine, owner, now_us);
+}
+
+/* The flow's own descriptors, sent along because its marks are options of those sockets. */
+static void note_passed(struct server *server, const int *fds, size_t n_fds)
+{
+	struct engine_socket socket;
+
+	server->n_passed = 0;
+	for (size_t i = 0; i < n_fds && i < MSG_MAX_FDS; i++) {
+		if (server->ports.identify(server->ports.user_data, fds[i], true, &socket) < 0)
+			continue;
+		server->passed[server->n_passed++] = (struct passed){ socket.cookie, fds[i] };
+	}
+}
+
+static int check_form(const struct owner *owner, const struct msg *message, const char **ret_why)
+{
+	bool introduced = owner_info(owner)->api[0] != '\0';
+
+	if (message->head.type >= N_REQUESTS || !requests[message->head.type].handle) {
+		*ret_why = "unknown request";
+		return -EPROTO;
+	}
+	if (introduced == (message->head.type == MSG_HELLO)) {
+		*ret_why = introduced ? "second hello" : "no hello";
+		return -EPROTO;
+	}
+	if (requests[message->head.type].needs & ~message->present) {
+		*ret_why = "request lacks a field";
+		return -EPROTO;
+	}
+	if (message->head.type == MSG_HELLO && message->api[0] == '\0') {
+		*ret_why = "hello without a name";
+		return -EPROTO;
+	}
+	return 0;
+}
+
+long server_handle(struct server *server, struct owner *owner, const void *buf, size_t len, const int *fds,
+		   size_t n_fds, uint64_t now_us, const void **ret_reply, const char **ret_why)
+{
+	struct msg message;
+	struct call call = {
+		.server = server,
+		.owner = owner,
+		.request = &message,
+		.fds = fds,
+		.n_fds = n_fds,
+		.now_us = now_us,
+	};
+	int r;
+
+	r = msg_decode(buf, len, &message);
+	if (r < 0) {
+		*ret_why = "malformed message";
+		return r;
+	}
+	r = check_form(owner, &message, ret_why);
+	if (r < 0)
+		return r;
+	call.reply.head = (struct msg_head){ .type = message.head.type, .serial = message.head.serial };
+	server->n_passed = 0;
+	if (n_fds > 0 && message.head.type != MSG_ADD)
+		note_passed(server, fds, n_fds);
+	r = requests[message.head.type].handle(&call);
+	server->n_passed = 0;
+	if (r < 0) {
+		call.reply.head.status = r;
+		call.reply.present = 0;
+		call.len = 0;
+	}
+	if (call.len == 0)
+		call.len = msg_encode(&call.reply, server->out, sizeof(server->out));
+	*ret_reply = server->out;
+	return call.len;
+}
