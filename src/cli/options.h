@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h: typed tables of options. One table says how an option is read, where its value goes
+ * and how the help describes it, so the three cannot drift apart.
+ */
+#ifndef GW_CLI_OPTIONS_H
+#define GW_CLI_OPTIONS_H
+
+#include <greenwave.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum option_type {
+	OPTION_FLAG,  /* bool */
+	OPTION_CLASS, /* struct option_class */
+	OPTION_RATE   /* struct option_rate */
+};
+
+struct option_class {
+	bool given;
+	enum gw_class value;
+};
+
+struct option_rate {
+	bool given;
+	uint64_t rate_bps;
+};
+
+struct option_def {
+	const char *name; /* without the dashes; NULL ends the table */
+	enum option_type type;
+	size_t offset;	      /* of the value, in the structure that the command passes */
+	const char *argument; /* how the help names the value; NULL for a flag */
+	const char *help;
+};
+
+enum options_result {
+	OPTIONS_READ,
+	OPTIONS_HELP, /* --help or -h stood among them */
+	OPTIONS_WRONG
+};
+
+#define OPTION_ERROR_LEN 160
+
+/*
+ * Reads options from argv[0] on, up to "--" or the first operand, whose index goes to *ret_operand.
+ * `values` is zeroed by the caller. OPTIONS_WRONG writes what is wrong, without a line end, to
+ * `error`.
+ */
+enum options_result options_read(const struct option_def *defs, int argc, char **argv, void *values,
+				 int *ret_operand, char error[static OPTION_ERROR_LEN]);
+
+/* One line per option, for the help. */
+void options_print(FILE *out, const struct option_def *defs);
+
+/* Reads "64kbit", "2.5Gbit": more than nothing and a whole number of bits. -EINVAL, -ERANGE. */
+int options_parse_rate(const char *text, uint64_t *ret_rate_bps);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Option tables of the command line tool: what is read, what is refused and how the refusal reads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "cli/options.h"
+
+struct values {
+	bool json;
+	bool strict;
+	struct option_class traffic_class;
+	struct option_rate rate;
+};
+
+static const struct option_def defs[] = {
+	{ "json", OPTION_FLAG, offsetof(struct values, json), NULL, "as JSON" },
+	{ "strict", OPTION_FLAG, offsetof(struct values, strict), NULL, "be strict" },
+	{ "class", OPTION_CLASS, offsetof(struct values, traffic_class), "CLASS", "the class" },
+	{ "rate", OPTION_RATE, offsetof(struct values, rate), "RATE", "the rate" },
+	{ 0 },
+};
+
+static struct values values;
+static int operand;
+static char error[OPTION_ERROR_LEN];
+
+#define READ(...) read_args((char *[]){ __VA_ARGS__, NULL })
+
+static enum options_result read_args(char **argv)
+{
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	memset(&values, 0, sizeof(values));
+	operand = -1;
+	error[0] = '\0';
+	return options_read(defs, argc, argv, &values, &operand, error);
+}
+
+static void reads_values(void **state)
+{
+	assert_int_equal(READ("--class", "voice", "--rate=64kbit", "--strict"), OPTIONS_READ);
+	assert_int_equal(operand, 4);
+	assert_true(values.traffic_class.given);
+	assert_int_equal(values.traffic_class.value, GW_CLASS_VOICE);
+	assert_true(values.rate.given);
+	assert_int_equal(values.rate.rate_bps, 64000);
+	assert_true(values.strict);
+	assert_false(values.json);
+
+	assert_int_equal(READ("--class=best-effort"), OPTIONS_READ);
+	assert_true(values.traffic_class.given);
+	assert_int_equal(values.traffic_class.value, GW_CLASS_BEST_EFFORT);
+}
+
+/* `greenwave run` must leave the program's own options alone, with and without "--". */
+static void stops_at_the_program(void **state)
+{
+	assert_int_equal(READ("--strict", "ls", "--json"), OPTIONS_READ);
+	assert_int_equal(operand, 1);
+	assert_false(values.json);
+
+	assert_int_equal(READ("--strict", "--", "--json"), OPTIONS_READ);
+	assert_int_equal(operand, 2);
+	assert_false(values.json);
+
+	/* A lone dash is an operand. */
+	assert_int_equal(READ("-"), OPTIONS_READ);
+	assert_int_equal(operand, 0);
+
+	assert_int_equal(READ("ls", "--help"), OPTIONS_READ);
+	assert_int_equal(READ("--help"), OPTIONS_HELP);
+	assert_int_equal(READ("--json", "-h"), OPTIONS_HELP);
+}
+
+static void refuses_misuse(void **state)
+{
+	assert_int_equal(READ("--bogus"), OPTIONS_WRONG);
+	assert_string_equal(error, "there is no option '--bogus'");
+	assert_int_equal(READ("-j"), OPTIONS_WRONG);
+	assert_string_equal(error, "there is no option '-j'");
+	/* No abbreviations: a later option would change what they mean. */
+	assert_int_equal(READ("--cla", "voice"), OPTIONS_WRONG);
+	assert_int_equal(READ("--jsonx"), OPTIONS_WRONG);
+
+	assert_int_equal(READ("--class"), OPTIONS_WRONG);
+	assert_string_equal(error, "--class needs a value: CLASS");
+	assert_int_equal(READ("--json=yes"), OPTIONS_WRONG);
+	assert_string_equal(error, "--json takes no value");
+
+	assert_int_equal(READ("--class", "Voice"), OPTIONS_WRONG);
+	assert_string_equal(error, "'Voice' is no class; there are best-effort, background, "
+				   "excellent-effort, audio-video, voice, control");
+	assert_false(values.traffic_class.given);
+	assert_int_equal(READ("--class="), OPTIONS_WRONG);
+
+	assert_int_equal(READ("--rate", "fast"), OPTIONS_WRONG);
+	assert_int_equal(READ("--rate", "0kbit"), OPTIONS_WRONG);
+	assert_string_equal(error, "the rate '0kbit' is out of range");
+	assert_false(values.rate.given);
+}
+
+/* What is wrong may be of any length. */
+static void long_texts_are_cut(void **state)
+{
+	char text[4096];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(READ("--class", text), OPTIONS_WRONG);
+	assert_true(strlen(error) < OPTION_ERROR_LEN);
+	assert_non_null(strstr(error, ", control"));
+	assert_int_equal(READ("--rate", text), OPTIONS_WRONG);
+	memcpy(text, "--", 2);
+	assert_int_equal(READ(text), OPTIONS_WRONG);
+	assert_true(strlen(error) < OPTION_ERROR_LEN);
+}
+
+static void rates(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t rate_bps;
+	} cases[] = {
+		{ "1bit", 0, 1 },
+		{ "64kbit", 0, 64000 },
+		{ "10Mbit", 0, 10000000 },
+		{ "2.5Gbit", 0, 2500000000 },
+		{ "0.001kbit", 0, 1 },
+		{ "18446744073709551615bit", 0, UINT64_MAX },
+		{ "18446744073709551616bit", -ERANGE, 0 },
+		{ "18446744074Gbit", -ERANGE, 0 },
+		{ "0bit", -ERANGE, 0 },
+		{ "0.5bit", -ERANGE, 0 }, /* no whole number of bits */
+		{ "1.00000000000000000000000001kbit", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "64", -EINVAL, 0 },
+		{ "kbit", -EINVAL, 0 },
+		{ "64 kbit", -EINVAL, 0 },
+		{ " 64kbit", -EINVAL, 0 },
+		{ "64kbit ", -EINVAL, 0 },
+		{ "64Kbit", -EINVAL, 0 },
+		{ "64mbit", -EINVAL, 0 },
+		{ "-1kbit", -EINVAL, 0 },
+		{ "+1kbit", -EINVAL, 0 },
+		{ "0x10kbit", -EINVAL, 0 },
+		{ "1e3bit", -EINVAL, 0 },
+		{ ".5kbit", -EINVAL, 0 },
+		{ "5.kbit", -EINVAL, 0 },
+		{ "1.2.3kbit", -EINVAL, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t rate_bps = 0;
+
+		if (options_parse_rate(cases[i].text, &rate_bps) != cases[i].r ||
+		    rate_bps != cases[i].rate_bps)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
+/* The help is made of the same table. */
+static void help_names_all(void **state)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	options_print(out, defs);
+	fclose(out);
+	assert_string_equal(text, "  --json               as JSON\n"
+				  "  --strict             be strict\n"
+				  "  --class CLASS        the class\n"
+				  "  --rate RATE          the rate\n"
+				  "  --help               print this\n");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_values),	  cmocka_unit_test(stops_at_the_program),
+		cmocka_unit_test(refuses_misuse), cmocka_unit_test(long_texts_are_cut),
+		cmocka_unit_test(rates),	  cmocka_unit_test(help_names_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
