@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config_internal.h: what the parts of the configuration share: the tables of keys (config_keys.c), which
+ * guide the check of the structure (config_check.c) and the reading of the values (config.c).
+ */
+#ifndef GW_DAEMON_CONFIG_INTERNAL_H
+#define GW_DAEMON_CONFIG_INTERNAL_H
+
+#include "daemon/config.h"
+
+#define CONFIG_KEYS_MAX 16     /* of one section */
+#define CONFIG_PROBLEMS_MAX 50 /* told of one file */
+#define CONFIG_TITLED_MAX 256  /* sections with titles */
+#define CONFIG_PREFIX_SIZE (CONFIG_NAME_SIZE + 24)
+#define CONFIG_DEFAULT_GROUP "netdev" /* Debian's group of those who may configure networks */
+
+struct problem {
+	int line;
+	size_t order; /* of finding, among those of one line */
+	char message[256];
+};
+
+/* One reading of one file. */
+struct reader {
+	struct config *config;
+	const char *file;
+	char *at; /* the next character of the first pass */
+	int line;
+	bool marking_is_section;
+	size_t problems_count; /* may exceed CONFIG_PROBLEMS_MAX */
+	struct problem problems[CONFIG_PROBLEMS_MAX];
+	size_t titled_count;
+	struct {
+		const struct key *key;
+		char title[CONFIG_NAME_SIZE];
+	} titled[CONFIG_TITLED_MAX];
+};
+
+enum shape {
+	SHAPE_VALUE,   /* name = VALUE */
+	SHAPE_LIST,    /* name = {VALUE, ...} */
+	SHAPE_SECTION, /* name { ... } */
+	SHAPE_TITLED /* name TITLE { ... }, several times; the title is the name of an interface */
+};
+
+struct key {
+	const char *name;
+	enum shape shape;
+	/* Reads one value, or one item of a list. -EOPNOTSUPP: well-formed, but see `refusal`. */
+	int (*read)(struct config *config, const struct key *key, const char *text);
+	const char *expected;	       /* by `read` */
+	const char *initial;	       /* of a list */
+	const struct section *section; /* of SHAPE_SECTION and SHAPE_TITLED */
+	const char *refusal;	       /* what this version cannot do */
+	uint64_t min, max;
+	size_t offset; /* in struct config, for read_count() */
+	bool required;
+	bool not_empty; /* of a list, if it is given */
+};
+
+struct section {
+	const char *name; /* NULL: the root */
+	const struct key *keys;
+	size_t count;
+};
+
+/* ---- config_keys.c ---- */
+
+extern const struct section config_root;
+extern const struct section config_marking;
+
+/* By libconfuse's name of it; the root if there is none. */
+const struct section *config_section(const char *name);
+
+/* The first key of that name (`marking` has two); NULL if there is none. */
+const struct key *config_key(const struct section *section, const char *name);
+
+bool config_is_section(enum shape shape);
+
+/* The name of an interface in words, and whether `text` could be one. */
+#define CONFIG_INTERFACE_EXPECTED \
+	"the name of an interface (1 to 15 bytes, no \"/\", \":\" or blank)"
+bool config_is_interface(const char *text);
+
+/* ---- config_check.c ---- */
+
+/*
+ * Checks the structure of the text, tells every problem, and blanks out what libconfuse must not see.
+ * False: the text cannot be parsed any further.
+ */
+bool config_check(struct reader *rd, char *text);
+
+/* ---- config.c ---- */
+
+void config_problem(struct reader *rd, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* "policy: " or "link eth0: ", for the front of a message; "" for the root. Returns `buf`. */
+const char *config_prefix(const struct section *section, const char *title,
+			  char buf[static CONFIG_PREFIX_SIZE]);
+
+#endif

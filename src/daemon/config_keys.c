@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config_keys.c: every key of greenwave.conf(5), what its value looks like, and where it goes. Keys of what
+ * later versions do are checked as strictly as the others, and refused where they ask for it.
+ */
+#include "daemon/config_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/time.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static void *member(struct config *config, const struct key *key)
+{
+	return (char *)config + key->offset;
+}
+
+static int read_count(struct config *config, const struct key *key, const char *text)
+{
+	return parse_u32(text, (uint32_t)key->min, (uint32_t)key->max, member(config, key));
+}
+
+static int check_count(struct config *config, const struct key *key, const char *text)
+{
+	uint64_t count;
+
+	return parse_u64(text, key->min, key->max, &count);
+}
+
+static int check_rate(struct config *config, const struct key *key, const char *text)
+{
+	uint64_t rate_bps;
+
+	return parse_rate(text, &rate_bps);
+}
+
+static int check_share(struct config *config, const struct key *key, const char *text)
+{
+	uint32_t percent;
+
+	return parse_share(text, &percent);
+}
+
+static int check_duration(struct config *config, const struct key *key, const char *text)
+{
+	uint64_t duration_us;
+	int r;
+
+	r = parse_duration(text, &duration_us);
+	if (r < 0)
+		return r;
+	return duration_us >= key->min && duration_us <= key->max ? 0 : -ERANGE;
+}
+
+/* Of something that this version can only leave switched off. */
+static int check_off(struct config *config, const struct key *key, const char *text)
+{
+	bool on;
+	int r;
+
+	r = parse_switch(text, &on);
+	if (r < 0)
+		return r;
+	return on ? -EOPNOTSUPP : 0;
+}
+
+bool config_is_interface(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= IFNAMSIZ || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return false;
+	return !strpbrk(text, "/: ");
+}
+
+static int check_interface(struct config *config, const struct key *key, const char *text)
+{
+	return config_is_interface(text) ? 0 : -EINVAL;
+}
+
+static int check_group(struct config *config, const struct key *key, const char *text)
+{
+	size_t len = strlen(text);
+
+	return len == 0 || len >= CONFIG_NAME_SIZE || strpbrk(text, ":, ") ? -EINVAL : 0;
+}
+
+static int read_profile(struct config *config, const struct key *key, const char *text)
+{
+	const struct mark_profile *profile = mark_profile_find(text);
+
+	if (!profile)
+		return -EINVAL;
+	config->marking = *profile;
+	return 0;
+}
+
+/* The key of the section is the name of the class. */
+static int read_class_mark(struct config *config, const struct key *key, const char *text)
+{
+	enum gw_class traffic_class;
+	uint8_t dscp;
+	int r;
+
+	r = class_parse(key->name, &traffic_class);
+	assert(r == 0);
+	if (strcmp(text, "none") == 0) {
+		config->marking.dscp[traffic_class] = DSCP_NONE;
+		return 0;
+	}
+	r = parse_dscp(text, &dscp);
+	if (r < 0)
+		return r;
+	config->marking.dscp[traffic_class] = (int8_t)dscp;
+	return 0;
+}
+
+static int read_application_marks(struct config *config, const struct key *key, const char *text)
+{
+	bool ignored = strcmp(text, "ignored") == 0;
+
+	if (!ignored && strcmp(text, "allowed") != 0)
+		return -EINVAL;
+	config->marks_ignored = ignored;
+	return 0;
+}
+
+/* ---- the tables ---- */
+
+#define SECTION(name_, keys_)                                              \
+	{                                                                  \
+		.name = (name_), .keys = (keys_), .count = COUNT_OF(keys_) \
+	}
+
+#define RANGE(min_, max_) \
+	.min = (min_), .max = (max_), .expected = "a number from " #min_ " to " #max_
+
+#define CLASS_KEY(name_)                                                                \
+	{                                                                               \
+		.name = (name_), .shape = SHAPE_VALUE, .read = read_class_mark,         \
+		.expected = "a DSCP from 0 to 63, a name like EF, AF41 or CS6, or none" \
+	}
+
+static const struct key marking_keys[] = {
+	CLASS_KEY("best-effort"), CLASS_KEY("background"), CLASS_KEY("excellent-effort"),
+	CLASS_KEY("audio-video"), CLASS_KEY("voice"),	   CLASS_KEY("control"),
+};
+const struct section config_marking = SECTION("marking", marking_keys);
+
+#define LIMIT_KEY(name_, member_, min_, max_)                                                 \
+	{                                                                                     \
+		.name = (name_), .shape = SHAPE_VALUE, .read = read_count, RANGE(min_, max_), \
+		.offset = offsetof(struct config, member_)                                    \
+	}
+
+static const struct key policy_keys[] = {
+	LIMIT_KEY("max-flows-per-user", max_flows_per_user, 1, 1048576),
+	LIMIT_KEY("max-flows", max_flows, 1, 1048576),
+	LIMIT_KEY("max-clients-per-user", max_clients_per_user, 1, 65536),
+	LIMIT_KEY("max-clients", max_clients, 1, 65536),
+	{ .name = "application-marks",
+	  .shape = SHAPE_VALUE,
+	  .read = read_application_marks,
+	  .expected = "allowed or ignored" },
+};
+static const struct section policy_section = SECTION("policy", policy_keys);
+
+static const struct key link_keys[] = {
+	{ .name = "rate",
+	  .shape = SHAPE_VALUE,
+	  .read = check_rate,
+	  .expected = "a rate such as 100Mbit (bit, kbit, Mbit, Gbit)",
+	  .required = true },
+	{ .name = "reservable",
+	  .shape = SHAPE_VALUE,
+	  .read = check_share,
+	  .expected = "a share from 0% to 100%" },
+};
+static const struct section link_section = SECTION("link", link_keys);
+
+#define INTERFACES_KEY                                                                    \
+	{                                                                                 \
+		.name = "interfaces", .shape = SHAPE_LIST, .read = check_interface,       \
+		.expected = CONFIG_INTERFACE_EXPECTED, .initial = "{}", .not_empty = true \
+	}
+
+/* Timers of RFC 2205 §3.7 that an interface may have of its own: R, W, Kb, K. */
+#define RSVP_TIMER_KEYS                                                                           \
+	{ .name = "refresh",                                                                      \
+	  .shape = SHAPE_VALUE,                                                                   \
+	  .read = check_duration,                                                                 \
+	  .min = USEC_PER_SEC,                                                                    \
+	  .max = 3600 * USEC_PER_SEC,                                                             \
+	  .expected = "a duration from 1s to 60min" },                                            \
+		{ .name = "settle",                                                               \
+		  .shape = SHAPE_VALUE,                                                           \
+		  .read = check_duration,                                                         \
+		  .min = 0,                                                                       \
+		  .max = 60 * USEC_PER_SEC,                                                       \
+		  .expected = "a duration from 0s to 60s" },                                      \
+		{ .name = "blockade", .shape = SHAPE_VALUE, .read = check_count, RANGE(1, 100) }, \
+	{                                                                                         \
+		.name = "lifetime-factor", .shape = SHAPE_VALUE, .read = check_count,             \
+		RANGE(1, 100)                                                                     \
+	}
+
+static const struct key rsvp_interface_keys[] = { RSVP_TIMER_KEYS };
+static const struct section rsvp_interface_section = SECTION("interface", rsvp_interface_keys);
+
+static const struct key rsvp_keys[] = {
+	{ .name = "enabled",
+	  .shape = SHAPE_VALUE,
+	  .read = check_off,
+	  .expected = "true or false",
+	  .refusal = "this version marks packets but cannot signal reservations yet" },
+	INTERFACES_KEY,
+	RSVP_TIMER_KEYS,
+	{ .name = "interface", .shape = SHAPE_TITLED, .section = &rsvp_interface_section },
+};
+static const struct section rsvp_section = SECTION("rsvp", rsvp_keys);
+
+#define PROBE_KEY(name_)                                                             \
+	{                                                                            \
+		.name = (name_), .shape = SHAPE_VALUE, .read = check_off,            \
+		.expected = "true or false",                                         \
+		.refusal = "this version marks packets but cannot measure paths yet" \
+	}
+
+static const struct key probe_keys[] = { PROBE_KEY("initiator"), PROBE_KEY("sink") };
+static const struct section probe_section = SECTION("probe", probe_keys);
+
+static const struct key root_keys[] = {
+	{ .name = "marking",
+	  .shape = SHAPE_VALUE,
+	  .read = read_profile,
+	  .expected = "windows or rfc4594" },
+	{ .name = "marking", .shape = SHAPE_SECTION, .section = &config_marking },
+	{ .name = "administrators",
+	  .shape = SHAPE_LIST,
+	  .read = check_group,
+	  .expected = "the name of a group",
+	  .initial = "{" CONFIG_DEFAULT_GROUP "}" },
+	INTERFACES_KEY,
+	{ .name = "policy", .shape = SHAPE_SECTION, .section = &policy_section },
+	{ .name = "link",
+	  .shape = SHAPE_TITLED,
+	  .section = &link_section,
+	  .refusal = "this version marks packets but cannot schedule a link yet" },
+	{ .name = "rsvp", .shape = SHAPE_SECTION, .section = &rsvp_section },
+	{ .name = "probe", .shape = SHAPE_SECTION, .section = &probe_section },
+};
+const struct section config_root = SECTION(NULL, root_keys);
+
+static const struct section *const sections[] = {
+	&config_marking, &policy_section,	  &link_section,
+	&rsvp_section,	 &rsvp_interface_section, &probe_section,
+};
+
+const struct section *config_section(const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(sections); i++)
+		if (strcmp(sections[i]->name, name) == 0)
+			return sections[i];
+	return &config_root;
+}
+
+const struct key *config_key(const struct section *section, const char *name)
+{
+	for (size_t i = 0; i < section->count; i++)
+		if (strcmp(section->keys[i].name, name) == 0)
+			return &section->keys[i];
+	return NULL;
+}
+
+bool config_is_section(enum shape shape)
+{
+	return shape == SHAPE_SECTION || shape == SHAPE_TITLED;
+}
