@@ -51,6 +51,12 @@ int cli_options(const struct cli_command *command, int argc, char **argv, void *
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * Flushes standard output. False if it cannot be written: then the command ends and leaves it to
+ * cli_finish_output() to say so.
+ */
+bool cli_flush_output(void);
+
+/*
  * Flushes standard output and says what to exit with: `status`, or CLI_FAILED if it could not be
  * written. A reader that left (EPIPE) had enough: that is no failure and is not reported.
  */

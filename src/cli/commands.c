@@ -34,17 +34,25 @@ void cli_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+/* Why output was first found unwritable: the stream itself forgets, and drops what it held. */
+static int output_error;
+
+bool cli_flush_output(void)
+{
+	if (!ferror(stdout))
+		errno = 0; /* otherwise it may still tell why */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	if (output_error == 0)
+		output_error = errno != 0 ? errno : EIO;
+	return false;
+}
+
 int cli_finish_output(int status)
 {
-	int r;
-
-	errno = 0;
-	r = fflush(stdout);
-	if (r == 0 && !ferror(stdout))
+	if (cli_flush_output() || output_error == EPIPE)
 		return status;
-	if (errno == EPIPE)
-		return status;
-	cli_error("cannot write the output: %s", strerror(errno ? errno : EIO));
+	cli_error("cannot write the output: %s", strerror(output_error));
 	return CLI_FAILED;
 }
 

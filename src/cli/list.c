@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* list.c: `greenwave list`, the flows that the caller may see. */
-#include <string.h>
+#include <errno.h>
 
 #include "cli/cli.h"
 #include "cli/fmt.h"
@@ -25,27 +25,24 @@ static int print_json(const struct records *records)
 	fputs("{\"flows\":[", stdout);
 	for (size_t i = 0; i < records->count; i++) {
 		json_t *flow = fmt_json_record(&records->items[i]);
+		int r = flow ? json_dumpf(flow, stdout, JSON_COMPACT) : -1;
 
-		if (!flow || json_dumpf(flow, stdout, JSON_COMPACT) < 0) {
-			json_decref(flow);
-			return ferror(stdout) ? CLI_FINE : CLI_FAILED; /* the end reports what the
-									  stream has */
-		}
 		json_decref(flow);
+		if (r < 0)
+			return cli_flush_output() ? -ENOMEM : 0; /* else its end is reported */
 		if (i + 1 < records->count)
 			fputc(',', stdout);
 	}
 	fputs("]}\n", stdout);
-	return CLI_FINE;
+	return 0;
 }
 
-static int print_text(const struct records *records)
+static void print_text(const struct records *records)
 {
 	if (records->count == 0)
 		puts("no flows");
 	else
 		fmt_records_print(stdout, records->items, records->count, &fmt_table_plain);
-	return CLI_FINE;
 }
 
 static int list_execute(const struct cli_command *command, int argc, char **argv)
@@ -63,15 +60,12 @@ static int list_execute(const struct cli_command *command, int argc, char **argv
 
 	r = records_fetch(gw, options.all ? GW_LIST_CLOSED : 0, 0, &records);
 	gw_close(gw);
-	if (r < 0) {
-		status = host_report("cannot list the flows", r);
-	} else {
-		status = options.json ? print_json(&records) : print_text(&records);
-		if (status != CLI_FINE)
-			cli_error("list: out of memory");
-	}
+	if (r >= 0 && options.json)
+		r = print_json(&records);
+	else if (r >= 0)
+		print_text(&records);
 	records_free(&records);
-	return status;
+	return r < 0 ? host_report("cannot list the flows", r) : CLI_FINE;
 }
 
 const struct cli_command command_list = {

@@ -47,7 +47,7 @@ static int refuse(int error, bool reached, const char *program)
 	if (!reached)
 		return host_report_open(error);
 	if (error == -EOPNOTSUPP) {
-		cli_error("%s is not run: the daemon cannot mark programs here (greenwave doctor)",
+		cli_error("%s is not run: the daemon cannot mark programs (see greenwave doctor)",
 			  program);
 		return CLI_FAILED;
 	}

@@ -133,7 +133,7 @@ static int print_line(const struct watch *watch, const struct gw_event *event)
 	if (r < 0)
 		return r;
 	/* A reader waits for each line. */
-	return fflush(stdout) == 0 ? 0 : -errno;
+	return cli_flush_output() ? 0 : -EPIPE;
 }
 
 /* ---- events ---- */
@@ -220,7 +220,7 @@ static int watch_loop(struct watch *watch)
 static int watch_report(int error)
 {
 	if (error == -EPIPE)
-		return CLI_FINE; /* the reader had enough */
+		return CLI_FINE; /* the reader had enough, or cli_finish_output() reports */
 	return host_report("watch", error);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the command line tool writes flows and events: exactly the JSON that is promised, and aligned text. */
+/* How the tool writes flows and events: exactly the JSON that is promised, and aligned text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Option tables of the command line tool: what is read, what is refused and how the refusal reads. */
+/* Option tables of the command line tool: what is read, what is refused, and in which words. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
