@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address.c: see address.h. Socket addresses arrive from applications, at any alignment and with any
- * length, and are copied out before they are looked at.
+ * address.c: see address.h. Socket addresses arrive from applications, at any alignment and with
+ * any length, and are copied out before they are looked at.
  */
 #include "core/address.h"
 
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint8_t v4_mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
+static const uint8_t v4_mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
 static_assert(sizeof(struct address) == 24, "padding would break comparing and hashing by bytes");
 
@@ -30,7 +30,7 @@ static void set_v4(struct address *address, const void *bytes)
 
 static int read_v4(const struct sockaddr *sa, socklen_t len, struct address *ret_address)
 {
-	struct address address = {0};
+	struct address address = { 0 };
 	struct sockaddr_in sin;
 
 	if (len < sizeof(sin))
@@ -45,7 +45,7 @@ static int read_v4(const struct sockaddr *sa, socklen_t len, struct address *ret
 
 static int read_v6(const struct sockaddr *sa, socklen_t len, struct address *ret_address)
 {
-	struct address address = {0};
+	struct address address = { 0 };
 	struct sockaddr_in6 sin6;
 
 	if (len < sizeof(sin6))
@@ -57,7 +57,8 @@ static int read_v6(const struct sockaddr *sa, socklen_t len, struct address *ret
 	} else {
 		address.family = AF_INET6;
 		memcpy(address.addr, &sin6.sin6_addr, sizeof(address.addr));
-		/* Only there does the scope tell two hosts apart; elsewhere it would break equality. */
+		/* Only there does the scope tell two hosts apart; elsewhere it would break
+		 * equality. */
 		if (address_is_link_local(&address))
 			address.scope = sin6.sin6_scope_id;
 	}
@@ -117,7 +118,7 @@ bool address_is_unspecified(const struct address *address)
 
 bool address_is_multicast(const struct address *address)
 {
-	static const uint8_t limited_broadcast[4] = {255, 255, 255, 255};
+	static const uint8_t limited_broadcast[4] = { 255, 255, 255, 255 };
 
 	if (address->family == AF_INET)
 		return (v4_bytes(address)[0] & 0xf0) == 0xe0 ||

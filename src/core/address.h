@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address.h: a transport address in one form for IPv4 and IPv6, fit for comparing, hashing and sending:
- * an IPv4 address is kept as ::ffff:a.b.c.d, exactly as a dual-stack socket and our BPF maps see it.
+ * address.h: a transport address in one form for IPv4 and IPv6, fit for comparing, hashing and
+ * sending: an IPv4 address is kept as ::ffff:a.b.c.d, exactly as a dual-stack socket and our BPF
+ * maps see it.
  */
 #ifndef GW_CORE_ADDRESS_H
 #define GW_CORE_ADDRESS_H
@@ -14,8 +15,8 @@
 /* No padding: two equal addresses are equal bytes. All zero means "none". */
 struct address {
 	uint8_t addr[16];
-	uint16_t port; /* host byte order */
-	uint16_t family; /* AF_INET, AF_INET6, or AF_UNSPEC for none; of the packet, not of the socket */
+	uint16_t port;	 /* host byte order */
+	uint16_t family; /* of the packet: AF_INET, AF_INET6, or AF_UNSPEC for none */
 	uint32_t scope;	 /* interface index of a link-local address, else 0 */
 };
 
@@ -31,7 +32,7 @@ void address_to_sockaddr(const struct address *address, struct sockaddr_storage 
 bool address_equal(const struct address *a, const struct address *b);
 bool address_is_unspecified(const struct address *address); /* 0.0.0.0 or :: */
 bool address_is_multicast(const struct address *address);   /* and limited broadcast */
-bool address_is_link_local(const struct address *address);  /* IPv6 fe80::/10 and multicast scope 1, 2 */
+bool address_is_link_local(const struct address *address);  /* fe80::/10; groups of scope 1, 2 */
 
 /* "192.0.2.1:5060", "[2001:db8::1]:5060", "[fe80::1%2]:5060", "none"; returns `buf`. */
 #define ADDRESS_TEXT_LEN 72

@@ -37,12 +37,12 @@ static const struct {
 	const char *name;
 	uint8_t priority; /* 802.1p; 0 is what an untagged frame has, so best effort writes none */
 } classes[GW_CLASS_COUNT] = {
-	[GW_CLASS_BEST_EFFORT] = {"best-effort", 0},
-	[GW_CLASS_BACKGROUND] = {"background", 2},
-	[GW_CLASS_EXCELLENT_EFFORT] = {"excellent-effort", 5},
-	[GW_CLASS_AUDIO_VIDEO] = {"audio-video", 5},
-	[GW_CLASS_VOICE] = {"voice", 7},
-	[GW_CLASS_CONTROL] = {"control", 7},
+	[GW_CLASS_BEST_EFFORT] = { "best-effort", 0 },
+	[GW_CLASS_BACKGROUND] = { "background", 2 },
+	[GW_CLASS_EXCELLENT_EFFORT] = { "excellent-effort", 5 },
+	[GW_CLASS_AUDIO_VIDEO] = { "audio-video", 5 },
+	[GW_CLASS_VOICE] = { "voice", 7 },
+	[GW_CLASS_CONTROL] = { "control", 7 },
 };
 
 const struct mark_profile *mark_profile_find(const char *name)
@@ -77,7 +77,7 @@ int class_parse(const char *name, enum gw_class *ret_class)
 
 struct mark class_mark(const struct mark_profile *profile, enum gw_class traffic_class)
 {
-	struct mark mark = {0};
+	struct mark mark = { 0 };
 
 	assert(class_is_valid(traffic_class));
 
@@ -104,7 +104,8 @@ struct mark class_mark_with_dscp(const struct mark_profile *profile, enum gw_cla
 	return mark;
 }
 
-struct mark class_mark_nonconformant(const struct mark_profile *profile, enum gw_class traffic_class)
+struct mark class_mark_nonconformant(const struct mark_profile *profile,
+				     enum gw_class traffic_class)
 {
 	struct mark mark = class_mark(profile, traffic_class);
 

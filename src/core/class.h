@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a packet gets. The DSCP is a 6-bit value; the shifted byte exists only where a header is written. */
+/* What a packet gets. The shifted byte exists only where a header is written. */
 struct mark {
 	bool set_dscp;
 	bool set_priority;
@@ -37,8 +37,8 @@ struct mark_profile {
  * | voice            | 56 (CS7)          | 46 (EF), telephony §4.1              | 7      |
  * | control          | 56 (CS7)          | 40 (CS5), signaling §4.2             | 7      |
  *
- * Control is CS5 and not CS6: RFC 4594 §3 keeps CS6 and CS7 for the network's own routing, and an edge
- * that follows it resets or drops them when they come from a host.
+ * Control is CS5 and not CS6: RFC 4594 §3 keeps CS6 and CS7 for the network's own routing, and an
+ * edge that follows it resets or drops them when they come from a host.
  */
 extern const struct mark_profile mark_profile_windows;
 extern const struct mark_profile mark_profile_rfc4594;
@@ -53,14 +53,16 @@ int class_parse(const char *name, enum gw_class *ret_class);
 /* The mark of a class under a profile. */
 struct mark class_mark(const struct mark_profile *profile, enum gw_class traffic_class);
 
-/* The same with an explicit DSCP in place of the class's own; 802.1p is unaffected (spec/qwave.md §5.5). */
-struct mark class_mark_with_dscp(const struct mark_profile *profile, enum gw_class traffic_class, uint8_t dscp);
+/* The same with an explicit DSCP instead; 802.1p is unaffected (spec/qwave.md §5.5). */
+struct mark class_mark_with_dscp(const struct mark_profile *profile, enum gw_class traffic_class,
+				 uint8_t dscp);
 
 /*
- * What excess packets get (spec/qwave.md §7.3): 0 in both fields, written, so that an application's own
- * mark does not promote them. Background keeps its own, since 0 would be a promotion; best effort, which
- * marks nothing, leaves the excess alone too.
+ * What excess packets get (spec/qwave.md §7.3): 0 in both fields, written, so that an application's
+ * own mark does not promote them. Background keeps its own, since 0 would be a promotion; best
+ * effort, which marks nothing, leaves the excess alone too.
  */
-struct mark class_mark_nonconformant(const struct mark_profile *profile, enum gw_class traffic_class);
+struct mark class_mark_nonconformant(const struct mark_profile *profile,
+				     enum gw_class traffic_class);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identity.c: see identity.h. Ten short system calls at most, as this is on the path of every request.
+ * identity.c: see identity.h. Ten short system calls at most, as this is on the path of every
+ * request.
  */
 #include "datapath/identity.h"
 
@@ -36,7 +37,8 @@ static int read_kind(int fd, struct socket_identity *identity)
 	if (identity->family != AF_INET && identity->family != AF_INET6)
 		return -EAFNOSUPPORT;
 
-	r = read_option(fd, SOL_SOCKET, SO_PROTOCOL, &identity->protocol, sizeof(identity->protocol));
+	r = read_option(fd, SOL_SOCKET, SO_PROTOCOL, &identity->protocol,
+			sizeof(identity->protocol));
 	if (r < 0)
 		return r;
 	r = read_option(fd, SOL_SOCKET, SO_TYPE, &type, sizeof(type));
@@ -86,7 +88,7 @@ static bool tcp_sends(int state, bool receive_ended)
 
 static int read_state(int fd, struct socket_identity *identity)
 {
-	struct pollfd pollfd = {.fd = fd, .events = POLLRDHUP};
+	struct pollfd pollfd = { .fd = fd, .events = POLLRDHUP };
 	bool receive_ended, sends;
 
 	if (poll(&pollfd, 1, 0) < 0)
@@ -111,7 +113,7 @@ static int read_state(int fd, struct socket_identity *identity)
 
 int socket_identity_read(int fd, struct socket_identity *ret_identity)
 {
-	struct socket_identity identity = {0};
+	struct socket_identity identity = { 0 };
 	int r;
 
 	r = read_kind(fd, &identity);
@@ -120,10 +122,12 @@ int socket_identity_read(int fd, struct socket_identity *ret_identity)
 	r = socket_cookie_read(fd, &identity.cookie);
 	if (r < 0)
 		return r;
-	r = read_optional(fd, SO_NETNS_COOKIE, &identity.netns_cookie, sizeof(identity.netns_cookie));
+	r = read_optional(fd, SO_NETNS_COOKIE, &identity.netns_cookie,
+			  sizeof(identity.netns_cookie));
 	if (r < 0)
 		return r;
-	r = read_optional(fd, SO_BINDTOIFINDEX, &identity.bound_ifindex, sizeof(identity.bound_ifindex));
+	r = read_optional(fd, SO_BINDTOIFINDEX, &identity.bound_ifindex,
+			  sizeof(identity.bound_ifindex));
 	if (r < 0)
 		return r;
 	r = read_addresses(fd, &identity);
@@ -161,13 +165,14 @@ int netns_cookie_read(uint64_t *ret_cookie)
 
 int socket_multicast_read(int fd, int family, uint32_t *ret_ifindex, struct address *ret_source)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET};
-	struct address source = {0};
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct address source = { 0 };
 	uint32_t ifindex = 0;
 	int r;
 
 	if (family == AF_INET) {
-		r = read_option(fd, IPPROTO_IP, IP_MULTICAST_IF, &sin.sin_addr, sizeof(sin.sin_addr));
+		r = read_option(fd, IPPROTO_IP, IP_MULTICAST_IF, &sin.sin_addr,
+				sizeof(sin.sin_addr));
 		if (r < 0)
 			return r;
 		if (sin.sin_addr.s_addr != htonl(INADDR_ANY)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identity.h: what a host reads from a descriptor that an application passed: which socket it is, of what
- * kind, between which addresses, and whether it still sends. Reading changes nothing.
+ * identity.h: what a host reads from a descriptor that an application passed: which socket it is,
+ * of what kind, between which addresses, and whether it still sends. Reading changes nothing.
  */
 #ifndef GW_DATAPATH_IDENTITY_H
 #define GW_DATAPATH_IDENTITY_H
@@ -21,15 +21,15 @@ struct socket_identity {
 	uint32_t bound_ifindex; /* SO_BINDTODEVICE, or 0 */
 	int tcp_state;		/* TCP_ESTABLISHED ... of <netinet/tcp.h>; 0 for UDP */
 	/*
-	 * DIRECTION_*: what is over for good, by shutdown(2), a reset, or (receiving) the peer's FIN. Of a UDP
-	 * socket's shutdown(SHUT_WR) alone no socket call tells; sock_diag does.
+	 * DIRECTION_*: what is over for good, by shutdown(2), a reset, or (receiving) the peer's
+	 * FIN. Of a UDP socket's shutdown(SHUT_WR) alone no socket call tells; sock_diag does.
 	 */
 	unsigned ended;
 };
 
 /*
- * -EBADF: not open. -ENOTSOCK. -EAFNOSUPPORT: neither IPv4 nor IPv6. -EPROTONOSUPPORT: neither TCP nor UDP
- * (UDP-Lite, SCTP, MPTCP, raw sockets).
+ * -EBADF: not open. -ENOTSOCK. -EAFNOSUPPORT: neither IPv4 nor IPv6. -EPROTONOSUPPORT: neither TCP
+ * nor UDP (UDP-Lite, SCTP, MPTCP, raw sockets).
  */
 int socket_identity_read(int fd, struct socket_identity *ret_identity);
 

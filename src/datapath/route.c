@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * route.c: see route.h. The kernel answers RTM_GETROUTE inside the send, so that the answer waits when we
- * come to read it. Answers to earlier questions that a signal or a full buffer left behind are told apart
- * by their sequence number.
+ * route.c: see route.h. The kernel answers RTM_GETROUTE inside the send, so that the answer waits
+ * when we come to read it. Answers to earlier questions that a signal or a full buffer left behind
+ * are told apart by their sequence number.
  */
 #include "datapath/route.h"
 
@@ -30,8 +30,8 @@ struct request {
 
 int route_new(struct route **ret_route)
 {
-	const struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
-	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	const struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_MS / 1000 };
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct route *route;
 	int r;
 
@@ -62,7 +62,8 @@ struct route *route_free(struct route *route)
 	return NULL;
 }
 
-static void put_attribute(struct request *request, unsigned short type, const void *data, size_t size)
+static void put_attribute(struct request *request, unsigned short type, const void *data,
+			  size_t size)
 {
 	size_t offset = NLMSG_ALIGN(request->header.nlmsg_len);
 	struct rtattr *attribute = (struct rtattr *)((char *)request + offset);
@@ -81,7 +82,8 @@ static void put_address(struct request *request, unsigned short type, const stru
 		put_attribute(request, type, address->addr, 16);
 }
 
-static void fill_request(struct request *request, const struct route_query *query, uint32_t sequence)
+static void fill_request(struct request *request, const struct route_query *query,
+			 uint32_t sequence)
 {
 	const struct address *destination = query->destination, *source = query->source;
 	uint32_t ifindex = query->ifindex != 0 ? query->ifindex : destination->scope;
@@ -113,7 +115,7 @@ static int error_of_send(int error)
 	case -ENODEV:
 		return -ENETDOWN;
 	case -EACCES: /* a "prohibit" route */
-	case -EINVAL: /* a "blackhole" route, or a source that is not ours */
+	case -EINVAL: /* a "blackhole" route */
 		return -EHOSTUNREACH;
 	default:
 		return error;
@@ -132,11 +134,12 @@ static int read_error(const struct nlmsghdr *header)
 static int read_route(const struct nlmsghdr *header, struct route_result *ret_result)
 {
 	const struct rtmsg *message = NLMSG_DATA(header);
-	struct route_result result = {0};
+	struct route_result result = { 0 };
 	bool gateway = false;
 	int left;
 
-	if (header->nlmsg_type != RTM_NEWROUTE || header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
+	if (header->nlmsg_type != RTM_NEWROUTE ||
+	    header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
 		return -EBADMSG;
 
 	left = (int)RTM_PAYLOAD(header);
@@ -186,9 +189,10 @@ static int read_answer(struct route *route, struct route_result *ret_result)
 	}
 }
 
-int route_lookup(struct route *route, const struct route_query *query, struct route_result *ret_result)
+int route_lookup(struct route *route, const struct route_query *query,
+		 struct route_result *ret_result)
 {
-	struct request request = {0};
+	struct request request = { 0 };
 	ssize_t sent;
 
 	if (query->destination->family != AF_INET && query->destination->family != AF_INET6)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of core/address: one form for IPv4, IPv6 and v4-mapped addresses, at any alignment and length.
+ * Unit tests of core/address: one form for IPv4, IPv6 and v4-mapped addresses, at any alignment and
+ * length.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 
 static struct address v4(const char *text, uint16_t port)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct address address;
 
 	assert_int_equal(inet_pton(AF_INET, text, &sin.sin_addr), 1);
@@ -26,19 +27,21 @@ static struct address v4(const char *text, uint16_t port)
 
 static struct address v6(const char *text, uint16_t port, uint32_t scope)
 {
-	struct sockaddr_in6 sin6 = {
-		.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_scope_id = scope};
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
+				     .sin6_port = htons(port),
+				     .sin6_scope_id = scope };
 	struct address address;
 
 	assert_int_equal(inet_pton(AF_INET6, text, &sin6.sin6_addr), 1);
-	assert_int_equal(address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address), 0);
+	assert_int_equal(address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address),
+			 0);
 	return address;
 }
 
 static void test_mapped_is_v4(void **state)
 {
 	struct address a = v4("192.0.2.1", 5060), b = v6("::ffff:192.0.2.1", 5060, 7);
-	static const uint8_t bytes[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
+	static const uint8_t bytes[16] = { [10] = 0xff, 0xff, 192, 0, 2, 1 };
 
 	(void)state;
 	assert_int_equal(a.family, AF_INET);
@@ -60,7 +63,7 @@ static void test_equal(void **state)
 	assert_false(address_equal(&d, &e));
 }
 
-/* The scope belongs to link-local addresses only; a stray one must not make two equal hosts differ. */
+/* The scope belongs to link-local addresses only; a stray one must not make equal hosts differ. */
 static void test_scope(void **state)
 {
 	struct address a = v6("2001:db8::1", 9, 4), b = v6("2001:db8::1", 9, 0);
@@ -74,8 +77,8 @@ static void test_scope(void **state)
 
 static void test_refused(void **state)
 {
-	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
-	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
 	struct address untouched, address;
 	struct sockaddr *sa = (struct sockaddr *)&sin, *sa6 = (struct sockaddr *)&sin6;
 
@@ -96,36 +99,37 @@ static void test_refused(void **state)
 
 static void test_unaligned(void **state)
 {
-	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(1234)};
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(1234) };
 	char buffer[sizeof(sin6) + 1];
 	struct address address;
 
 	(void)state;
 	sin6.sin6_addr = in6addr_loopback;
 	memcpy(buffer + 1, &sin6, sizeof(sin6));
-	assert_int_equal(address_from_sockaddr((struct sockaddr *)(void *)(buffer + 1), sizeof(sin6),
-					       &address),
+	assert_int_equal(address_from_sockaddr((struct sockaddr *)(void *)(buffer + 1),
+					       sizeof(sin6), &address),
 			 0);
 	assert_int_equal(address.port, 1234);
 }
 
 static void test_round_trip(void **state)
 {
-	const struct address none = {0};
-	const struct address table[] = {v4("192.0.2.1", 5060), v4("255.255.255.255", 65535),
-					v6("2001:db8::1", 1, 0), v6("fe80::1", 5060, 3), none};
+	const struct address none = { 0 };
+	const struct address table[] = { v4("192.0.2.1", 5060), v4("255.255.255.255", 65535),
+					 v6("2001:db8::1", 1, 0), v6("fe80::1", 5060, 3), none };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct sockaddr_storage ss;
-		struct address back = {0};
+		struct address back = { 0 };
 
 		memset(&ss, 0xa5, sizeof(ss));
 		address_to_sockaddr(&table[i], &ss);
 		assert_int_equal(ss.ss_family, table[i].family);
 		if (table[i].family != AF_UNSPEC)
-			assert_int_equal(
-				address_from_sockaddr((struct sockaddr *)&ss, sizeof(ss), &back), 0);
+			assert_int_equal(address_from_sockaddr((struct sockaddr *)&ss, sizeof(ss),
+							       &back),
+					 0);
 		assert_true(address_equal(&table[i], &back));
 	}
 }
@@ -136,13 +140,27 @@ static void test_kinds(void **state)
 		const char *text;
 		int unspecified, multicast, link_local;
 	} table[] = {
-		{"0.0.0.0", 1, 0, 0},	 {"0.0.0.1", 0, 0, 0},	       {"223.255.255.255", 0, 0, 0},
-		{"224.0.0.0", 0, 1, 0},	 {"239.255.255.255", 0, 1, 0}, {"240.0.0.0", 0, 0, 0},
-		{"169.254.1.1", 0, 0, 0}, {"255.255.255.255", 0, 1, 0}, {"::", 1, 0, 0},
-		{"::1", 0, 0, 0},	 {"::ffff:0.0.0.0", 1, 0, 0},  {"::ffff:224.0.0.1", 0, 1, 0},
-		{"fe80::1", 0, 0, 1},	 {"febf::1", 0, 0, 1},	       {"fec0::1", 0, 0, 0},
-		{"ff01::1", 0, 1, 1},	 {"ff02::1", 0, 1, 1},	       {"ff12::1", 0, 1, 1},
-		{"ff05::1", 0, 1, 0},	 {"ff0e::1", 0, 1, 0},	       {"fd00::1", 0, 0, 0},
+		{ "0.0.0.0", 1, 0, 0 },
+		{ "0.0.0.1", 0, 0, 0 },
+		{ "223.255.255.255", 0, 0, 0 },
+		{ "224.0.0.0", 0, 1, 0 },
+		{ "239.255.255.255", 0, 1, 0 },
+		{ "240.0.0.0", 0, 0, 0 },
+		{ "169.254.1.1", 0, 0, 0 },
+		{ "255.255.255.255", 0, 1, 0 },
+		{ "::", 1, 0, 0 },
+		{ "::1", 0, 0, 0 },
+		{ "::ffff:0.0.0.0", 1, 0, 0 },
+		{ "::ffff:224.0.0.1", 0, 1, 0 },
+		{ "fe80::1", 0, 0, 1 },
+		{ "febf::1", 0, 0, 1 },
+		{ "fec0::1", 0, 0, 0 },
+		{ "ff01::1", 0, 1, 1 },
+		{ "ff02::1", 0, 1, 1 },
+		{ "ff12::1", 0, 1, 1 },
+		{ "ff05::1", 0, 1, 0 },
+		{ "ff0e::1", 0, 1, 0 },
+		{ "fd00::1", 0, 0, 0 },
 	};
 
 	(void)state;
@@ -173,16 +191,16 @@ static void test_format(void **state)
 	assert_text(v6("fe80::1", 5060, 2), "[fe80::1%2]:5060");
 	assert_text(v6("fe80:1111:2222:3333:4444:5555:6666:7777", 65535, UINT32_MAX),
 		    "[fe80:1111:2222:3333:4444:5555:6666:7777%4294967295]:65535");
-	assert_text((struct address){0}, "none");
+	assert_text((struct address){ 0 }, "none");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mapped_is_v4),  cmocka_unit_test(test_equal),
-		cmocka_unit_test(test_scope),	      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_unaligned),     cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_kinds),	      cmocka_unit_test(test_format),
+		cmocka_unit_test(test_mapped_is_v4), cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_scope),	     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_unaligned),    cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_kinds),	     cmocka_unit_test(test_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

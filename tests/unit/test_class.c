@@ -21,19 +21,19 @@ static void assert_mark(struct mark mark, int dscp, int priority)
 	assert_int_equal(mark.priority, priority);
 }
 
-/* Q-077..Q-082, the table's side of it; Q-091: best effort writes nothing; Q-092: the 802.1p column. */
+/* The table behind Q-077..Q-082 and Q-092. Best effort writes nothing. */
 static void test_windows_profile(void **state)
 {
 	static const struct {
 		enum gw_class traffic_class;
 		int dscp, byte, priority;
 	} table[] = {
-		{GW_CLASS_BEST_EFFORT, DSCP_NONE, 0x00, 0},
-		{GW_CLASS_BACKGROUND, 8, 0x20, 2},
-		{GW_CLASS_EXCELLENT_EFFORT, 40, 0xa0, 5},
-		{GW_CLASS_AUDIO_VIDEO, 40, 0xa0, 5},
-		{GW_CLASS_VOICE, 56, 0xe0, 7},
-		{GW_CLASS_CONTROL, 56, 0xe0, 7},
+		{ GW_CLASS_BEST_EFFORT, DSCP_NONE, 0x00, 0 },
+		{ GW_CLASS_BACKGROUND, 8, 0x20, 2 },
+		{ GW_CLASS_EXCELLENT_EFFORT, 40, 0xa0, 5 },
+		{ GW_CLASS_AUDIO_VIDEO, 40, 0xa0, 5 },
+		{ GW_CLASS_VOICE, 56, 0xe0, 7 },
+		{ GW_CLASS_CONTROL, 56, 0xe0, 7 },
 	};
 
 	(void)state;
@@ -48,12 +48,13 @@ static void test_windows_profile(void **state)
 
 static void test_rfc4594_profile(void **state)
 {
-	static const int dscp[GW_CLASS_COUNT] = {DSCP_NONE, 8, 18, 34, 46, 40};
-	static const int priority[GW_CLASS_COUNT] = {0, 2, 5, 5, 7, 7};
+	static const int dscp[GW_CLASS_COUNT] = { DSCP_NONE, 8, 18, 34, 46, 40 };
+	static const int priority[GW_CLASS_COUNT] = { 0, 2, 5, 5, 7, 7 };
 
 	(void)state;
 	for (int i = 0; i < GW_CLASS_COUNT; i++)
-		assert_mark(class_mark(&mark_profile_rfc4594, (enum gw_class)i), dscp[i], priority[i]);
+		assert_mark(class_mark(&mark_profile_rfc4594, (enum gw_class)i), dscp[i],
+			    priority[i]);
 }
 
 static void test_profile_find(void **state)
@@ -65,7 +66,7 @@ static void test_profile_find(void **state)
 	assert_null(mark_profile_find(""));
 }
 
-/* An explicit DSCP replaces the class's own, zero included, and leaves 802.1p (spec/qwave.md §5.5). */
+/* It replaces the class's own, zero included, and leaves 802.1p alone (spec/qwave.md §5.5). */
 static void test_explicit_dscp(void **state)
 {
 	(void)state;
@@ -95,9 +96,9 @@ static void test_nonconformant(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const names[GW_CLASS_COUNT] = {"best-effort", "background",
-							  "excellent-effort", "audio-video",
-							  "voice", "control"};
+	static const char *const names[GW_CLASS_COUNT] = {
+		"best-effort", "background", "excellent-effort", "audio-video", "voice", "control"
+	};
 	enum gw_class traffic_class = GW_CLASS_CONTROL;
 
 	(void)state;

@@ -2,10 +2,10 @@
 /*
  * options.c: see options.h.
  *
- * What the order of writing rests on: setting IP_TOS overwrites the priority (IPV6_TCLASS does not), so the
- * priority is always written last. Packets to v4-mapped destinations take IP_TOS and not IPV6_TCLASS, so
- * an AF_INET6 socket gets both. The low two bits of either byte are ECN and belong to the transport
- * (RFC 3168); TCP masks them itself, UDP does not.
+ * What the order of writing rests on: setting IP_TOS overwrites the priority (IPV6_TCLASS does
+ * not), so the priority is always written last. Packets to v4-mapped destinations take IP_TOS and
+ * not IPV6_TCLASS, so an AF_INET6 socket gets both. The low two bits of either byte are ECN and
+ * belong to the transport (RFC 3168); TCP masks them itself, UDP does not.
  */
 #include "datapath/socket/options.h"
 
@@ -31,7 +31,7 @@ static int write_int(int fd, int level, int name, int value)
 
 int socket_options_read(int fd, int family, struct socket_options *ret_options)
 {
-	struct socket_options options = {0};
+	struct socket_options options = { 0 };
 	int r;
 
 	r = read_int(fd, IPPROTO_IP, IP_TOS, &options.tos);

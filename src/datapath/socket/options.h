@@ -23,7 +23,7 @@ struct written_mark {
 };
 
 /* Nothing of it is ours. */
-#define WRITTEN_NOTHING ((struct written_mark){.dscp = -1, .priority = -1})
+#define WRITTEN_NOTHING ((struct written_mark){ .dscp = -1, .priority = -1 })
 
 int socket_options_read(int fd, int family, struct socket_options *ret_options);
 
@@ -32,8 +32,8 @@ int socket_options_write(int fd, int family, const struct socket_options *curren
 			 const struct socket_options *wanted);
 
 /*
- * What the application itself wants: its latest choice where the socket no longer carries `written`, else
- * what it had before (`saved`). ECN bits are always the current ones.
+ * What the application itself wants: its latest choice where the socket no longer carries
+ * `written`, else what it had before (`saved`). ECN bits are always the current ones.
  */
 struct socket_options socket_options_own(const struct socket_options *current,
 					 const struct socket_options *saved,

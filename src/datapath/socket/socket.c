@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.c: see socket.h. Two tables: the sockets that have a mark, each with its targets in a list, and
- * the targets by (socket, destination), so that a server with thousands of destinations on one socket
- * finds each at once.
+ * socket.c: see socket.h. Two tables: the sockets that have a mark, each with its targets in a
+ * list, and the targets by (socket, destination), so that a server with thousands of destinations
+ * on one socket finds each at once.
  *
- * | event                | no other target       | others, all of the same flow | others, some of another flow |
- * |----------------------|-----------------------|------------------------------|------------------------------|
- * | apply, the same mark | saved, written        | written                      | written                      |
- * | apply, another mark  | saved, written        | written, holds for all       | -EOPNOTSUPP                  |
- * | clear                | restored, record goes | mark stays                   | mark stays                   |
+ * | event            | no other target       | others of the same flow | some of another flow |
+ * |------------------|-----------------------|-------------------------|----------------------|
+ * | apply, same mark | saved, written        | written                 | written              |
+ * | apply, new mark  | saved, written        | written, holds for all  | -EOPNOTSUPP          |
+ * | clear            | restored, record goes | mark stays              | mark stays           |
  */
 #include "datapath/socket/socket.h"
 
@@ -68,7 +68,8 @@ static struct marked_socket *find_socket(struct socket_datapath *datapath, uint6
 	return s;
 }
 
-static struct marked_socket *add_socket(struct socket_datapath *datapath, uint64_t cookie, int family)
+static struct marked_socket *add_socket(struct socket_datapath *datapath, uint64_t cookie,
+					int family)
 {
 	struct marked_socket *s = calloc(1, sizeof(*s));
 
@@ -87,7 +88,8 @@ static struct marked_socket *add_socket(struct socket_datapath *datapath, uint64
 
 static struct target_key key_of(const struct datapath_target *target)
 {
-	struct target_key key = {.cookie = target->cookie, .any_destination = target->any_destination};
+	struct target_key key = { .cookie = target->cookie,
+				  .any_destination = target->any_destination };
 
 	if (!target->any_destination)
 		key.destination = target->destination;
@@ -119,7 +121,8 @@ static struct target *add_target(struct socket_datapath *datapath, struct marked
 	return t;
 }
 
-static void remove_target(struct socket_datapath *datapath, struct marked_socket *s, struct target *t)
+static void remove_target(struct socket_datapath *datapath, struct marked_socket *s,
+			  struct target *t)
 {
 	DL_DELETE(s->targets, t);
 	HASH_DEL(datapath->targets, t);
@@ -159,8 +162,9 @@ static bool mark_equal(const struct mark *a, const struct mark *b)
 }
 
 /*
- * Puts the mark on the socket, in place of the one before. An empty mark restores the application's values.
- * A priority above 6 that we may not give back to the application must not be lost: then nothing is written.
+ * Puts the mark on the socket, in place of the one before. An empty mark restores the application's
+ * values. A priority above 6 that we may not give back to the application must not be lost: then
+ * nothing is written.
  */
 static int write_mark(int fd, struct marked_socket *s, const struct mark *mark)
 {
@@ -174,7 +178,8 @@ static int write_mark(int fd, struct marked_socket *s, const struct mark *mark)
 	marked = socket_options_marked(&own, s->family, mark);
 
 	if ((mark->set_dscp || mark->set_priority) && own.priority == current.priority &&
-	    own.priority > PRIORITY_MAX_UNPRIVILEGED && !socket_priority_permitted(fd, own.priority))
+	    own.priority > PRIORITY_MAX_UNPRIVILEGED &&
+	    !socket_priority_permitted(fd, own.priority))
 		return -EOPNOTSUPP;
 	if (mark->set_priority && marked.priority > PRIORITY_MAX_UNPRIVILEGED &&
 	    marked.priority != current.priority && !socket_priority_permitted(fd, marked.priority))
@@ -212,8 +217,9 @@ static bool shared_with_other_flow(const struct marked_socket *s, const struct t
 }
 
 /* Whether the socket can get the mark for this target. */
-static int check_apply(const struct datapath_target *target, const struct datapath_treatment *treatment,
-		       const struct marked_socket *s, const struct target *t)
+static int check_apply(const struct datapath_target *target,
+		       const struct datapath_treatment *treatment, const struct marked_socket *s,
+		       const struct target *t)
 {
 	bool changes = !s || !mark_equal(&s->mark, &treatment->mark);
 
@@ -315,13 +321,14 @@ const struct datapath_ops socket_datapath_ops = {
 const char *const *socket_datapath_limitations(void)
 {
 	static const char *const limitations[] = {
-		"Marks apply to everything that a socket sends, not only to the flow's destination; a flow "
-		"that needs another mark on a socket already marked by a different flow is refused.",
-		"The local priority (802.1p) is at most 6 unless the marking process has CAP_NET_ADMIN.",
-		"A program that sets IP_TOS, IPV6_TCLASS or SO_PRIORITY itself, on the socket or on a "
-		"message, overrides the mark.",
-		"A socket whose descriptor is not at hand when its flow ends, as when its owner has died "
-		"and another process still holds it, keeps its mark until it closes.",
+		"Marks apply to everything that a socket sends, not only to the flow's destination; "
+		"a flow that needs another mark on a socket marked by a different flow is refused.",
+		"The local priority (802.1p) is at most 6 unless the marking process has "
+		"CAP_NET_ADMIN.",
+		"A program that sets IP_TOS, IPV6_TCLASS or SO_PRIORITY itself, on the socket or on "
+		"a message, overrides the mark.",
+		"A socket whose descriptor is not at hand when its flow ends, as when its owner has "
+		"died and another process still holds it, keeps its mark until it closes.",
 		"A program as a whole cannot be marked.",
 		NULL,
 	};

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tests of datapath/route in a network namespace of their own, with a veth pair and a handful of
+ * routes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "datapath/route.h"
+
+static struct route *route;
+static bool have_topology;
+
+static bool ip(const char *command)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "ip %s 2>/dev/null", command);
+	return system(line) == 0;
+}
+
+/* Two links, of which the second has no default route; the ways of refusing at their own prefixes.
+ */
+static bool make_topology(void)
+{
+	static const char *const commands[] = {
+		"link set lo up",
+		"link add va type veth peer name vb",
+		"link add vc type veth peer name vd",
+		"addr add 192.0.2.1/24 dev va",
+		"addr add 198.51.100.1/24 dev vc",
+		"-6 addr add 2001:db8::1/64 dev va nodad",
+		"link set va up",
+		"link set vb up",
+		"link set vc up",
+		"link set vd up",
+		"route add 203.0.113.0/24 via 192.0.2.254",
+		"route add unreachable 10.1.0.0/16",
+		"route add prohibit 10.2.0.0/16",
+		"route add blackhole 10.3.0.0/16",
+		"-6 route add 2001:db8:1::/48 via 2001:db8::fe",
+		"-6 route add unreachable 2001:db8:2::/48",
+		"-6 route add blackhole 2001:db8:3::/48",
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!ip(commands[i])) {
+			print_message("ip %s: failed\n", commands[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Without privilege: root of a user namespace of our own. */
+static bool enter_namespaces(void)
+{
+	uid_t uid = geteuid();
+	FILE *map;
+
+	if (unshare(CLONE_NEWNET) == 0)
+		return true;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	map = fopen("/proc/self/uid_map", "we");
+	if (!map)
+		return false;
+	fprintf(map, "0 %u 1\n", (unsigned)uid);
+	return fclose(map) == 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!enter_namespaces())
+		print_message("no network namespace of our own: %s\n", strerror(errno));
+	else
+		have_topology = make_topology();
+	return route_new(&route);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	route = route_free(route);
+	return 0;
+}
+
+static void need_topology(void)
+{
+	if (have_topology)
+		return;
+	print_message("SKIP: needs a network namespace with veth links\n");
+	skip();
+}
+
+static struct address parse(const char *text)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct address address;
+
+	if (inet_pton(AF_INET, text, &sin.sin_addr) == 1) {
+		assert_int_equal(
+			address_from_sockaddr((struct sockaddr *)&sin, sizeof(sin), &address), 0);
+	} else {
+		assert_int_equal(inet_pton(AF_INET6, text, &sin6.sin6_addr), 1);
+		assert_int_equal(
+			address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address), 0);
+	}
+	return address;
+}
+
+static int look_up(const char *destination, const char *source, uint32_t ifindex,
+		   struct route_result *ret_result)
+{
+	struct address to = parse(destination), from;
+	struct route_query query = { .destination = &to, .ifindex = ifindex };
+
+	if (source) {
+		from = parse(source);
+		query.source = &from;
+	}
+	return route_lookup(route, &query, ret_result);
+}
+
+static void assert_route(const char *destination, const char *source, uint32_t bound,
+			 const char *device, bool on_link, bool local)
+{
+	struct route_result result;
+
+	assert_int_equal(look_up(destination, source, bound, &result), 0);
+	assert_int_equal(result.ifindex, if_nametoindex(device));
+	assert_int_equal(result.on_link, on_link);
+	assert_int_equal(result.local, local);
+}
+
+static void test_v4(void **state)
+{
+	(void)state;
+	need_topology();
+	assert_route("192.0.2.7", NULL, 0, "va", true, false);
+	assert_route("203.0.113.1", NULL, 0, "va", false, false);
+	assert_route("192.0.2.1", NULL, 0, "lo", true, true);
+	assert_route("127.0.0.1", NULL, 0, "lo", true, true);
+	assert_route("::ffff:203.0.113.1", NULL, 0, "va", false, false);
+}
+
+static void test_v6(void **state)
+{
+	(void)state;
+	need_topology();
+	assert_route("2001:db8::7", NULL, 0, "va", true, false);
+	assert_route("2001:db8:1::1", NULL, 0, "va", false, false);
+	assert_route("::1", NULL, 0, "lo", true, true);
+	assert_route("2001:db8::1", NULL, 0, "lo", true, true);
+}
+
+/* Q-039's ground: a link-local address says by its scope which link is meant. */
+static void test_link_local(void **state)
+{
+	struct address to;
+	struct route_query query = { .destination = &to };
+	struct route_result result;
+
+	(void)state;
+	need_topology();
+	to = parse("fe80::77");
+	to.scope = if_nametoindex("vc");
+	assert_int_equal(route_lookup(route, &query, &result), 0);
+	assert_int_equal(result.ifindex, to.scope);
+	assert_true(result.on_link);
+}
+
+/* A device or address that the socket is bound to wins over the table (spec/qwave.md §5.3). */
+static void test_bound(void **state)
+{
+	(void)state;
+	need_topology();
+	assert_route("192.0.2.7", NULL, if_nametoindex("vc"), "vc", true, false);
+	assert_route("192.0.2.7", "192.0.2.1", 0, "va", true, false);
+	assert_route("192.0.2.7", "0.0.0.0", 0, "va", true, false);
+	assert_route("192.0.2.7", "::", 0, "va", true, false);
+	assert_route("2001:db8:1::1", "2001:db8::1", 0, "va", false, false);
+}
+
+static void test_multicast(void **state)
+{
+	struct route_result result;
+
+	(void)state;
+	need_topology();
+	assert_int_equal(look_up("239.1.2.3", NULL, 0, &result), -ENETUNREACH);
+	assert_route("239.1.2.3", NULL, if_nametoindex("vc"), "vc", true, false);
+	assert_route("239.1.2.3", "198.51.100.1", 0, "vc", true, false);
+	assert_route("255.255.255.255", NULL, if_nametoindex("va"), "va", true, false);
+	assert_route("ff05::1", NULL, if_nametoindex("vc"), "vc", true, false);
+}
+
+/* Q-064's ground */
+static void test_no_way(void **state)
+{
+	struct route_result result, untouched;
+
+	(void)state;
+	need_topology();
+	memset(&result, 0xa5, sizeof(result));
+	untouched = result;
+	assert_int_equal(look_up("10.9.9.9", NULL, 0, &result), -ENETUNREACH);
+	assert_int_equal(look_up("2001:db8:9::1", NULL, 0, &result), -ENETUNREACH);
+	assert_int_equal(look_up("10.1.0.1", NULL, 0, &result), -EHOSTUNREACH);
+	assert_int_equal(look_up("10.2.0.1", NULL, 0, &result), -EHOSTUNREACH);
+	assert_int_equal(look_up("10.3.0.1", NULL, 0, &result), -EHOSTUNREACH);
+	assert_int_equal(look_up("2001:db8:2::1", NULL, 0, &result), -EHOSTUNREACH);
+	assert_int_equal(look_up("2001:db8:3::1", NULL, 0, &result), -EHOSTUNREACH);
+	assert_int_equal(look_up("192.0.2.7", NULL, 0xffff, &result), -ENETDOWN);
+	assert_memory_equal(&result, &untouched, sizeof(result));
+}
+
+static void test_mark(void **state)
+{
+	struct address to = { 0 };
+	struct route_query query = { .destination = &to };
+	struct route_result result;
+
+	(void)state;
+	need_topology();
+	if (!ip("rule add fwmark 7 table 100") || !ip("route add 10.9.0.0/16 dev vc table 100")) {
+		print_message("SKIP: this kernel has no policy routing\n");
+		skip();
+	}
+	to = parse("10.9.0.1");
+	assert_int_equal(route_lookup(route, &query, &result), -ENETUNREACH);
+	query.mark = 7;
+	assert_int_equal(route_lookup(route, &query, &result), 0);
+	assert_int_equal(result.ifindex, if_nametoindex("vc"));
+}
+
+static void test_no_family(void **state)
+{
+	const struct address none = { 0 };
+	struct route_query query = { .destination = &none };
+	struct route_result result;
+
+	(void)state;
+	assert_int_equal(route_lookup(route, &query, &result), -EINVAL);
+}
+
+/* One socket, many questions: each answer belongs to its question. */
+static void test_many(void **state)
+{
+	struct timespec begin, end;
+	const int count = 20000;
+	struct route_result result;
+	struct address near, far;
+	struct route_query query;
+
+	(void)state;
+	need_topology();
+	near = parse("192.0.2.7");
+	far = parse("203.0.113.1");
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int i = 0; i < count; i++) {
+		query = (struct route_query){ .destination = i % 2 ? &near : &far };
+		assert_int_equal(route_lookup(route, &query, &result), 0);
+		assert_int_equal(result.on_link, i % 2);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	print_message("%.2f us a question\n", ((double)(end.tv_sec - begin.tv_sec) * 1e6 +
+					       (double)(end.tv_nsec - begin.tv_nsec) / 1e3) /
+						      count);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_v4),	   cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_link_local), cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_multicast),  cmocka_unit_test(test_no_way),
+		cmocka_unit_test(test_mark),	   cmocka_unit_test(test_no_family),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests_name("route", tests, setup, teardown);
+}
