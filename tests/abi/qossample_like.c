@@ -128,7 +128,7 @@ static VOID open_sender(__out struct sender *s, __in PCHAR destination, USHORT p
 	s->pending.hEvent = auto_reset_event();
 }
 
-/* Whether the path has estimates: polls while there are none yet, as long as spec/qwave.md §5.6 allows. */
+/* Whether the path has estimates; polls while there are none yet (spec/qwave.md §5.6). */
 static BOOL has_estimates(HANDLE qos, QOS_FLOWID flow)
 {
 	QOS_FLOW_FUNDAMENTALS known;
