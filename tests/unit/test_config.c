@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/* test_config.c: daemon/config: what is understood, and what is told of everything else. */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct errors {
+	int count;
+	int last_line;
+	char text[16384];
+};
+
+static void collect(const char *file, int line, const char *message, void *user)
+{
+	struct errors *errors = user;
+	size_t len = strlen(errors->text);
+
+	errors->count++;
+	errors->last_line = line;
+	snprintf(errors->text + len, sizeof(errors->text) - len, "%s:%d: %s\n", file, line,
+		 message);
+}
+
+/* The text must be fine. */
+static struct config *parse(const char *text)
+{
+	struct errors errors = { 0 };
+	struct config *config = NULL;
+	int r;
+
+	r = config_parse_buffer("t", text, strlen(text), &config, collect, &errors);
+	if (r != 0 || errors.count != 0 || !config)
+		fail_msg("%d for:\n%s\n%s", r, text, errors.text);
+	return config;
+}
+
+/* The text must give exactly these errors, one per line, each after the name of the file. */
+static void refuse_len(const char *text, size_t len, const char *expected)
+{
+	struct errors errors = { 0 };
+	struct config *config = NULL;
+
+	assert_int_equal(config_parse_buffer("t", text, len, &config, collect, &errors), -EINVAL);
+	assert_null(config);
+	assert_string_equal(errors.text, expected);
+}
+
+static void refuse(const char *text, const char *expected)
+{
+	refuse_len(text, strlen(text), expected);
+}
+
+static void assert_marks(const struct config *config, int best_effort, int background,
+			 int excellent_effort, int audio_video, int voice, int control)
+{
+	const int8_t *dscp = config->marking.dscp;
+
+	assert_int_equal(dscp[GW_CLASS_BEST_EFFORT], best_effort);
+	assert_int_equal(dscp[GW_CLASS_BACKGROUND], background);
+	assert_int_equal(dscp[GW_CLASS_EXCELLENT_EFFORT], excellent_effort);
+	assert_int_equal(dscp[GW_CLASS_AUDIO_VIDEO], audio_video);
+	assert_int_equal(dscp[GW_CLASS_VOICE], voice);
+	assert_int_equal(dscp[GW_CLASS_CONTROL], control);
+}
+
+static void assert_defaults(const struct config *config)
+{
+	/* spec/qwave.md §6.1 */
+	assert_marks(config, DSCP_NONE, 8, 40, 40, 56, 56);
+	assert_int_equal(config->administrators.count, 1);
+	assert_string_equal(config->administrators.name[0], "netdev");
+	assert_int_equal(config->interfaces.count, 0);
+	assert_int_equal(config->max_flows_per_user, 10000);
+	assert_int_equal(config->max_flows, 131072);
+	assert_int_equal(config->max_clients_per_user, 256);
+	assert_int_equal(config->max_clients, 4096);
+	assert_false(config->marks_ignored);
+}
+
+static void nothing_is_the_defaults(void **state)
+{
+	static const char *const texts[] = { "",     "\n",    "# only a comment", "/* and\nthis */",
+					     "\r\n", "// end" };
+	struct config *config = config_default();
+
+	assert_non_null(config);
+	assert_defaults(config);
+	config = config_free(config);
+	assert_null(config);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		config = parse(texts[i]);
+		assert_defaults(config);
+		config_free(config);
+	}
+}
+
+static void everything_can_be_set(void **state)
+{
+	struct config *config = parse("marking = rfc4594\n"
+				      "administrators = {\"audio\", 'wheel', plugdev,}\n"
+				      "interfaces = {eth0, \"wlan0\"}\n"
+				      "policy {\n"
+				      "  max-flows-per-user = 1   max-flows = 1048576\n"
+				      "  max-clients-per-user = 2 max-clients = 65536\n"
+				      "  application-marks = ignored }\n");
+
+	assert_int_equal(config->marking.dscp[GW_CLASS_VOICE],
+			 mark_profile_rfc4594.dscp[GW_CLASS_VOICE]);
+	assert_int_equal(config->administrators.count, 3);
+	assert_string_equal(config->administrators.name[1], "wheel");
+	assert_true(config_names_contain(&config->administrators, "plugdev"));
+	assert_false(config_names_contain(&config->administrators, "netdev"));
+	assert_int_equal(config->interfaces.count, 2);
+	assert_true(config_names_contain(&config->interfaces, "wlan0"));
+	assert_int_equal(config->max_flows_per_user, 1);
+	assert_int_equal(config->max_flows, 1048576);
+	assert_int_equal(config->max_clients_per_user, 2);
+	assert_int_equal(config->max_clients, 65536);
+	assert_true(config->marks_ignored);
+	config_free(config);
+}
+
+static void later_keys_are_accepted_where_they_ask_for_nothing(void **state)
+{
+	config_free(parse("rsvp { enabled = false refresh = 30s settle = 2s blockade = 3\n"
+			  "  lifetime-factor = 3 interfaces = {eth0}\n"
+			  "  interface eth0 { refresh = 10s } interface eth1 { settle = 500ms } }\n"
+			  "probe { initiator = no sink = off }\n"));
+}
+
+static void marking_as_a_section(void **state)
+{
+	struct config *config = parse("marking { voice = 46 control = CS6 audio-video = af41\n"
+				      "  best-effort = none background = 0 }\n");
+
+	assert_marks(config, DSCP_NONE, 0, 40, 34, 46, 48);
+	config_free(config);
+
+	config = parse("marking { voice = none best-effort = 63 }");
+	assert_marks(config, 63, 8, 40, 40, DSCP_NONE, 56);
+	config_free(config);
+
+	config = parse("marking = \"windows\"");
+	assert_defaults(config);
+	config_free(config);
+
+	/* Neither quotes nor comments nor values are taken for the other form. */
+	config = parse("administrators = {marking, \"marking{\"} # marking {\n"
+		       "/* marking { */ marking /* { */ = rfc4594");
+	assert_int_equal(config->marking.dscp[GW_CLASS_VOICE], 46);
+	config_free(config);
+}
+
+static void both_forms_of_marking(void **state)
+{
+	refuse("marking = windows\nmarking { voice = 46 }",
+	       "t:2: marking: given twice, first on line 1\n");
+	refuse("marking { voice = 46 }\nmarking = windows",
+	       "t:2: marking: given twice, first on line 1\n");
+	refuse("marking { voice = 46 }\nmarking { voice = 46 }",
+	       "t:2: marking: given twice, first on line 1\n");
+	refuse("marking voice { }", "t:1: expected marking = VALUE\n");
+	refuse("marking += windows", "t:1: expected marking = VALUE\n");
+	refuse("marking = linux", "t:1: marking: expected windows or rfc4594, not \"linux\"\n");
+	refuse("marking {\nvoice = 64\nloud = 1 }",
+	       "t:2: marking: voice: expected a DSCP from 0 to 63, a name like EF, AF41 or CS6, or none, "
+	       "not \"64\"\n"
+	       "t:3: marking: unknown key \"loud\": expected one of best-effort, background, "
+	       "excellent-effort, audio-video, voice, control\n");
+}
+
+static void lists(void **state)
+{
+	struct config *config = parse("administrators += {audio}\nadministrators += wheel");
+
+	/* += adds to the default. */
+	assert_int_equal(config->administrators.count, 3);
+	assert_string_equal(config->administrators.name[0], "netdev");
+	assert_string_equal(config->administrators.name[2], "wheel");
+	config_free(config);
+
+	config = parse("administrators = {}"); /* root alone */
+	assert_int_equal(config->administrators.count, 0);
+	config_free(config);
+
+	config = parse("interfaces = eth0"); /* a list of one */
+	assert_int_equal(config->interfaces.count, 1);
+	config_free(config);
+
+	config = parse("interfaces = { # first\n eth0, /* second */ eth1 // last\n }");
+	assert_int_equal(config->interfaces.count, 2);
+	config_free(config);
+
+	refuse("interfaces = {}",
+	       "t:1: interfaces: the list is empty: name one at least, or leave the key out\n");
+	refuse("interfaces = {eth0,\neth1,\neth0}", "t:3: interfaces: \"eth0\" is listed twice\n");
+	refuse("administrators += netdev", "t:1: administrators: \"netdev\" is listed twice\n");
+	refuse("administrators = {a b}",
+	       "t:1: expected a list of names with commas for \"administrators\"\n");
+	refuse("administrators = {,}",
+	       "t:1: expected a list of names with commas for \"administrators\"\n");
+	refuse("administrators = {a,,b}",
+	       "t:1: expected a list of names with commas for \"administrators\"\n");
+	refuse("administrators = {{a}}",
+	       "t:1: expected a list of names with commas for \"administrators\"\n");
+	refuse("interfaces = {this-name-is-16b}",
+	       "t:1: interfaces: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" or "
+	       "blank), not \"this-name-is-16b\"\n");
+	refuse("interfaces = {\"a/b\", \"..\", \"\"}",
+	       "t:1: interfaces: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" or "
+	       "blank), not \"a/b\"\n"
+	       "t:1: interfaces: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" or "
+	       "blank), not \"..\"\n"
+	       "t:1: interfaces: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" or "
+	       "blank), not \"\"\n");
+	refuse("administrators = {\"a b\"}",
+	       "t:1: administrators: expected the name of a group, not \"a b\"\n");
+}
+
+static void limits(void **state)
+{
+	refuse("policy {\nmax-flows-per-user = 0\nmax-flows = 1048577\nmax-clients = -1\n"
+	       "max-clients-per-user = 99999999999999999999\napplication-marks = maybe\n}",
+	       "t:2: policy: max-flows-per-user: expected a number from 1 to 1048576, not \"0\"\n"
+	       "t:3: policy: max-flows: expected a number from 1 to 1048576, not \"1048577\"\n"
+	       "t:4: policy: max-clients: expected a number from 1 to 65536, not \"-1\"\n"
+	       "t:5: policy: max-clients-per-user: expected a number from 1 to 65536, not "
+	       "\"99999999999999999999\"\n"
+	       "t:6: policy: application-marks: expected allowed or ignored, not \"maybe\"\n");
+}
+
+static void what_this_version_cannot_do(void **state)
+{
+	refuse("link eth0 { rate = 100Mbit reservable = 75% }",
+	       "t:1: link eth0: this version marks packets but cannot schedule a link yet\n");
+	refuse("\nrsvp {\n enabled = true }",
+	       "t:3: rsvp: enabled: this version marks packets but cannot signal reservations yet\n");
+	refuse("probe { initiator = true\n sink = yes }",
+	       "t:1: probe: initiator: this version marks packets but cannot measure paths yet\n"
+	       "t:2: probe: sink: this version marks packets but cannot measure paths yet\n");
+}
+
+/* They are refused anyway, but with every mistake in them. */
+static void later_keys_are_checked(void **state)
+{
+	refuse("link eth0 {\n rate = 100\n reservable = 101%\n}",
+	       "t:1: link eth0: this version marks packets but cannot schedule a link yet\n"
+	       "t:2: link eth0: rate: expected a rate such as 100Mbit (bit, kbit, Mbit, Gbit), not "
+	       "\"100\"\n"
+	       "t:3: link eth0: reservable: expected a share from 0% to 100%, not \"101%\"\n");
+	refuse("\nlink eth0 { }\nlink eth0 { rate = 1Mbit }",
+	       "t:2: link eth0: this version marks packets but cannot schedule a link yet\n"
+	       "t:2: link eth0: rate is missing: expected a rate such as 100Mbit (bit, kbit, Mbit, "
+	       "Gbit)\n"
+	       "t:3: link eth0: given twice\n"
+	       "t:3: link eth0: this version marks packets but cannot schedule a link yet\n");
+	refuse("link { rate = 1Mbit }", "t:1: expected link NAME { ... }\n");
+	refuse("rsvp { enabled = maybe refresh = 30 settle = 61s blockade = 0 lifetime-factor = 101\n"
+	       "interfaces = {}\n"
+	       "interface eth0 { refresh = 61min\n}\n interface eth0 { }\n"
+	       "interface \"\" { }}",
+	       "t:1: rsvp: enabled: expected true or false, not \"maybe\"\n"
+	       "t:1: rsvp: refresh: expected a duration from 1s to 60min, not \"30\"\n"
+	       "t:1: rsvp: settle: expected a duration from 0s to 60s, not \"61s\"\n"
+	       "t:1: rsvp: blockade: expected a number from 1 to 100, not \"0\"\n"
+	       "t:1: rsvp: lifetime-factor: expected a number from 1 to 100, not \"101\"\n"
+	       "t:2: rsvp: interfaces: the list is empty: name one at least, or leave the key out\n"
+	       "t:3: interface eth0: refresh: expected a duration from 1s to 60min, not \"61min\"\n"
+	       "t:5: rsvp: interface eth0: given twice\n"
+	       "t:6: rsvp: interface: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" "
+	       "or blank), not \"\"\n");
+}
+
+static void all_errors_are_told_in_order(void **state)
+{
+	/* Comments of every kind in between: lines must be those of the file. */
+	refuse("# one\nspeed = fast /* two\nthree */\n"
+	       "marking = unix // four\n"
+	       "tree { branch { leaf = {1, 2} } }\n"
+	       "\r\n"
+	       "policy = 3 policy { max-flows = 0\n }\n"
+	       "policy { }\n"
+	       "interfaces { }\n",
+	       "t:2: unknown key \"speed\": expected one of marking, administrators, interfaces, policy, "
+	       "link, rsvp, probe\n"
+	       "t:4: marking: expected windows or rfc4594, not \"unix\"\n"
+	       "t:5: unknown key \"tree\": expected one of marking, administrators, interfaces, policy, "
+	       "link, rsvp, probe\n"
+	       "t:7: expected policy { ... }\n"
+	       "t:7: policy: max-flows: expected a number from 1 to 1048576, not \"0\"\n"
+	       "t:9: policy: given twice, first on line 7\n"
+	       "t:10: expected interfaces = {NAME, ...}\n");
+	refuse("policy {\nmax-flows = 5\nmax-flows = 6 }",
+	       "t:3: policy: max-flows: given twice, first on line 2\n");
+	refuse("policy { max-flows = {1} }", "t:1: policy: expected max-flows = VALUE\n");
+}
+
+static void syntax(void **state)
+{
+	refuse("marking", "t:1: expected = or { after \"marking\"\n");
+	refuse("marking windows", "t:1: expected { after \"windows\"\n");
+	refuse("marking =", "t:1: expected a value for \"marking\"\n");
+	refuse("marking = = windows", "t:1: expected a value for \"marking\"\n");
+	refuse("= 3", "t:1: expected the name of a key, not \"=\"\n");
+	refuse("}", "t:1: expected the name of a key, not \"}\"\n");
+	refuse("policy { } }", "t:1: expected the name of a key, not \"}\"\n");
+	refuse("\npolicy {\n\n", "t:2: section \"policy\" is not closed: expected }\n");
+	refuse("tree {\n { }",
+	       "t:1: unknown key \"tree\": expected one of marking, administrators, "
+	       "interfaces, policy, link, rsvp, probe\n"
+	       "t:1: section \"tree\" is not closed: expected }\n");
+	refuse("marking = \"windows\nx", "t:1: a string is not closed: expected \"\n");
+	refuse("marking = 'windows", "t:1: a string is not closed: expected '\n");
+	refuse("\n/* marking", "t:2: a comment starts here and does not end: expected */\n");
+	refuse("marking * windows", "t:1: unexpected character \"*\"\n");
+	refuse("marking + windows", "t:1: unexpected character \"+\"\n");
+	refuse("include(\"x\")", "t:1: unexpected character \"(\"\n");
+	refuse("policy|max-flows = 3", "t:1: unexpected character \"|\"\n");
+	refuse("marking = \xef\xbb\xbfwindows", "t:1: unexpected byte 0xef\n");
+	refuse("marking = win\rdows", "t:1: unexpected byte 0x0d\n");
+	refuse_len("marking = windows\n\0marking", 26, "t:2: unexpected byte 0x00\n");
+}
+
+/* The library below would replace these. */
+static void strings_are_literal(void **state)
+{
+	static const char meaning[] =
+		"t:1: a string holds control characters, a backslash or ${: none has a meaning here\n";
+
+	setenv("GREENWAVE_TEST", "windows", 1);
+	refuse("marking = \"${GREENWAVE_TEST}\"", meaning);
+	refuse("marking = '${GREENWAVE_TEST}'", meaning);
+	refuse("marking = ${GREENWAVE_TEST}", "t:1: unexpected character \"$\"\n");
+	refuse("marking = \"win\\x64ows\"", meaning);
+	refuse("marking = \"win\tdows\"", meaning);
+	unsetenv("GREENWAVE_TEST");
+	refuse("marking = \"0123456789012345678901234567890123456789012345678901234567890123\"",
+	       "t:1: \"0123456789012345...\" is longer than 63 bytes\n");
+}
+
+/* An error in one text must not reach into the next, as on a reload. */
+static void no_memory_of_the_last_text(void **state)
+{
+	refuse("marking = 'windows", "t:1: a string is not closed: expected '\n");
+	config_free(parse("marking = windows"));
+	refuse("policy { max-flows = {",
+	       "t:1: expected a list of names with commas for \"max-flows\"\n");
+	config_free(parse("marking = windows"));
+}
+
+static void sizes_are_limited(void **state)
+{
+	static char text[CONFIG_FILE_MAX + 2];
+	struct errors errors = { 0 };
+	struct config *config = NULL;
+	size_t len = 0;
+
+	memset(text, ' ', CONFIG_FILE_MAX + 1);
+	assert_int_equal(config_parse_buffer("t", text, CONFIG_FILE_MAX, &config, collect, &errors),
+			 0);
+	config = config_free(config);
+	assert_int_equal(config_parse_buffer("t", text, CONFIG_FILE_MAX + 1, &config, collect,
+					     &errors),
+			 -EFBIG);
+	assert_int_equal(errors.count, 1);
+
+	/* 64 names fit, one more does not, and is told once. */
+	for (int names = 64; names <= 66; names++) {
+		len = (size_t)sprintf(text, "interfaces = {");
+		for (int i = 0; i < names; i++)
+			len += (size_t)sprintf(text + len, "e%d,", i);
+		len += (size_t)sprintf(text + len, "}");
+		if (names == 64) {
+			config = parse(text);
+			assert_int_equal(config->interfaces.count, 64);
+			config = config_free(config);
+		} else {
+			refuse(text, "t:1: interfaces: expected at most 64 names\n");
+		}
+	}
+
+	/* 50 errors are told, the others counted. */
+	len = 0;
+	for (int i = 0; i < 60; i++)
+		len += (size_t)sprintf(text + len, "x = 1\n");
+	memset(&errors, 0, sizeof(errors));
+	assert_int_equal(config_parse_buffer("t", text, len, &config, collect, &errors), -EINVAL);
+	assert_int_equal(errors.count, 51);
+	assert_non_null(strstr(errors.text, "t:0: 10 more errors\n"));
+
+	len = 0;
+	for (int i = 0; i < 257; i++)
+		len += (size_t)sprintf(text + len, "interface e%d { } ", i);
+	memmove(text + 7, text, len);
+	memcpy(text, "rsvp {\n", 7);
+	len += 7;
+	text[len++] = '}';
+	refuse_len(text, len, "t:2: rsvp: interface e256: expected at most 256 such sections\n");
+}
+
+static void files(void **state)
+{
+	char folder[] = "/tmp/greenwave-config-XXXXXX", path[64];
+	struct errors errors = { 0 };
+	struct config *config = NULL;
+	FILE *file;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/greenwave.conf", folder);
+
+	assert_int_equal(config_load(path, &config, collect, &errors), -ENOENT);
+	assert_int_equal(errors.count, 1);
+	assert_int_equal(errors.last_line, 0);
+	assert_int_equal(config_load(folder, &config, collect, &errors), -EISDIR);
+	assert_int_equal(errors.count, 2);
+	assert_null(config);
+
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs("policy { max-flows = 7 }\n", file);
+	fclose(file);
+	assert_int_equal(config_load(path, &config, collect, &errors), 0);
+	assert_int_equal(errors.count, 2);
+	assert_int_equal(config->max_flows, 7);
+	config = config_free(config);
+
+	assert_int_equal(truncate(path, CONFIG_FILE_MAX + 1), 0);
+	assert_int_equal(config_load(path, &config, collect, &errors), -EFBIG);
+	assert_int_equal(errors.count, 3);
+
+	unlink(path);
+	rmdir(folder);
+}
+
+static void missing_default_file(void **state)
+{
+	struct errors errors = { 0 };
+	struct config *config = NULL;
+
+	if (access(CONFIG_DEFAULT_PATH, F_OK) == 0)
+		skip(); /* a greenwave is installed and configured here */
+	assert_int_equal(config_load(NULL, &config, collect, &errors), 0);
+	assert_defaults(config);
+	config_free(config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_the_defaults),
+		cmocka_unit_test(everything_can_be_set),
+		cmocka_unit_test(later_keys_are_accepted_where_they_ask_for_nothing),
+		cmocka_unit_test(marking_as_a_section),
+		cmocka_unit_test(both_forms_of_marking),
+		cmocka_unit_test(lists),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(what_this_version_cannot_do),
+		cmocka_unit_test(later_keys_are_checked),
+		cmocka_unit_test(all_errors_are_told_in_order),
+		cmocka_unit_test(syntax),
+		cmocka_unit_test(strings_are_literal),
+		cmocka_unit_test(no_memory_of_the_last_text),
+		cmocka_unit_test(sizes_are_limited),
+		cmocka_unit_test(files),
+		cmocka_unit_test(missing_default_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
