@@ -33,6 +33,8 @@ int host_open_status(int error)
 	case -EPERM:
 		return CLI_DENIED;
 	case -EINVAL:
+	case -ENAMETOOLONG:
+	case -EPROTONOSUPPORT: /* a daemon of another version */
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
