@@ -52,6 +52,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default)
+
 struct gw; /* a handle: the owner of flows */
 
 /* ---- traffic classes ---- */
@@ -149,9 +151,12 @@ struct gw_flow_options {
 int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination, socklen_t destination_len,
 		const struct gw_flow_options *options, uint32_t *ret_id);
 
-/* Adds a further socket, or a further destination of the same one, to a flow that is not adaptive. */
+/*
+ * Adds a further socket, or a further destination of the same one, to a flow that is not adaptive (-EINVAL).
+ * `flags` may hold GW_FLOW_REQUIRE_DESTINATION. What is in the flow already succeeds and changes nothing.
+ */
 int gw_flow_attach(struct gw *gw, uint32_t id, int fd, const struct sockaddr *destination,
-		   socklen_t destination_len);
+		   socklen_t destination_len, uint32_t flags);
 
 /* Takes a socket out of a flow, with all its destinations. The last one ends the flow. */
 int gw_flow_detach(struct gw *gw, uint32_t id, int fd);
@@ -345,6 +350,8 @@ int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event);
 
 /* The version of the library, "0.1.0". */
 const char *gw_version(void);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h: a host and its connections, shared by the files of this folder.
+ */
+#ifndef GW_HOST_INTERNAL_H
+#define GW_HOST_INTERNAL_H
+
+#include "datapath/route.h"
+#include "host/host.h"
+
+struct connection {
+	struct host *host;
+	struct owner *owner;
+	struct ucred peer;
+	int fd;
+	int pidfd; /* of the peer process, or -1 */
+	uint64_t lost; /* events that did not fit and have not been told of */
+	struct event *readable;
+	struct event *death;
+	struct connection *prev, *next;
+};
+
+struct host {
+	struct host_options options;
+	struct server *server;
+	struct route *route;
+	struct event *tick;
+	uint64_t scheduled_us;
+	uint64_t netns_cookie;
+	struct connection *connections;
+	size_t n_connections;
+};
+
+void connection_close(struct connection *connection);
+void connection_send_event(struct connection *connection, const void *buf, size_t len);
+void host_complain(struct host *host, const struct ucred *peer, const char *why);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * call.c: requests and their replies, between many threads and one connection.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "lib/client.h"
+
+/* A thread that waits for the reply with its serial; lives on that thread's stack. */
+struct waiter {
+	uint32_t serial;
+	struct reply *reply;
+	bool done;
+	struct waiter *prev, *next;
+};
+
+static int send_request(const struct gw *gw, const struct msg *request, const int *fds, size_t n_fds)
+{
+	unsigned char buf[1024];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(MSG_MAX_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = buf };
+	struct msghdr packet = { .msg_iov = &iov, .msg_iovlen = 1 };
+	long len = msg_encode(request, buf, sizeof(buf));
+
+	if (len < 0)
+		return (int)len;
+	iov.iov_len = (size_t)len;
+	if (n_fds > 0) {
+		struct cmsghdr *head;
+
+		memset(&control, 0, CMSG_SPACE(n_fds * sizeof(int)));
+		packet.msg_control = control.bytes;
+		packet.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		head = CMSG_FIRSTHDR(&packet);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int));
+	}
+	while (sendmsg(gw->fd, &packet, MSG_NOSIGNAL) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+/* ---- routing what has been read; lock held ---- */
+
+static void connection_lost(struct gw *gw)
+{
+	if (gw->lost)
+		return;
+	gw->lost = true;
+	if (!gw->ending && !gw->on_event)
+		event_push(gw, &(struct gw_event){ .size = sizeof(struct gw_event),
+						   .type = GW_EVENT_DISCONNECTED,
+						   .status = -ESHUTDOWN });
+}
+
+static void route_reply(struct gw *gw, const struct msg *msg, const void *buf, size_t len)
+{
+	struct waiter *waiter;
+
+	DL_FOREACH(gw->waiters, waiter) {
+		if (waiter->serial != msg->head.serial)
+			continue;
+		waiter->reply->len = len;
+		/* The reader's own reply lies in its buffer already. */
+		if (buf != waiter->reply->buf)
+			memcpy(waiter->reply->buf, buf, len);
+		/* Anew, because byte fields point into the buffer. */
+		waiter->done = msg_decode(waiter->reply->buf, len, &waiter->reply->msg) == 0;
+		return;
+	}
+}
+
+/* Gives an event to the callback, if there is one, with the lock dropped meanwhile; else to the queue. */
+static void deliver_event(struct gw *gw, const struct gw_event *event)
+{
+	if (!gw->on_event) {
+		event_push(gw, event);
+		return;
+	}
+	pthread_mutex_unlock(&gw->lock);
+	gw->on_event(event, gw->user_data);
+	pthread_mutex_lock(&gw->lock);
+}
+
+static void route(struct gw *gw, const void *buf, ssize_t len)
+{
+	struct gw_event event;
+	struct msg msg;
+
+	if (len <= 0 || msg_decode(buf, (size_t)len, &msg) < 0) {
+		bool told = gw->lost || gw->ending;
+
+		connection_lost(gw);
+		if (!told && gw->on_event)
+			deliver_event(gw, &(struct gw_event){ .size = sizeof(event),
+							      .type = GW_EVENT_DISCONNECTED,
+							      .status = -ESHUTDOWN });
+		return;
+	}
+	if (msg.head.type != MSG_EVENT) {
+		route_reply(gw, &msg, buf, (size_t)len);
+		return;
+	}
+	event_from_msg(&msg, buf, (size_t)len, &event);
+	deliver_event(gw, &event);
+}
+
+/* Reads one message into `buf` and routes it. Lock held, and dropped while reading. */
+static bool read_step(struct gw *gw, void *buf, int timeout_ms)
+{
+	struct pollfd readable = { .fd = gw->fd, .events = POLLIN };
+	ssize_t n = -1;
+	int saved;
+
+	gw->reading = true;
+	pthread_mutex_unlock(&gw->lock);
+	if (timeout_ms < 0 || poll(&readable, 1, timeout_ms) != 0)
+		n = recv(gw->fd, buf, MSG_MAX, timeout_ms < 0 ? 0 : MSG_DONTWAIT);
+	else
+		errno = EAGAIN;
+	saved = errno;
+	pthread_mutex_lock(&gw->lock);
+	gw->reading = false;
+	pthread_cond_broadcast(&gw->changed); /* someone else may read now */
+	if (n < 0 && (saved == EINTR || saved == EAGAIN))
+		return saved == EINTR;
+	route(gw, buf, n);
+	pthread_cond_broadcast(&gw->changed);
+	return true;
+}
+
+static bool wait_for_reader(struct gw *gw, int timeout_ms)
+{
+	struct timespec until;
+
+	if (timeout_ms < 0)
+		return pthread_cond_wait(&gw->changed, &gw->lock) == 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (timeout_ms % 1000) * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return pthread_cond_timedwait(&gw->changed, &gw->lock, &until) == 0;
+}
+
+bool client_wait_step(struct gw *gw, int timeout_ms)
+{
+	unsigned char buf[MSG_MAX];
+
+	if (gw->lost || gw->ended)
+		return false;
+	return gw->reading ? wait_for_reader(gw, timeout_ms) : read_step(gw, buf, timeout_ms);
+}
+
+/* ---- calls ---- */
+
+static int call_begin(struct gw *gw, struct waiter *waiter, struct msg *request, bool last_call)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&gw->lock);
+	if (gw->ended || (gw->ending && !last_call))
+		r = -ECANCELED;
+	else if (gw->lost)
+		r = -ESHUTDOWN;
+	if (r == 0) {
+		if (++gw->next_serial == 0)
+			gw->next_serial = 1;
+		waiter->serial = request->head.serial = gw->next_serial;
+		DL_APPEND(gw->waiters, waiter);
+	}
+	pthread_mutex_unlock(&gw->lock);
+	return r;
+}
+
+static int call_finish(struct gw *gw, struct waiter *waiter, int sent)
+{
+	int r = sent;
+
+	pthread_mutex_lock(&gw->lock);
+	while (sent == 0 && !waiter->done && !gw->lost && !gw->ended) {
+		if (gw->reading)
+			wait_for_reader(gw, -1);
+		else
+			read_step(gw, waiter->reply->buf, -1);
+	}
+	DL_DELETE(gw->waiters, waiter);
+	if (waiter->done)
+		r = waiter->reply->msg.head.status;
+	else if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET && sent != -ENOTCONN)
+		r = sent; /* -ETOOMANYREFS, -EBADF for a bad descriptor to pass, -EMSGSIZE */
+	else
+		r = gw->ending ? -ECANCELED : -ESHUTDOWN;
+	pthread_mutex_unlock(&gw->lock);
+	return r;
+}
+
+static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply,
+		   bool last_call)
+{
+	struct waiter waiter = { .reply = reply };
+	int r;
+
+	r = call_begin(gw, &waiter, request, last_call);
+	if (r < 0)
+		return r;
+	return call_finish(gw, &waiter, send_request(gw, request, fds, n_fds));
+}
+
+int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply)
+{
+	if (gw->pid != getpid())
+		return -ECHILD;
+	return call_on(gw, request, fds, n_fds, reply, false);
+}
+
+int client_hello(struct gw *gw, const char *api)
+{
+	struct msg request = REQUEST(MSG_HELLO);
+	struct timeval forever = { 0 };
+	struct reply reply;
+	ssize_t n;
+	int r;
+
+	MSG_SET(&request, TAG_PROTOCOL, protocol, MSG_PROTOCOL);
+	strncpy(request.api, api, sizeof(request.api) - 1);
+	request.present |= CODEC_BIT(TAG_API);
+	r = send_request(gw, &request, NULL, 0);
+	if (r < 0)
+		return r;
+	/* The socket's own time limit still holds. */
+	n = recv(gw->fd, reply.buf, sizeof(reply.buf), 0);
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	if (n == 0)
+		return -ECONNREFUSED;
+	r = msg_decode(reply.buf, (size_t)n, &reply.msg);
+	if (r < 0)
+		return r;
+	if (reply.msg.head.status < 0)
+		return reply.msg.head.status;
+	gw->host_flags = reply.msg.host_flags;
+	if (setsockopt(gw->fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever)) < 0 ||
+	    setsockopt(gw->fd, SOL_SOCKET, SO_SNDTIMEO, &forever, sizeof(forever)) < 0)
+		return -errno;
+	return 0;
+}
+
+int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply)
+{
+	return call_on(gw, request, fds, n_fds, reply, true);
+}
+
+void client_end(struct gw *gw)
+{
+	struct msg request = REQUEST(MSG_END);
+	struct reply reply;
+	bool ours;
+
+	pthread_mutex_lock(&gw->lock);
+	ours = !gw->ending;
+	gw->ending = true;
+	while (!ours && !gw->ended) /* another thread is at it: its end is ours */
+		pthread_cond_wait(&gw->changed, &gw->lock);
+	pthread_mutex_unlock(&gw->lock);
+	if (!ours)
+		return;
+	client_remove_placed(gw);
+	client_last_call(gw, &request, NULL, 0, &reply);
+	pthread_mutex_lock(&gw->lock);
+	gw->ended = true;
+	pthread_cond_broadcast(&gw->changed);
+	pthread_mutex_unlock(&gw->lock);
+	/* Wakes a thread that is in recv(). */
+	shutdown(gw->fd, SHUT_RDWR);
+}

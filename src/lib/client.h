@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.h: one handle of libgreenwave: a connection to an engine, shared by the threads of a program.
+ *
+ * There is no thread of the library's own. Whoever waits, reads: of the threads that wait for replies or
+ * events, one at a time is the reader; it hands replies to the threads they belong to, and events to the
+ * queue or the callback. When it has what it waited for, the next waiting thread takes over.
+ */
+#ifndef GW_LIB_CLIENT_H
+#define GW_LIB_CLIENT_H
+
+#include <greenwave.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "proto/msg.h"
+
+struct waiter;
+struct queued_event;
+struct placed;
+
+struct gw {
+	int fd;
+	int epoll_fd; /* what gw_event_fd() gives: the connection and queue_fd */
+	int queue_fd; /* eventfd: the queue is not empty */
+	pid_t pid;    /* of the process that opened it; a forked child must not touch the connection */
+	uint32_t host_flags;
+	void (*on_event)(const struct gw_event *event, void *user_data);
+	void *user_data;
+
+	pthread_mutex_t lock; /* guards everything below */
+	pthread_cond_t changed; /* a reply or event has come, the reader has left, or the handle has ended */
+	uint32_t next_serial;
+	bool reading; /* a thread is in recv() */
+	bool lost;    /* the connection is gone */
+	bool ending;
+	bool ended;
+	struct waiter *waiters;
+	struct queued_event *queue;
+	size_t n_queued;
+	uint64_t n_lost;
+	struct placed *placed; /* which descriptors flows were given; only for hosts that need them */
+};
+
+/* A reply, with room for the message it came in. */
+struct reply {
+	struct msg msg;
+	size_t len;
+	unsigned char buf[MSG_MAX];
+};
+
+/* connect.c */
+int client_connect(const struct gw_open_options *options, int *ret_fd);
+
+/* call.c */
+
+/*
+ * Sends a request with descriptors and waits for its reply. Returns the status in it, or -ESHUTDOWN, -ECHILD,
+ * -ECANCELED.
+ */
+int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply);
+
+/* The same for the thread that ends the handle, when nobody else gets in any more. */
+int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply);
+
+/* The first exchange on a connection, before anyone else knows the handle. */
+int client_hello(struct gw *gw, const char *api);
+
+/* Sends MSG_END, cancels all who wait, and lets nobody in again. */
+void client_end(struct gw *gw);
+
+/* Fills `request` with its type. */
+#define REQUEST(type_) { .head = { .type = (type_) } }
+
+/* events.c */
+int event_push(struct gw *gw, const struct gw_event *event); /* lock held; drops and counts when full */
+bool event_pop(struct gw *gw, struct gw_event *ret_event);   /* lock held */
+void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct gw_event *ret_event);
+void event_free_all(struct gw *gw);
+
+/*
+ * Waits for one message up to timeout_ms and routes it, as reader or by letting another thread read. Lock held.
+ * Returns false when the time is over.
+ */
+bool client_wait_step(struct gw *gw, int timeout_ms);
+
+/*
+ * placed.c: which descriptors the flows of a handle were given. Kept only for hosts whose marks are options of
+ * the sockets themselves (MSG_HOST_NEEDS_FDS): there every change must bring the descriptors along.
+ */
+int placed_add(struct gw *gw, uint32_t id, int fd, uint64_t cookie);
+void placed_drop(struct gw *gw, uint32_t id, uint64_t cookie); /* cookie 0: all of the flow */
+size_t placed_collect(struct gw *gw, uint32_t id, int fds[static MSG_MAX_FDS]); /* close them afterwards */
+void placed_free_all(struct gw *gw);
+
+/* Removes each flow with its descriptors at hand. */
+void client_remove_placed(struct gw *gw);
+
+uint64_t socket_cookie(int fd); /* 0: not a socket */
+
+#endif

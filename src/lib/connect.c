@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connect.c: finding an engine: the daemon's socket, or the embedded engine in this process.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "lib/client.h"
+
+#define DEFAULT_SOCKET "/run/greenwave/socket"
+#define ANSWER_SECONDS 4
+#define EMBEDDED_LIBRARY "libgreenwave-embedded.so.0"
+
+static int connect_daemon(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	_cleanup_(closep) int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* A daemon that is there but hangs must not hang its clients. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+static int connect_embedded(int *ret_fd)
+{
+	int (*serve)(int fd);
+	void *library;
+	int pair[2];
+	int r;
+
+	/* Stays loaded: its thread runs in it. */
+	library = dlopen(EMBEDDED_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (!library)
+		return -ELIBACC;
+	*(void **)&serve = dlsym(library, "gw_embedded_serve");
+	if (!serve)
+		return -ELIBBAD;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	r = serve(pair[1]);
+	if (r < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return r;
+	}
+	*ret_fd = pair[0];
+	return 0;
+}
+
+static int choose_mode(const struct gw_open_options *options, enum gw_mode *ret_mode)
+{
+	static const char *const names[] = { "auto", "daemon", "embedded" };
+	const char *wish = secure_getenv("GREENWAVE_MODE");
+
+	*ret_mode = options->mode;
+	if (options->mode != GW_MODE_AUTO || !wish || *wish == '\0')
+		return 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(wish, names[i]) == 0) {
+			*ret_mode = (enum gw_mode)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int client_connect(const struct gw_open_options *options, int *ret_fd)
+{
+	const char *path = options->socket_path;
+	enum gw_mode mode;
+	int r;
+
+	r = choose_mode(options, &mode);
+	if (r < 0)
+		return r;
+	if (!path)
+		path = secure_getenv("GREENWAVE_SOCKET");
+	if (!path || *path == '\0')
+		path = DEFAULT_SOCKET;
+	if (mode != GW_MODE_EMBEDDED) {
+		r = connect_daemon(path, ret_fd);
+		if (r == 0 || mode == GW_MODE_DAEMON)
+			return r;
+	}
+	return connect_embedded(ret_fd);
+}

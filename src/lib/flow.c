@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flow.c: the verbs on flows. Each is one request; what it means is the engine's affair.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/client.h"
+#include "lib/options.h"
+
+/* The socket must be one, and the destination, if any, of the socket's own family. */
+static int check_socket(int fd, const struct sockaddr *destination)
+{
+	socklen_t len = sizeof(int);
+	int family;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len) < 0)
+		return -ENOTSOCK;
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	return destination && destination->sa_family != family ? -EINVAL : 0;
+}
+
+static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *destination,
+		  socklen_t destination_len, const struct gw_flow_options *options, uint32_t *ret_id)
+{
+	struct msg request = REQUEST(MSG_ADD);
+	struct address address;
+	struct reply reply;
+	int r;
+
+	r = check_socket(fd, destination);
+	if (r < 0)
+		return r;
+	if (destination) {
+		r = address_from_sockaddr(destination, destination_len, &address);
+		if (r < 0)
+			return -EINVAL;
+		MSG_SET(&request, TAG_ADDRESS, address, address);
+	}
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	MSG_SET(&request, TAG_CLASS, traffic_class, options->traffic_class);
+	MSG_SET(&request, TAG_FLAGS, flags, options->flags);
+	MSG_SET(&request, TAG_DSCP, dscp, options->dscp);
+	r = client_call(gw, &request, &fd, 1, &reply);
+	if (r < 0)
+		return r;
+	*ret_id = reply.msg.flow_id;
+	return placed_add(gw, *ret_id, fd, socket_cookie(fd));
+}
+
+int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination, socklen_t destination_len,
+		const struct gw_flow_options *options, uint32_t *ret_id)
+{
+	struct gw_flow_options o = GW_FLOW_OPTIONS(.flags = 0);
+	int r;
+
+	if (!gw || !ret_id)
+		return -EINVAL;
+	r = options_read(options, &o, sizeof(o));
+	if (r < 0)
+		return r;
+	return add_to(gw, 0, fd, destination, destination_len, &o, ret_id);
+}
+
+int gw_flow_attach(struct gw *gw, uint32_t id, int fd, const struct sockaddr *destination,
+		   socklen_t destination_len, uint32_t flags)
+{
+	struct gw_flow_options o = GW_FLOW_OPTIONS(.flags = flags);
+
+	if (!gw)
+		return -EINVAL;
+	/* 0 would make a new flow */
+	return id == 0 ? -ENOENT : add_to(gw, id, fd, destination, destination_len, &o, &id);
+}
+
+/* A request about one flow, with its descriptors where the host needs them. */
+static int change(struct gw *gw, struct msg *request, uint32_t id)
+{
+	int fds[MSG_MAX_FDS] = { -1 };
+	struct reply reply;
+	size_t n = 0;
+	int r;
+
+	MSG_SET(request, TAG_FLOW_ID, flow_id, id);
+	if (gw->host_flags & MSG_HOST_NEEDS_FDS)
+		n = placed_collect(gw, id, fds);
+	r = client_call(gw, request, fds, n, &reply);
+	while (n > 0)
+		close(fds[--n]);
+	return r;
+}
+
+int gw_flow_detach(struct gw *gw, uint32_t id, int fd)
+{
+	struct msg request = REQUEST(MSG_DETACH);
+	uint64_t cookie;
+	int r;
+
+	if (!gw)
+		return -EINVAL;
+	cookie = socket_cookie(fd);
+	MSG_SET(&request, TAG_COOKIE, cookie, cookie);
+	r = change(gw, &request, id);
+	if (r == 0)
+		placed_drop(gw, id, cookie);
+	return r;
+}
+
+int gw_flow_remove(struct gw *gw, uint32_t id)
+{
+	struct msg request = REQUEST(MSG_REMOVE);
+	int r;
+
+	if (!gw)
+		return -EINVAL;
+	r = change(gw, &request, id);
+	if (r == 0)
+		placed_drop(gw, id, 0);
+	return r;
+}
+
+int gw_flow_set_class(struct gw *gw, uint32_t id, enum gw_class traffic_class)
+{
+	struct msg request = REQUEST(MSG_SET_CLASS);
+
+	if (!gw)
+		return -EINVAL;
+	MSG_SET(&request, TAG_CLASS, traffic_class, traffic_class);
+	return change(gw, &request, id);
+}
+
+int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
+{
+	struct msg request = REQUEST(MSG_SET_DSCP);
+
+	if (!gw)
+		return -EINVAL;
+	MSG_SET(&request, TAG_DSCP, dscp, (int32_t)dscp);
+	return change(gw, &request, id);
+}
+
+int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping, uint32_t reason)
+{
+	struct msg request = REQUEST(MSG_SET_RATE);
+
+	if (!gw)
+		return -EINVAL;
+	MSG_SET(&request, TAG_RATE, rate_bps, rate_bps);
+	MSG_SET(&request, TAG_SHAPING, shaping, shaping);
+	MSG_SET(&request, TAG_REASON, reason, reason);
+	return change(gw, &request, id);
+}
+
+int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)
+{
+	struct msg request = REQUEST(MSG_QUERY);
+	struct gw_flow_info info;
+	struct reply reply;
+	int r;
+
+	if (!gw || !ret_info)
+		return -EINVAL;
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	r = client_call(gw, &request, NULL, 0, &reply);
+	if (r < 0)
+		return r;
+	info = (struct gw_flow_info){
+		.id = reply.msg.flow_id,
+		.flags = reply.msg.flags,
+		.traffic_class = (enum gw_class)reply.msg.traffic_class,
+		.dscp_set = reply.msg.dscp,
+		.rate_bps = reply.msg.rate_bps,
+		.shaping = (enum gw_shaping)reply.msg.shaping,
+		.sockets = reply.msg.sockets,
+		.conformant_dscp = reply.msg.conformant_dscp,
+		.nonconformant_dscp = reply.msg.nonconformant_dscp,
+		.conformant_priority = reply.msg.conformant_priority,
+		.nonconformant_priority = reply.msg.nonconformant_priority,
+	};
+	return options_write(&info, sizeof(info), ret_info);
+}
+
+int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_path_info *ret_info)
+{
+	struct msg request = REQUEST(MSG_QUERY_PATH);
+	struct gw_path_info info;
+	struct reply reply;
+	int r;
+
+	if (!gw || !ret_info)
+		return -EINVAL;
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	MSG_SET(&request, TAG_FLAGS, flags, flags);
+	r = client_call(gw, &request, NULL, 0, &reply);
+	if (r < 0)
+		return r;
+	info = (struct gw_path_info){
+		.capacity_known = MSG_HAS(&reply.msg, TAG_CAPACITY),
+		.available_known = MSG_HAS(&reply.msg, TAG_AVAILABLE),
+		.rtt_known = MSG_HAS(&reply.msg, TAG_RTT),
+		.capacity_bps = reply.msg.capacity_bps,
+		.available_bps = reply.msg.available_bps,
+		.rtt_us = reply.msg.rtt_us,
+	};
+	return options_write(&info, sizeof(info), ret_info);
+}
+
+int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
+		   uint64_t token)
+{
+	struct msg request = REQUEST(MSG_NOTIFY);
+	struct reply reply;
+	int r;
+
+	if (!gw)
+		return -EINVAL;
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	MSG_SET(&request, TAG_CONDITION, condition, condition);
+	MSG_SET(&request, TAG_RATE, rate_bps, target_bps);
+	MSG_SET(&request, TAG_TOKEN, token, token);
+	r = client_call(gw, &request, NULL, 0, &reply);
+	return r < 0 ? r : (int)(reply.msg.flags & 1);
+}
+
+int gw_cancel(struct gw *gw, uint64_t token)
+{
+	struct msg request = REQUEST(MSG_CANCEL);
+	struct reply reply;
+
+	if (!gw)
+		return -EINVAL;
+	MSG_SET(&request, TAG_TOKEN, token, token);
+	return client_call(gw, &request, NULL, 0, &reply);
+}
+
+static int track(struct gw *gw, enum msg_type type, const struct sockaddr *host, socklen_t host_len)
+{
+	struct msg request = REQUEST(type);
+	struct address address;
+	struct reply reply;
+
+	if (!gw || !host || address_from_sockaddr(host, host_len, &address) < 0)
+		return -EINVAL;
+	MSG_SET(&request, TAG_ADDRESS, address, address);
+	return client_call(gw, &request, NULL, 0, &reply);
+}
+
+int gw_track_start(struct gw *gw, const struct sockaddr *host, socklen_t host_len)
+{
+	return track(gw, MSG_TRACK_START, host, host_len);
+}
+
+int gw_track_stop(struct gw *gw, const struct sockaddr *host, socklen_t host_len)
+{
+	return track(gw, MSG_TRACK_STOP, host, host_len);
+}
+
+int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *ret_id)
+{
+	struct gw_flow_options o = GW_FLOW_OPTIONS(.flags = 0);
+	struct msg request = REQUEST(MSG_RUN);
+	struct reply reply;
+	int r;
+
+	if (!gw || !ret_id)
+		return -EINVAL;
+	r = options_read(options, &o, sizeof(o));
+	if (r < 0)
+		return r;
+	MSG_SET(&request, TAG_CLASS, traffic_class, o.traffic_class);
+	MSG_SET(&request, TAG_FLAGS, flags, o.flags);
+	MSG_SET(&request, TAG_DSCP, dscp, o.dscp);
+	r = client_call(gw, &request, NULL, 0, &reply);
+	if (r < 0)
+		return r;
+	*ret_id = reply.msg.flow_id;
+	return 0;
+}
