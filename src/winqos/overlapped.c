@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * overlapped.c: pending operations and the OVERLAPPED structures of their callers (spec/qwave.md
+ * §4.5).
+ */
+#include "winqos/overlapped.h"
+
+#include <utlist.h>
+
+#include "winqos/errmap.h"
+
+/* All that are published or pending, oldest first. Guarded by the state lock. */
+static struct operation *operations;
+
+/* ---- an OVERLAPPED ---- */
+
+static bool is_pending(const OVERLAPPED *overlapped)
+{
+	return __atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE) == STATUS_PENDING;
+}
+
+/* Internal goes last: who sees that it has changed may look at the rest. */
+static void store_result(OVERLAPPED *overlapped, ULONG_PTR status, ULONG_PTR bytes)
+{
+	overlapped->InternalHigh = bytes;
+	__atomic_store_n(&overlapped->Internal, status, __ATOMIC_RELEASE);
+}
+
+DWORD overlapped_event(const OVERLAPPED *overlapped, struct event **ret_event)
+{
+	uintptr_t value;
+
+	*ret_event = NULL;
+	if (!overlapped || !overlapped->hEvent)
+		return ERROR_SUCCESS;
+	/*
+	 * The low bit keeps a completion out of a completion port, and is not part of the handle.
+	 */
+	value = (uintptr_t)overlapped->hEvent & ~(uintptr_t)1;
+	*ret_event = event_get((HANDLE)value, OBJECT_EVENT);
+	return *ret_event ? ERROR_SUCCESS : ERROR_INVALID_HANDLE;
+}
+
+void overlapped_succeed(OVERLAPPED *overlapped, struct event *event, DWORD bytes)
+{
+	if (!overlapped)
+		return;
+	state_lock();
+	store_result(overlapped, STATUS_SUCCESS, bytes);
+	if (event)
+		waitable_set_locked(&event->waitable);
+	state_unlock();
+	if (event)
+		event_put(event);
+}
+
+/* ---- the life of an operation ---- */
+
+void operation_init(struct operation *operation, struct object *owner, OVERLAPPED *overlapped,
+		    struct event *event, int fd, short poll_events,
+		    void (*ready)(struct object *object), void (*destroy)(struct object *object))
+{
+	struct source source = {
+		.fd = fd,
+		.poll_events = poll_events,
+		.owner = owner ? owner : &operation->object,
+		.ready = ready,
+	};
+
+	*operation = (struct operation){ .owner = owner, .overlapped = overlapped, .event = event };
+	object_init(&operation->object, OBJECT_OPERATION, destroy);
+	waitable_init(&operation->done, true, false, -1);
+	operation->event_source = source;
+	operation->done_source = source;
+	if (owner)
+		object_ref(owner);
+}
+
+void operation_fini(struct operation *operation)
+{
+	waitable_fini(&operation->done);
+	if (operation->event)
+		event_put(operation->event);
+	object_unref(operation->owner);
+}
+
+void operation_publish(struct operation *operation)
+{
+	object_ref(&operation->object);
+	state_lock();
+	DL_APPEND(operations, operation);
+	operation->listed = true;
+	state_unlock();
+}
+
+/* Whether the list's reference is now the caller's to give back. */
+static bool unlist_locked(struct operation *operation)
+{
+	if (!operation->listed)
+		return false;
+	DL_DELETE(operations, operation);
+	operation->listed = false;
+	return true;
+}
+
+void operation_withdraw(struct operation *operation)
+{
+	bool unlisted;
+
+	state_lock();
+	unlisted = unlist_locked(operation);
+	state_unlock();
+	if (unlisted)
+		object_unref(&operation->object);
+}
+
+/* Lets the result take effect, for the caller's eyes in one step. */
+static void settle_locked(struct operation *operation)
+{
+	if (operation->overlapped)
+		store_result(operation->overlapped, errmap_status(operation->error),
+			     operation->bytes);
+	if (operation->event)
+		waitable_set_locked(&operation->event->waitable);
+	waitable_set_locked(&operation->done);
+}
+
+void operation_accept(struct operation *operation)
+{
+	state_lock();
+	if (operation->event)
+		waitable_reset_locked(&operation->event->waitable);
+	if (operation->state == OPERATION_FINISHED) {
+		settle_locked(operation);
+	} else {
+		operation->state = OPERATION_PENDING;
+		if (operation->overlapped)
+			store_result(operation->overlapped, STATUS_PENDING, 0);
+		if (operation->event)
+			waitable_attach_locked(&operation->event->waitable,
+					       &operation->event_source);
+		waitable_attach_locked(&operation->done, &operation->done_source);
+	}
+	state_unlock();
+}
+
+/* Whether it ended just now, and the list's reference is the caller's to give back. */
+static bool complete_locked(struct operation *operation, DWORD error, DWORD bytes)
+{
+	bool was_pending = operation->state == OPERATION_PENDING;
+
+	if (!unlist_locked(operation))
+		return false;
+	operation->state = OPERATION_FINISHED;
+	operation->error = error;
+	operation->bytes = bytes;
+	if (was_pending) {
+		if (operation->event)
+			waitable_detach_locked(&operation->event->waitable,
+					       &operation->event_source);
+		waitable_detach_locked(&operation->done, &operation->done_source);
+		settle_locked(operation);
+	}
+	return true;
+}
+
+void operation_complete(struct operation *operation, DWORD error, DWORD bytes)
+{
+	bool completed;
+
+	state_lock();
+	completed = complete_locked(operation, error, bytes);
+	state_unlock();
+	if (completed)
+		object_unref(&operation->object);
+}
+
+void operation_complete_all(const struct object *owner, DWORD error)
+{
+	struct operation *operation, *next, *completed = NULL;
+
+	state_lock();
+	DL_FOREACH_SAFE(operations, operation, next) {
+		if (operation->owner == owner && complete_locked(operation, error, 0))
+			DL_APPEND(completed, operation);
+	}
+	state_unlock();
+
+	DL_FOREACH_SAFE(completed, operation, next)
+		object_unref(&operation->object);
+}
+
+struct operation *operation_find(const struct object *owner, uint64_t token)
+{
+	struct operation *operation;
+
+	state_lock();
+	DL_FOREACH(operations, operation) {
+		if (operation->owner == owner && operation->token == token) {
+			object_ref(&operation->object);
+			break;
+		}
+	}
+	state_unlock();
+	return operation;
+}
+
+struct operation *operation_find_overlapped(const OVERLAPPED *overlapped)
+{
+	struct operation *operation;
+
+	state_lock();
+	DL_FOREACH(operations, operation) {
+		if (operation->overlapped == overlapped && operation->state == OPERATION_PENDING) {
+			object_ref(&operation->object);
+			break;
+		}
+	}
+	state_unlock();
+	return operation;
+}
+
+void operation_forget_all_locked(void)
+{
+	operations = NULL;
+}
+
+/* ---- results ---- */
+
+/*
+ * Whether the caller's handle is the one that the operation was begun on; sockets are not in the
+ * table.
+ */
+static bool is_file_of(const struct operation *operation, HANDLE file)
+{
+	struct object *object;
+
+	if (!operation->owner)
+		return true;
+	object = handle_get(file, OBJECT_QOS);
+	object_unref(object);
+	return object == operation->owner;
+}
+
+/* Waits as Windows does for the event of the operation, which resets it if it is of that kind. */
+static DWORD wait_operation(struct operation *operation, bool wait)
+{
+	struct waitable *done = &operation->done;
+	int r;
+
+	r = wait_for(&done, 1, false, wait ? WAIT_FOREVER : 0);
+	if (r < 0 && wait)
+		return errmap_win32(r);
+	if (wait && operation->event) {
+		state_lock();
+		waitable_consume_locked(&operation->event->waitable);
+		state_unlock();
+	}
+	return ERROR_SUCCESS;
+}
+
+DWORD overlapped_result(OVERLAPPED *overlapped, const HANDLE *file, bool wait, DWORD *ret_bytes)
+{
+	struct operation *operation;
+	DWORD error = ERROR_SUCCESS;
+
+	if (is_pending(overlapped)) {
+		operation = operation_find_overlapped(overlapped);
+		if (operation && file && !is_file_of(operation, *file))
+			error = ERROR_INVALID_HANDLE;
+		else if (operation)
+			error = wait_operation(operation, wait);
+		/* Nobody's, unless it was completed just now: there is nothing to wait for. */
+		else if (wait && is_pending(overlapped))
+			error = ERROR_INVALID_HANDLE;
+		if (operation)
+			object_unref(&operation->object);
+		if (error)
+			return error;
+	}
+	if (is_pending(overlapped))
+		return ERROR_IO_INCOMPLETE;
+	*ret_bytes = (DWORD)overlapped->InternalHigh;
+	return errmap_from_status(overlapped->Internal);
+}
+
+BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped,
+				LPDWORD lpNumberOfBytesTransferred, BOOL bWait)
+{
+	DWORD error;
+
+	if (!lpOverlapped || !lpNumberOfBytesTransferred)
+		return fail_with(ERROR_INVALID_PARAMETER);
+	error = overlapped_result(lpOverlapped, &hFile, bWait, lpNumberOfBytesTransferred);
+	return error ? fail_with(error) : TRUE;
+}
+
+BOOL WINAPI gw_win_overlapped_completed(LPOVERLAPPED lpOverlapped)
+{
+	DWORD bytes;
+
+	return overlapped_result(lpOverlapped, NULL, false, &bytes) != ERROR_IO_INCOMPLETE;
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transfer.c: overlapped socket operations without a thread.
+ *
+ * A transfer that cannot finish at once waits in a list, in posting order; its socket is polled by
+ * whoever waits for its event, and then every transfer of that socket that can go on does, oldest
+ * first for each direction. The transfer lock is held over the system calls, none of which blocks.
+ */
+#include "winqos/transfer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "winqos/errmap.h"
+#include "winqos/overlapped.h"
+#include "winqos/winsock.h"
+
+#define MAX_BUFFERS 64 /* of one WSARecv(), winsock2.h */
+
+struct transfer {
+	struct operation operation;
+	struct transfer *prev, *next;
+	bool queued;
+	int fd;
+	bool sending;
+	/* Takes one step: bytes of the whole transfer, or a negative errno. */
+	ssize_t (*go_on)(struct transfer *transfer, int flags);
+	union {
+		struct {
+			struct iovec iov[MAX_BUFFERS];
+			DWORD count;
+			int flags; /* in: of recvmsg(); out: of the message */
+		} receive;
+		struct {
+			const TRANSMIT_PACKETS_ELEMENT *elements;
+			DWORD count, next;
+			size_t offset; /* within the packet that begins at `next`, of a stream */
+			size_t sent;
+		} transmit;
+	};
+};
+
+static pthread_mutex_t transfer_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct transfer *transfers;
+
+void transfer_lock(void)
+{
+	pthread_mutex_lock(&transfer_mutex);
+}
+
+void transfer_unlock(void)
+{
+	pthread_mutex_unlock(&transfer_mutex);
+}
+
+void transfer_forget_all_locked(void)
+{
+	transfers = NULL;
+}
+
+static void transfer_destroy(struct object *object)
+{
+	struct transfer *transfer = (struct transfer *)object;
+
+	operation_fini(&transfer->operation);
+	free(transfer);
+}
+
+static void unqueue_locked(struct transfer *transfer)
+{
+	if (transfer->queued)
+		DL_DELETE(transfers, transfer);
+	transfer->queued = false;
+}
+
+static void transfer_complete_locked(struct transfer *transfer, DWORD error, DWORD bytes)
+{
+	unqueue_locked(transfer);
+	/*
+	 * Windows keeps a message's flags inside the OVERLAPPED, too; the offset means nothing to
+	 * sockets.
+	 */
+	if (!transfer->sending)
+		transfer->operation.overlapped->Offset = (DWORD)transfer->receive.flags;
+	operation_complete(&transfer->operation, error, bytes);
+}
+
+/* Whether an older transfer of the same direction waits before this one. */
+static bool has_elder_locked(const struct transfer *transfer)
+{
+	const struct transfer *elder;
+
+	DL_FOREACH(transfers, elder) {
+		if (elder == transfer)
+			return false;
+		if (elder->fd == transfer->fd && elder->sending == transfer->sending)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Lets a transfer go on; true if it is over. A datagram that did not fit is a failure with bytes.
+ */
+static bool step_locked(struct transfer *transfer)
+{
+	ssize_t n = transfer->go_on(transfer, MSG_DONTWAIT);
+	bool truncated = n >= 0 && !transfer->sending && (transfer->receive.flags & MSG_TRUNC);
+
+	if (n == -EAGAIN)
+		return false;
+	if (n < 0)
+		transfer_complete_locked(transfer, errmap_winsock((int)n), 0);
+	else
+		transfer_complete_locked(transfer, truncated ? WSAEMSGSIZE : ERROR_SUCCESS,
+					 (DWORD)n);
+	return true;
+}
+
+static void transfer_ready(struct object *object)
+{
+	int fd = ((struct transfer *)object)->fd;
+	struct transfer *transfer, *next;
+	bool blocked[2] = { false, false };
+
+	transfer_lock();
+	DL_FOREACH_SAFE(transfers, transfer, next) {
+		if (transfer->fd == fd && !blocked[transfer->sending])
+			blocked[transfer->sending] = !step_locked(transfer);
+	}
+	transfer_unlock();
+}
+
+void transfer_cancel_socket(int fd)
+{
+	struct transfer *transfer, *next;
+
+	transfer_lock();
+	DL_FOREACH_SAFE(transfers, transfer, next) {
+		if (transfer->fd == fd)
+			transfer_complete_locked(transfer, WSA_OPERATION_ABORTED, 0);
+	}
+	transfer_unlock();
+}
+
+/* NULL with the last error set. */
+static struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sending)
+{
+	struct transfer *transfer;
+	struct event *event;
+	DWORD error;
+
+	error = overlapped_event(overlapped, &event);
+	if (error) {
+		fail_with(error);
+		return NULL;
+	}
+	transfer = calloc(1, sizeof(*transfer));
+	if (!transfer) {
+		object_unref((struct object *)event);
+		fail_with(WSA_NOT_ENOUGH_MEMORY);
+		return NULL;
+	}
+	operation_init(&transfer->operation, NULL, overlapped, event, fd,
+		       sending ? POLLOUT : POLLIN, transfer_ready, transfer_destroy);
+	transfer->fd = fd;
+	transfer->sending = sending;
+	return transfer;
+}
+
+/*
+ * Begins an overlapped transfer: what can be done now is done, unless older ones wait. Returns the
+ * bytes, or a negative errno; -EINPROGRESS if it is pending.
+ */
+static ssize_t transfer_begin(struct transfer *transfer)
+{
+	struct operation *operation = &transfer->operation;
+	ssize_t n = -EAGAIN;
+
+	transfer_lock();
+	DL_APPEND(transfers, transfer);
+	transfer->queued = true;
+	if (!has_elder_locked(transfer))
+		n = transfer->go_on(transfer, MSG_DONTWAIT);
+	if (n == -EAGAIN) {
+		operation_publish(operation);
+		operation_accept(operation);
+		n = -EINPROGRESS;
+	} else {
+		unqueue_locked(transfer);
+	}
+	transfer_unlock();
+	return n;
+}
+
+/* ---- WSARecv ---- */
+
+static ssize_t receive_step(struct transfer *transfer, int flags)
+{
+	struct msghdr message = { .msg_iov = transfer->receive.iov,
+				  .msg_iovlen = transfer->receive.count };
+	ssize_t n;
+
+	do {
+		n = recvmsg(transfer->fd, &message, transfer->receive.flags | flags);
+	} while (n < 0 && errno == EINTR && (flags & MSG_DONTWAIT));
+	if (n < 0)
+		return -errno;
+	transfer->receive.flags = message.msg_flags & ~MSG_CMSG_CLOEXEC;
+	return n;
+}
+
+/* What the call answers for a message that is there; a datagram that did not fit is a failure. */
+static int received(struct transfer *transfer, DWORD bytes, LPDWORD ret_bytes, LPDWORD ret_flags)
+{
+	struct operation *operation = &transfer->operation;
+	bool truncated = transfer->receive.flags & MSG_TRUNC;
+
+	if (ret_bytes)
+		*ret_bytes = bytes;
+	*ret_flags = (DWORD)transfer->receive.flags;
+	if (truncated) {
+		fail_with(WSAEMSGSIZE);
+		return SOCKET_ERROR;
+	}
+	if (operation->overlapped)
+		operation->overlapped->Offset = (DWORD)transfer->receive.flags;
+	if (operation->event)
+		object_ref(&operation->event->object);
+	overlapped_succeed(operation->overlapped, operation->event, bytes);
+	return 0;
+}
+
+static int receive_failed(ssize_t n)
+{
+	fail_with(n == -EINPROGRESS ? WSA_IO_PENDING : errmap_winsock((int)n));
+	return SOCKET_ERROR;
+}
+
+int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
+		   LPDWORD lpFlags, LPWSAOVERLAPPED lpOverlapped,
+		   LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+	struct transfer *transfer;
+	int fd = winsock_fd(s);
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return winsock_fail(-ENOTSOCK);
+	if (!lpBuffers || !lpFlags)
+		return winsock_fail(-EFAULT);
+	if (dwBufferCount == 0 || dwBufferCount > MAX_BUFFERS)
+		return winsock_fail(-EINVAL);
+	if (lpCompletionRoutine)
+		return winsock_fail(-EOPNOTSUPP);
+
+	transfer = transfer_new(fd, lpOverlapped, false);
+	if (!transfer)
+		return SOCKET_ERROR;
+	transfer->go_on = receive_step;
+	transfer->receive.count = dwBufferCount;
+	transfer->receive.flags = (int)(*lpFlags & MSG_PEEK);
+	for (DWORD i = 0; i < dwBufferCount; i++)
+		transfer->receive.iov[i] = (struct iovec){ lpBuffers[i].buf, lpBuffers[i].len };
+
+	n = lpOverlapped ? transfer_begin(transfer) : receive_step(transfer, 0);
+	r = n < 0 ? receive_failed(n) : received(transfer, (DWORD)n, lpNumberOfBytesRecvd, lpFlags);
+	object_unref(&transfer->operation.object);
+	return r;
+}
+
+/* ---- TransmitPackets ---- */
+
+/* How many elements, from `first` on, make one packet. */
+static DWORD packet_elements(const TRANSMIT_PACKETS_ELEMENT *elements, DWORD count, DWORD first)
+{
+	DWORD end = first;
+
+	while (end < count && !(elements[end].dwElFlags & TP_ELEMENT_EOP))
+		end++;
+	return (end < count ? end + 1 : count) - first;
+}
+
+/* Fills the vector of one packet, without what of it a stream has taken already; its length. */
+static size_t packet_vector(const struct transfer *transfer, DWORD elements, struct iovec *iov)
+{
+	size_t skip = transfer->transmit.offset, length = 0;
+
+	for (DWORD i = 0; i < elements; i++) {
+		const TRANSMIT_PACKETS_ELEMENT *element =
+			&transfer->transmit.elements[transfer->transmit.next + i];
+		size_t skipped = skip < element->cLength ? skip : element->cLength;
+
+		iov[i] = (struct iovec){ (char *)element->pBuffer + skipped,
+					 element->cLength - skipped };
+		skip -= skipped;
+		length += iov[i].iov_len;
+	}
+	return length;
+}
+
+static ssize_t transmit_step(struct transfer *transfer, int flags)
+{
+	while (transfer->transmit.next < transfer->transmit.count) {
+		struct iovec iov[MAX_BUFFERS];
+		DWORD elements = packet_elements(transfer->transmit.elements,
+						 transfer->transmit.count, transfer->transmit.next);
+		struct msghdr message = { .msg_iov = iov, .msg_iovlen = elements };
+		size_t length = packet_vector(transfer, elements, iov);
+		ssize_t n;
+
+		do {
+			n = sendmsg(transfer->fd, &message, flags | MSG_NOSIGNAL);
+		} while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return -errno;
+		transfer->transmit.sent += (size_t)n;
+		transfer->transmit.offset += (size_t)n;
+		if ((size_t)n == length) {
+			transfer->transmit.next += elements;
+			transfer->transmit.offset = 0;
+		}
+	}
+	return (ssize_t)transfer->transmit.sent;
+}
+
+/* 0, or why the elements cannot be sent. */
+static int check_elements(const TRANSMIT_PACKETS_ELEMENT *elements, DWORD count)
+{
+	DWORD in_packet = 0;
+
+	if (!elements || count == 0)
+		return -EINVAL;
+	for (DWORD i = 0; i < count; i++) {
+		if (elements[i].dwElFlags & TP_ELEMENT_FILE)
+			return -EOPNOTSUPP;
+		if ((elements[i].dwElFlags & ~TP_ELEMENT_EOP) != TP_ELEMENT_MEMORY)
+			return -EINVAL;
+		if (++in_packet > MAX_BUFFERS)
+			return -EMSGSIZE;
+		if (elements[i].dwElFlags & TP_ELEMENT_EOP)
+			in_packet = 0;
+	}
+	return 0;
+}
+
+/* Without an OVERLAPPED the call blocks, whatever the socket's own mode. */
+static ssize_t transmit_blocking(struct transfer *transfer)
+{
+	struct pollfd writable = { .fd = transfer->fd, .events = POLLOUT };
+	ssize_t n;
+
+	while ((n = transmit_step(transfer, 0)) == -EAGAIN)
+		poll(&writable, 1, -1);
+	return n;
+}
+
+static BOOL transmitted(struct transfer *transfer, ssize_t n)
+{
+	struct operation *operation = &transfer->operation;
+
+	if (n == -EINPROGRESS)
+		return fail_with(WSA_IO_PENDING);
+	if (n < 0)
+		return fail_with(errmap_winsock((int)n));
+	if (operation->event)
+		object_ref(&operation->event->object);
+	overlapped_succeed(operation->overlapped, operation->event, (DWORD)n);
+	return TRUE;
+}
+
+BOOL PASCAL transmit_packets(SOCKET hSocket, LPTRANSMIT_PACKETS_ELEMENT lpPacketArray,
+			     DWORD nElementCount, DWORD nSendSize, LPOVERLAPPED lpOverlapped,
+			     DWORD dwFlags)
+{
+	struct sockaddr_storage peer;
+	socklen_t peer_len = sizeof(peer);
+	struct transfer *transfer;
+	int fd = winsock_fd(hSocket);
+	BOOL sent;
+	int r;
+
+	if (fd < 0)
+		return fail_with(WSAENOTSOCK);
+	if (dwFlags & ~(DWORD)(TF_USE_SYSTEM_THREAD | TF_USE_KERNEL_APC))
+		return fail_with(WSAEINVAL);
+	r = check_elements(lpPacketArray, nElementCount);
+	if (r == 0 && getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
+		r = -errno;
+	if (r < 0)
+		return fail_with(errmap_winsock(r));
+
+	transfer = transfer_new(fd, lpOverlapped, true);
+	if (!transfer)
+		return FALSE;
+	transfer->go_on = transmit_step;
+	transfer->transmit.elements = lpPacketArray;
+	transfer->transmit.count = nElementCount;
+	sent = transmitted(transfer,
+			   lpOverlapped ? transfer_begin(transfer) : transmit_blocking(transfer));
+	object_unref(&transfer->operation.object);
+	return sent;
+}
+
+/* ---- results ---- */
+
+BOOL WSAAPI WSAGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWORD lpcbTransfer,
+				   BOOL fWait, LPDWORD lpdwFlags)
+{
+	DWORD error;
+
+	if (winsock_fd(s) < 0)
+		return fail_with(WSAENOTSOCK);
+	if (!lpOverlapped || !lpcbTransfer || !lpdwFlags)
+		return fail_with(WSAEFAULT);
+	error = overlapped_result(lpOverlapped, NULL, fWait, lpcbTransfer);
+	if (error != ERROR_IO_INCOMPLETE)
+		*lpdwFlags = lpOverlapped->Offset;
+	return error ? fail_with(error) : TRUE;
+}
