@@ -104,7 +104,7 @@ static void check_socket(struct checks *checks)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		add(checks, "socket", false, START_DAEMON, "%s: %s", path, strerror(errno));
+		add(checks, "socket", false, NULL, "%s: %s", path, strerror(errno));
 	else if (!S_ISSOCK(st.st_mode))
 		add(checks, "socket", false, "set GREENWAVE_SOCKET right, or remove that file",
 		    "%s is no socket", path);

@@ -59,10 +59,16 @@ static int print_json(const struct checks *checks, int open_error)
 
 static void print_check(const struct check *check, int width)
 {
-	printf("%-7s  %-*s%s%s\n", check->present ? "ok" : "MISSING", *check->note ? width : 0,
-	       check->name, *check->note ? "  " : "", check->note);
-	if (check->next)
-		printf("%-7s  %-*s  next: %s\n", "", width, "", check->next);
+	static const char next[] = "next: ";
+	int indent = 11 + width;
+
+	printf("%-7s  %-*s%s", check->present ? "ok" : "MISSING", *check->note ? width : 0,
+	       check->name, *check->note ? "  " : "");
+	fmt_wrapped(stdout, indent, check->note);
+	if (check->next) {
+		printf("%*s%s", indent, "", next);
+		fmt_wrapped(stdout, indent + (int)strlen(next), check->next);
+	}
 }
 
 static void print_text(const struct checks *checks)
@@ -83,7 +89,8 @@ static void print_text(const struct checks *checks)
 		if (!heading)
 			puts("\nwhat cannot be done here");
 		heading = true;
-		printf("  %s\n", checks->facts.items[i].value);
+		fputs("  ", stdout);
+		fmt_wrapped(stdout, 2, checks->facts.items[i].value);
 	}
 	if (missing > 0)
 		printf("\n%zu of %zu missing\n", missing, checks->count);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -212,6 +213,26 @@ int fmt_json_print(FILE *out, json_t *value)
 }
 
 /* ---- text ---- */
+
+void fmt_wrapped(FILE *out, int indent, const char *text)
+{
+	int column = indent;
+
+	while (*text) {
+		int word = (int)strcspn(text, " ");
+		bool first = column == indent;
+
+		if (!first && column + 1 + word >= FMT_WIDTH) {
+			fprintf(out, "\n%*s", indent, "");
+			column = indent;
+			first = true;
+		}
+		column += fprintf(out, "%s%.*s", first ? "" : " ", word, text);
+		text += word;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
 
 void fmt_event_print(FILE *out, const struct gw_event *event)
 {

@@ -42,6 +42,13 @@ int fmt_json_print(FILE *out, json_t *value);
 
 /* ---- text ---- */
 
+/*
+ * Writes a sentence and the line end, at a column where `indent` characters stand before it; breaks it
+ * between words so that lines stay below FMT_WIDTH, and indents what follows alike.
+ */
+#define FMT_WIDTH 80
+void fmt_wrapped(FILE *out, int indent, const char *text);
+
 /* One line of what happened to a flow, with the line end. */
 void fmt_event_print(FILE *out, const struct gw_event *event);
 

@@ -132,11 +132,14 @@ static void print_kind(const struct facts *facts, enum gw_fact_kind kind, const 
 
 		if (fact->kind != kind)
 			continue;
-		if (kind == GW_FACT_LIMITATION)
-			printf("  %s\n", fact->value);
-		else
-			printf("  %-*s  %s%s%s\n", width, fact->name, fact->value,
-			       *fact->note ? "  " : "", fact->note);
+		if (kind == GW_FACT_LIMITATION) {
+			fputs("  ", stdout);
+			fmt_wrapped(stdout, 2, fact->value);
+		} else {
+			printf("  %-*s  %s%s", width, fact->name, fact->value,
+			       *fact->note ? "  " : "");
+			fmt_wrapped(stdout, width + 4 + (int)strlen(fact->value) + 2, fact->note);
+		}
 	}
 }
 
@@ -161,6 +164,10 @@ static int report_open(int error)
 		cli_error("no daemon at %s, and the embedded engine is not installed",
 			  host_socket_path());
 		return CLI_NO_DAEMON;
+	}
+	if (error == -EINVAL) {
+		cli_error("status: GREENWAVE_MODE must be auto, daemon or embedded");
+		return CLI_FAILED;
 	}
 	return host_report_open(error);
 }

@@ -138,6 +138,33 @@ static void plain_text(void **state)
 	assert_string_equal(fmt_plain("abcd", 16, small, sizeof(small)), "ab");
 }
 
+static void sentences_are_wrapped(void **state)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	fmt_wrapped(out, 70, "one two three");
+	fmt_wrapped(out, 70, "123456789"); /* fits exactly */
+	fmt_wrapped(out, 70, "a 12345678");
+	fmt_wrapped(out, 70, "longer-than-any-line is");
+	fmt_wrapped(out, 2, "");
+	fclose(out);
+	assert_string_equal(text,
+			    "one two\n"
+			    "                                                                   "
+			    "   three\n"
+			    "123456789\n"
+			    "a\n"
+			    "                                                                   "
+			    "   12345678\n"
+			    "longer-than-any-line\n"
+			    "                                                                   "
+			    "   is\n"
+			    "\n");
+	free(text);
+}
+
 static void record_json(void **state)
 {
 	struct gw_flow_record record = voice_record();
@@ -291,11 +318,17 @@ static void table_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),	  cmocka_unit_test(rates),
-		cmocka_unit_test(names),	  cmocka_unit_test(plain_text),
-		cmocka_unit_test(record_json),	  cmocka_unit_test(program_json),
-		cmocka_unit_test(odd_names_json), cmocka_unit_test(event_json),
-		cmocka_unit_test(event_text),	  cmocka_unit_test(table_is_aligned),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(names),
+		cmocka_unit_test(plain_text),
+		cmocka_unit_test(record_json),
+		cmocka_unit_test(sentences_are_wrapped),
+		cmocka_unit_test(program_json),
+		cmocka_unit_test(odd_names_json),
+		cmocka_unit_test(event_json),
+		cmocka_unit_test(event_text),
+		cmocka_unit_test(table_is_aligned),
 		cmocka_unit_test(table_is_cut),
 	};
 
