@@ -25,13 +25,13 @@ static const struct cli_command *find_command(const char *name)
 
 void cli_error(const char *format, ...)
 {
+	char line[512];
 	va_list args;
 
-	fputs("greenwave: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fprintf(stderr, "greenwave: %s\n", line); /* in one piece, whoever else writes there */
 }
 
 /* Why output was first found unwritable: the stream itself forgets, and drops what it held. */

@@ -257,5 +257,7 @@ void fmt_event_print(FILE *out, const struct gw_event *event)
 	fprintf(out, " %s[%" PRId32 "] %s",
 		fmt_plain(flow->comm, sizeof(flow->comm), comm, sizeof(comm)), flow->pid,
 		fmt_plain(flow->api, sizeof(flow->api), api, sizeof(api)));
-	fprintf(out, "%s%s\n", *reason ? ": " : "", reason);
+	if (event->type == GW_EVENT_FLOW_ENDED)
+		fprintf(out, ": %s", reason);
+	fputc('\n', out);
 }
