@@ -80,10 +80,10 @@ static void print_frame(FILE *frame, const struct watch *watch, const struct rec
 		.line_end = SCREEN_LINE_END,
 	};
 
-	fprintf(frame,
-		"greenwave: %zu shown of %zu; Ctrl-C ends" SCREEN_LINE_END "\n" SCREEN_LINE_END
-		"\n",
-		records->count, records->total);
+	fprintf(frame, "%zu flow%s", records->total, records->total == 1 ? "" : "s");
+	if (records->count < records->total)
+		fprintf(frame, ", the first %zu shown", records->count);
+	fprintf(frame, "; Ctrl-C ends" SCREEN_LINE_END "\n" SCREEN_LINE_END "\n");
 	fmt_records_print(frame, records->items, records->count, &style);
 	/* The last line has no line feed: it would scroll a full screen. */
 	fprintf(frame, SCREEN_LINE_END "\n%.*s" SCREEN_LINE_END, columns,
