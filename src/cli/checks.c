@@ -21,6 +21,9 @@
 
 #define START_DAEMON "start the daemon: systemctl start greenwave, or as root: greenwaved -f"
 
+#define TRACING \
+	"give greenwaved CAP_PERFMON, on a kernel with BTF and BPF trampolines, not locked down"
+
 /* What to do about a mechanism that the daemon could not use. */
 static const char *next_step(const char *mechanism)
 {
@@ -28,7 +31,17 @@ static const char *next_step(const char *mechanism)
 		const char *mechanism;
 		const char *step;
 	} steps[] = {
-		{ "x", "y" },
+		{ "bpf",
+		  "give greenwaved CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.8 or later" },
+		{ "bpffs", "as root: mount -t bpf bpf /sys/fs/bpf, and restart the daemon" },
+		{ "cgroup2",
+		  "as root: mount -t cgroup2 cgroup2 /sys/fs/cgroup, and restart the daemon" },
+		{ "tc-egress", "use a kernel with CONFIG_NET_CLS_ACT and CONFIG_NET_CLS_BPF" },
+		{ "sock-release", "mount cgroup2, or use a kernel with CONFIG_CGROUP_BPF" },
+		{ "state-tracepoint", TRACING },
+		{ "fentry-shutdown", TRACING },
+		{ "fentry-disconnect", TRACING },
+		{ "sock-diag", "load the modules inet_diag, tcp_diag and udp_diag" },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
