@@ -64,7 +64,7 @@ struct gw_socket {
 	struct gw_dest first;
 	struct gw_verdict first_verdict; /* for `first`, if first.set */
 	struct gw_verdict any_verdict;	 /* for every destination that has none of its own, if valid */
-	__u32 more;			 /* entries of this socket in `dests` */
+	__u32 more;			 /* 1: the socket has destinations in `dests` too */
 	__u16 flags;			 /* GW_SOCKET_* */
 	__u16 generation;
 };

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel.c: see kernel.h. Puts the parts together, in the order in which one needs the other. */
+#include "datapath/kernel/kernel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "datapath/kernel/cgroup.h"
+#include "datapath/kernel/entries.h"
+#include "datapath/kernel/events.h"
+#include "datapath/kernel/facts.h"
+#include "datapath/kernel/groups.h"
+#include "datapath/kernel/links.h"
+#include "datapath/kernel/pins.h"
+#include "datapath/kernel/probe.h"
+#include "datapath/kernel/programs.h"
+#include "datapath/kernel/tables.h"
+
+#define MODULE "kernel"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+struct kernel_datapath {
+	uint64_t namespace_inode;
+	uint64_t netns_cookie;
+	int cgroup_fd;
+	struct pins pins;
+	struct tables tables;
+	struct programs programs;
+	struct entries entries;
+	struct events events;
+	struct links *links;
+	struct groups *groups;
+	bool present[KERNEL_MECHANISM_COUNT];
+};
+
+static int print_debug(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char text[512];
+
+	if (!log_enabled(LOG_LEVEL_DEBUG, MODULE))
+		return 0;
+	vsnprintf(text, sizeof(text), format, arguments);
+	text[strcspn(text, "\n")] = '\0';
+	log_debug(MODULE, "%s", text);
+	return 0;
+}
+
+/* An inode number comes round again when its namespace has gone; a cookie does not, but is young (5.14). */
+static int identify_namespace(struct kernel_datapath *datapath)
+{
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(datapath->netns_cookie);
+	struct stat st;
+
+	if (fd < 0 || stat("/proc/thread-self/ns/net", &st) < 0)
+		return -errno;
+	datapath->namespace_inode = st.st_ino;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &datapath->netns_cookie, &len) < 0)
+		datapath->netns_cookie = 0;
+	return 0;
+}
+
+static void note(struct kernel_datapath *datapath, struct kernel_facts *facts, enum kernel_mechanism mechanism,
+		 int error)
+{
+	datapath->present[mechanism] = error == 0;
+	facts_set(facts, mechanism, error);
+}
+
+/* Every hook that a host may refuse; what is attached but does not fire counts as missing. */
+static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *facts)
+{
+	struct probe_result probe;
+	int attached[HOOK_COUNT];
+	int r;
+
+	for (int i = 0; i < HOOK_COUNT; i++)
+		attached[i] = programs_attach(&datapath->programs, (enum hook)i, &datapath->tables,
+					      &datapath->pins, datapath->cgroup_fd);
+	r = probe_hooks(&datapath->tables, &datapath->events, &probe);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < HOOK_COUNT; i++)
+		if (attached[i] == 0 && !probe.seen[i])
+			attached[i] = -EBADMSG;
+
+	note(datapath, facts, KERNEL_SOCK_RELEASE, attached[HOOK_RELEASE]);
+	note(datapath, facts, KERNEL_STATE_TRACEPOINT, attached[HOOK_STATE]);
+	note(datapath, facts, KERNEL_FENTRY_SHUTDOWN, attached[HOOK_SHUTDOWN]);
+	note(datapath, facts, KERNEL_FENTRY_DISCONNECT,
+	     attached[HOOK_UDP_DISCONNECT] < 0 ? attached[HOOK_UDP_DISCONNECT] : attached[HOOK_TCP_DISCONNECT]);
+	note(datapath, facts, KERNEL_SOCK_DIAG, probe.sockdiag);
+	return 0;
+}
+
+static int open_groups(struct kernel_datapath *datapath)
+{
+	uint32_t root_level;
+	int level;
+	int r = programs_current_level(&level);
+
+	if (r == 0)
+		r = cgroup_root_level(level, &root_level);
+	if (r < 0)
+		return r;
+	datapath->tables.settings->group_level = root_level + GROUPS_DEPTH;
+	return groups_open(datapath->cgroup_fd, datapath->namespace_inode, &datapath->groups);
+}
+
+struct link_outcome {
+	bool attached;
+	int error;
+};
+
+static void on_link(void *user_data, const struct kernel_link *link)
+{
+	struct link_outcome *outcome = user_data;
+
+	if (link->attached)
+		outcome->attached = true;
+	else if (link->error < 0)
+		outcome->error = link->error;
+}
+
+/* One that refuses us is that interface's affair; all of them is ours. */
+static int open_links(struct kernel_datapath *datapath, const struct kernel_config *config)
+{
+	const struct links_programs programs = {
+		.ethernet = datapath->programs.mark_ethernet,
+		.other = datapath->programs.mark_other,
+	};
+	struct link_outcome outcome = {0};
+	int r = probe_mark(&datapath->programs, &datapath->tables);
+
+	if (r == 0)
+		r = links_open(datapath->tables.fd[TABLE_LINKS], programs, config->interfaces, &datapath->links);
+	if (r < 0)
+		return r;
+	links_visit(datapath->links, on_link, &outcome);
+	return outcome.attached ? 0 : outcome.error;
+}
+
+static int open_parts(struct kernel_datapath *datapath, const struct kernel_config *config,
+		      struct kernel_facts *facts)
+{
+	uint32_t max_sockets = config->max_sockets ? config->max_sockets : KERNEL_DEFAULT_MAX_SOCKETS;
+	int r = pins_open(&datapath->pins, datapath->namespace_inode);
+
+	note(datapath, facts, KERNEL_BPFFS, r);
+	if (r == -EBUSY)
+		return r;
+
+	r = programs_load_mark(&datapath->programs, &datapath->tables, &datapath->pins, max_sockets,
+			       datapath->netns_cookie);
+	if (r == 0)
+		r = events_open(&datapath->events, &datapath->tables);
+	note(datapath, facts, KERNEL_BPF, r);
+	if (r < 0)
+		return r;
+	entries_init(&datapath->entries, &datapath->tables);
+
+	r = cgroup_root_open(&datapath->cgroup_fd);
+	if (r == 0)
+		r = open_groups(datapath);
+	note(datapath, facts, KERNEL_CGROUP2, r);
+
+	r = open_hooks(datapath, facts);
+	if (r < 0)
+		return r;
+	r = open_links(datapath, config);
+	note(datapath, facts, KERNEL_TC_EGRESS, r);
+	return r;
+}
+
+static struct kernel_datapath *let_go(struct kernel_datapath *datapath, bool remove)
+{
+	if (!datapath)
+		return NULL;
+	links_close(datapath->links, remove);
+	groups_close(datapath->groups, remove);
+	events_close(&datapath->events);
+	entries_free(&datapath->entries);
+	programs_close(&datapath->programs);
+	tables_close(&datapath->tables);
+	pins_close(&datapath->pins, remove);
+	closep(&datapath->cgroup_fd);
+	free(datapath);
+	return NULL;
+}
+
+int kernel_datapath_open(const struct kernel_config *config, struct kernel_facts *ret_facts,
+			 struct kernel_datapath **ret_datapath)
+{
+	struct kernel_datapath *datapath = calloc(1, sizeof(*datapath));
+	int r;
+
+	facts_init(ret_facts);
+	if (!datapath)
+		return -ENOMEM;
+	datapath->cgroup_fd = -1;
+	datapath->pins.lock_fd = -1;
+	tables_init(&datapath->tables);
+	programs_init(&datapath->programs);
+	libbpf_set_print(print_debug);
+
+	r = identify_namespace(datapath);
+	if (r == 0)
+		r = open_parts(datapath, config, ret_facts);
+	if (r < 0) {
+		/* What an earlier daemon left is not ours to end for a failure of our own. */
+		let_go(datapath, !datapath->tables.adopted);
+		return r;
+	}
+	*ret_datapath = datapath;
+	return 0;
+}
+
+struct kernel_datapath *kernel_datapath_close(struct kernel_datapath *datapath)
+{
+	return let_go(datapath, true);
+}
+
+struct kernel_datapath *kernel_datapath_abandon(struct kernel_datapath *datapath)
+{
+	return let_go(datapath, false);
+}
+
+bool kernel_datapath_has(const struct kernel_datapath *datapath, enum kernel_mechanism mechanism)
+{
+	return datapath->present[mechanism];
+}
+
+bool kernel_datapath_adopted(const struct kernel_datapath *datapath)
+{
+	return datapath->tables.adopted;
+}
+
+/* --- The port --------------------------------------------------------------------------------------- */
+
+static int apply(void *datapath, const struct datapath_target *target,
+		 const struct datapath_treatment *treatment)
+{
+	struct kernel_datapath *kernel = datapath;
+
+	return entries_apply(&kernel->entries, target, treatment);
+}
+
+static void clear(void *datapath, const struct datapath_target *target)
+{
+	struct kernel_datapath *kernel = datapath;
+
+	entries_clear(&kernel->entries, target);
+}
+
+static void clear_socket(void *datapath, uint64_t cookie, int fd)
+{
+	struct kernel_datapath *kernel = datapath;
+
+	entries_clear_socket(&kernel->entries, cookie);
+}
+
+static uint64_t count(void *datapath)
+{
+	const struct kernel_datapath *kernel = datapath;
+
+	return entries_count(&kernel->entries);
+}
+
+const struct datapath_ops kernel_datapath_ops = {
+	.apply = apply,
+	.clear = clear,
+	.clear_socket = clear_socket,
+	.count = count,
+};
+
+bool kernel_datapath_contains(struct kernel_datapath *datapath, uint64_t cookie)
+{
+	struct gw_socket entry;
+
+	return bpf_map_lookup_elem(datapath->tables.fd[TABLE_SOCKETS], &cookie, &entry) == 0;
+}
+
+int kernel_datapath_counters(struct kernel_datapath *datapath, uint64_t ret_counters[static GW_STAT_COUNT])
+{
+	return tables_read_stats(&datapath->tables, ret_counters);
+}
+
+int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep, void *user_data)
+{
+	return entries_sweep(&datapath->entries, keep, user_data);
+}
+
+/* --- Interfaces, endings, groups -------------------------------------------------------------------- */
+
+int kernel_datapath_link_fd(const struct kernel_datapath *datapath)
+{
+	return links_fd(datapath->links);
+}
+
+int kernel_datapath_link_event(struct kernel_datapath *datapath)
+{
+	return links_event(datapath->links);
+}
+
+void kernel_datapath_visit_links(const struct kernel_datapath *datapath,
+				 void (*visit)(void *user_data, const struct kernel_link *link), void *user_data)
+{
+	links_visit(datapath->links, visit, user_data);
+}
+
+int kernel_datapath_event_fd(const struct kernel_datapath *datapath)
+{
+	return events_fd(&datapath->events);
+}
+
+int kernel_datapath_poll(struct kernel_datapath *datapath, kernel_close_fn *report, void *user_data,
+			 bool *ret_lost)
+{
+	return events_poll(&datapath->events, &datapath->tables, report, user_data, ret_lost);
+}
+
+int kernel_group_create(struct kernel_datapath *datapath, pid_t pid, uint64_t *ret_group)
+{
+	return datapath->groups ? groups_create(datapath->groups, pid, ret_group) : -EOPNOTSUPP;
+}
+
+int kernel_group_event_fd(const struct kernel_datapath *datapath)
+{
+	return datapath->groups ? groups_fd(datapath->groups) : -1;
+}
+
+int kernel_group_dispatch(struct kernel_datapath *datapath, void (*emptied)(void *user_data, uint64_t group),
+			  void *user_data)
+{
+	return datapath->groups ? groups_dispatch(datapath->groups, emptied, user_data) : -EOPNOTSUPP;
+}
+
+int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group)
+{
+	return datapath->groups ? groups_remove(datapath->groups, group) : -EOPNOTSUPP;
+}
+
+int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group, struct gw_verdict *ret_verdict)
+{
+	struct gw_group entry;
+	int r = bpf_map_lookup_elem(datapath->tables.fd[TABLE_GROUPS], &group, &entry);
+
+	if (r < 0)
+		return r;
+	*ret_verdict = entry.verdict;
+	return 0;
+}
+
+void kernel_group_visit(struct kernel_datapath *datapath,
+			void (*visit)(void *user_data, uint64_t group, bool populated), void *user_data)
+{
+	if (datapath->groups)
+		groups_visit(datapath->groups, visit, user_data);
+}

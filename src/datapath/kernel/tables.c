@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* tables.c: see tables.h. */
+#include "datapath/kernel/tables.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+
+#define BATCH 1024
+
+/* An event of 40 bytes with its header for every fourth socket, should they all close at once. */
+#define CLOSES_BYTES_PER_SOCKET 10
+#define CLOSES_BYTES_MIN (64u << 10)
+
+static const char *const names[TABLE_COUNT] = {
+	[TABLE_SOCKETS] = "sockets", [TABLE_DESTS] = "dests",	    [TABLE_GROUPS] = "groups",
+	[TABLE_FRAGS] = "frags",     [TABLE_LINKS] = "links",	    [TABLE_STATS] = "stats",
+	[TABLE_SETTINGS] = "settings", [TABLE_CLOSES] = "closes",
+};
+
+void tables_init(struct tables *tables)
+{
+	*tables = (struct tables){0};
+	for (int i = 0; i < TABLE_COUNT; i++)
+		tables->fd[i] = -1;
+}
+
+void tables_close(struct tables *tables)
+{
+	if (tables->settings)
+		munmap((void *)tables->settings, sizeof(*tables->settings));
+	for (int i = 0; i < TABLE_COUNT; i++)
+		closep(&tables->fd[i]);
+	tables_init(tables);
+}
+
+void tables_resize(struct bpf_object *object, uint32_t max_sockets)
+{
+	uint32_t closes_bytes = CLOSES_BYTES_MIN;
+
+	while (closes_bytes < (uint64_t)max_sockets * CLOSES_BYTES_PER_SOCKET && closes_bytes < 1u << 30)
+		closes_bytes *= 2;
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_SOCKETS]), max_sockets);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_DESTS]), max_sockets);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_CLOSES]), closes_bytes);
+}
+
+static int map_settings(struct tables *tables)
+{
+	void *memory = mmap(NULL, sizeof(*tables->settings), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    tables->fd[TABLE_SETTINGS], 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	tables->settings = memory;
+	return 0;
+}
+
+static bool same_shape(const struct bpf_map *wanted, int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == bpf_map__type(wanted) &&
+	       info.key_size == bpf_map__key_size(wanted) && info.value_size == bpf_map__value_size(wanted) &&
+	       info.max_entries == bpf_map__max_entries(wanted) && info.map_flags == bpf_map__map_flags(wanted);
+}
+
+static int adopt_all(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
+		     uint64_t netns_cookie)
+{
+	int r;
+
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		r = pins_get(pins, names[i]);
+		if (r < 0)
+			return r;
+		tables->fd[i] = r;
+		if (!same_shape(bpf_object__find_map_by_name(object, names[i]), tables->fd[i]))
+			return -ESTALE;
+	}
+	r = map_settings(tables);
+	if (r < 0)
+		return r;
+	if (tables->settings->abi != GW_BPF_ABI || tables->settings->netns_cookie != netns_cookie)
+		return -ESTALE;
+	return 0;
+}
+
+int tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
+		 uint64_t netns_cookie)
+{
+	int r = adopt_all(tables, object, pins, netns_cookie);
+
+	if (r < 0) {
+		tables_close(tables);
+		return r;
+	}
+	/* 0 is what an entry would have that nobody wrote. */
+	tables->settings->generation = tables->settings->generation % UINT16_MAX + 1;
+	tables->adopted = true;
+	return 0;
+}
+
+int tables_create(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
+		  uint64_t netns_cookie)
+{
+	int r;
+
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		tables->fd[i] = fcntl(bpf_map__fd(bpf_object__find_map_by_name(object, names[i])),
+				      F_DUPFD_CLOEXEC, 3);
+		if (tables->fd[i] < 0)
+			return -errno;
+	}
+	r = map_settings(tables);
+	if (r < 0)
+		return r;
+	tables->settings->abi = GW_BPF_ABI;
+	tables->settings->generation = 1;
+	tables->settings->netns_cookie = netns_cookie;
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		r = pins_put(pins, names[i], tables->fd[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int tables_share(const struct tables *tables, struct bpf_object *object)
+{
+	int r = 0;
+
+	for (int i = 0; i < TABLE_COUNT && r == 0; i++)
+		r = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, names[i]), tables->fd[i]);
+	return r;
+}
+
+int tables_read_stats(const struct tables *tables, uint64_t ret_counters[static GW_STAT_COUNT])
+{
+	_cleanup_(freep) struct gw_stats *stats = NULL;
+	int cpus = libbpf_num_possible_cpus();
+	const uint32_t zero = 0;
+	int r;
+
+	if (cpus < 0)
+		return cpus;
+	stats = calloc((size_t)cpus, sizeof(*stats));
+	if (!stats)
+		return -ENOMEM;
+	r = bpf_map_lookup_elem(tables->fd[TABLE_STATS], &zero, stats);
+	if (r < 0)
+		return r;
+	memset(ret_counters, 0, GW_STAT_COUNT * sizeof(ret_counters[0]));
+	for (int cpu = 0; cpu < cpus; cpu++)
+		for (int i = 0; i < GW_STAT_COUNT; i++)
+			ret_counters[i] += stats[cpu].count[i];
+	return 0;
+}
+
+/* Kernels before 5.6, and maps without the batch operation: one call for each entry. */
+static int visit_singly(int fd, void *keys, void *values, uint32_t key_size, table_visit_fn *visit,
+			void *user_data)
+{
+	char *key = keys, *next = key + key_size;
+	bool more = bpf_map_get_next_key(fd, NULL, key) == 0;
+
+	while (more) {
+		/* First on, then look: the visitor may delete what it sees. */
+		more = bpf_map_get_next_key(fd, key, next) == 0;
+		if (bpf_map_lookup_elem(fd, key, values) == 0)
+			visit(user_data, key, values);
+		memcpy(key, next, key_size);
+	}
+	return 0;
+}
+
+int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *visit, void *user_data)
+{
+	_cleanup_(freep) char *keys = calloc(BATCH, key_size);
+	_cleanup_(freep) char *values = calloc(BATCH, value_size);
+	uint32_t position, count;
+	bool begun = false;
+	int r;
+
+	if (!keys || !values)
+		return -ENOMEM;
+	do {
+		count = BATCH;
+		r = bpf_map_lookup_batch(fd, begun ? &position : NULL, &position, keys, values, &count, NULL);
+		if (r < 0 && r != -ENOENT) {
+			if (!begun)
+				return visit_singly(fd, keys, values, key_size, visit, user_data);
+			return r;
+		}
+		begun = true;
+		for (uint32_t i = 0; i < count; i++)
+			visit(user_data, keys + (size_t)i * key_size, values + (size_t)i * value_size);
+	} while (r == 0);
+	return 0;
+}
