@@ -169,11 +169,7 @@ unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned dire
 
 unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason, uint64_t now_us)
 {
-	struct flow *flow;
+	struct flow *flow = flow_find_group(engine, group);
 
-	DL_FOREACH(engine->flows, flow) {
-		if (flow->group == group)
-			return engine_end(engine, &(struct end_scope){ .flow = flow }, reason, now_us);
-	}
-	return 0;
+	return flow ? engine_end(engine, &(struct end_scope){ .flow = flow }, reason, now_us) : 0;
 }

@@ -188,6 +188,8 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 int engine_adopt_group(struct engine *engine, uint64_t group, const struct datapath_treatment *treatment,
 		       const struct engine_owner_info *info, uint64_t now_us);
 
+bool engine_has_group(const struct engine *engine, uint64_t group);
+
 int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie, uint64_t now_us);
 int engine_remove(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t now_us);
 int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_id, enum gw_class traffic_class,

@@ -471,6 +471,22 @@ int engine_adopt_group(struct engine *engine, uint64_t group, const struct datap
 	return r;
 }
 
+struct flow *flow_find_group(const struct engine *engine, uint64_t group)
+{
+	struct flow *flow;
+
+	DL_FOREACH(engine->flows, flow) {
+		if (flow->group == group)
+			return flow;
+	}
+	return NULL;
+}
+
+bool engine_has_group(const struct engine *engine, uint64_t group)
+{
+	return flow_find_group(engine, group);
+}
+
 /* ---- changing ---- */
 
 /* Makes a change of settings effective wherever the flow is in force. */

@@ -162,6 +162,7 @@ void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
 /* flow.c */
 struct flow *flow_find(const struct engine *engine, uint32_t id);
 int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id, struct flow **ret_flow);
+struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 bool flow_claims(const struct flow *flow);
 void flow_treatment(const struct engine *engine, const struct flow *flow,
 		    struct datapath_treatment *ret_treatment);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,13 @@ const struct ucred *connection_peer(const struct connection *connection)
 int connection_fd(const struct connection *connection)
 {
 	return connection->fd;
+}
+
+bool connection_peer_runs(const struct connection *connection)
+{
+	struct pollfd death = { .fd = connection->pidfd, .events = POLLIN };
+
+	return connection->pidfd >= 0 && poll(&death, 1, 0) == 0;
 }
 
 /* ---- events ---- */

@@ -64,4 +64,7 @@ size_t host_clients(const struct host *host);
 const struct ucred *connection_peer(const struct connection *connection);
 int connection_fd(const struct connection *connection);
 
+/* Whether the process that opened it is known to be alive still. */
+bool connection_peer_runs(const struct connection *connection);
+
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sandbox.c: keeps only what serving needs. Programs and maps are loaded by then, so what remains is: changing
+ * map entries (CAP_BPF), and attaching to interfaces that appear later (CAP_NET_ADMIN; CAP_PERFMON because the
+ * verifier asks for it again when a filter is put back). A daemon that was not root has nothing to drop.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+
+/* Every client holds two descriptors; the soft limit is for programs that use select(). */
+void sandbox_raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int sandbox_enter(void)
+{
+	static const unsigned needed[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON };
+	unsigned kept[sizeof(needed) / sizeof(needed[0])];
+	size_t n = 0;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (capng_get_caps_process() < 0)
+		return -EPERM;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (capng_have_capability(CAPNG_PERMITTED, needed[i]))
+			kept[n++] = needed[i];
+	}
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < n; i++)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
+	/* The bounding set can only be emptied by who may; without that right there was nothing in reach anyway. */
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0 && capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return -EPERM;
+	return 0;
+}
