@@ -43,7 +43,7 @@ int fmt_json_print(FILE *out, json_t *value);
 /* ---- text ---- */
 
 /*
- * Writes a sentence and the line end, at a column where `indent` characters stand before it; breaks it
+ * Writes a sentence and the line end, where `indent` characters stand before it already; breaks it
  * between words so that lines stay below FMT_WIDTH, and indents what follows alike.
  */
 #define FMT_WIDTH 80
