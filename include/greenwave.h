@@ -78,9 +78,9 @@ int gw_class_parse(const char *name, enum gw_class *ret_class);
 /* ---- opening and closing ---- */
 
 enum gw_mode {
-	GW_MODE_AUTO = 0,     /* the daemon if it is reachable, else the embedded engine */
-	GW_MODE_DAEMON = 1,   /* the daemon only */
-	GW_MODE_EMBEDDED = 2  /* the engine inside this process only */
+	GW_MODE_AUTO = 0,    /* the daemon if it is reachable, else the embedded engine */
+	GW_MODE_DAEMON = 1,  /* the daemon only */
+	GW_MODE_EMBEDDED = 2 /* the engine inside this process only */
 };
 
 struct gw_event;
@@ -88,9 +88,9 @@ struct gw_event;
 /* Structures that callers fill begin with their size, so that old programs work with new libraries. */
 struct gw_open_options {
 	size_t size;
-	enum gw_mode mode;       /* AUTO obeys GREENWAVE_MODE=auto|daemon|embedded in the environment */
+	enum gw_mode mode; /* AUTO obeys GREENWAVE_MODE=auto|daemon|embedded in the environment */
 	const char *socket_path; /* NULL: GREENWAVE_SOCKET, else /run/greenwave/socket */
-	const char *api;         /* shown by `greenwave list`: "native" if NULL; at most 15 bytes */
+	const char *api;	 /* shown by `greenwave list`: "native" if NULL; at most 15 bytes */
 	/*
 	 * Called for each event, with no lock held, by whichever thread is inside a function of this
 	 * handle when the event arrives. It must not call gw_close(). NULL: events are queued for
@@ -125,10 +125,10 @@ struct gw *gw_close(struct gw *gw);
 /* ---- flows ---- */
 
 /* gw_flow_options.flags */
-#define GW_FLOW_ADAPTIVE 0x1u		 /* unmarked until a rate is accepted; one socket only */
-#define GW_FLOW_KEEP_ON_DISCONNECT 0x2u	 /* connect(AF_UNSPEC) does not end it */
-#define GW_FLOW_KEEP_WHEN_CLOSED 0x4u	 /* the id stays valid after its last socket closed */
-#define GW_FLOW_REQUIRE_DESTINATION 0x8u /* -EDESTADDRREQ for an unconnected socket without destination */
+#define GW_FLOW_ADAPTIVE 0x1u		/* unmarked until a rate is accepted; one socket only */
+#define GW_FLOW_KEEP_ON_DISCONNECT 0x2u /* connect(AF_UNSPEC) does not end it */
+#define GW_FLOW_KEEP_WHEN_CLOSED 0x4u	/* the id stays valid after its last socket closed */
+#define GW_FLOW_REQUIRE_DESTINATION 0x8u /* else an unconnected socket is -EDESTADDRREQ */
 
 #define GW_DSCP_FROM_CLASS (-1)
 
@@ -138,8 +138,10 @@ struct gw_flow_options {
 	uint32_t flags;
 	int32_t dscp; /* 0..63, privileged; or GW_DSCP_FROM_CLASS */
 };
-#define GW_FLOW_OPTIONS(...) \
-	{ .size = sizeof(struct gw_flow_options), .dscp = GW_DSCP_FROM_CLASS, __VA_ARGS__ }
+#define GW_FLOW_OPTIONS(...)                                                                    \
+	{                                                                                       \
+		.size = sizeof(struct gw_flow_options), .dscp = GW_DSCP_FROM_CLASS, __VA_ARGS__ \
+	}
 
 /*
  * Puts a socket into a new flow. `destination` NULL means the peer of a connected socket; for an
@@ -148,8 +150,8 @@ struct gw_flow_options {
  * `options` NULL is best effort. *ret_id is a host-wide identifier, never 0.
  * Further errors: -EDESTADDRREQ; -ENETUNREACH, -EHOSTUNREACH (no route); -EACCES (dscp without privilege).
  */
-int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination, socklen_t destination_len,
-		const struct gw_flow_options *options, uint32_t *ret_id);
+int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination,
+		socklen_t destination_len, const struct gw_flow_options *options, uint32_t *ret_id);
 
 /*
  * Adds a further socket, or a further destination of the same one, to a flow that is not adaptive (-EINVAL).
@@ -176,28 +178,29 @@ enum gw_shaping {
 	GW_SHAPE_MARK_CONFORMANT = 2 /* send all at once, mark what conforms */
 };
 
-#define GW_RATE_NONE 0u		      /* no shaping and no marks */
-#define GW_RATE_MINIMUM 0xffffffffu   /* a small default reservation; never delays anything */
+#define GW_RATE_NONE 0u		    /* no shaping and no marks */
+#define GW_RATE_MINIMUM 0xffffffffu /* a small default reservation; never delays anything */
 
 /*
  * Sets the flow's rate in bits per second, IP and transport headers included. `reason` (0..4) is recorded
  * only. -EOPNOTSUPP: nothing here can shape this flow (see `greenwave doctor`); the flow is as before.
  * -EDQUOT: the path does not have it.
  */
-int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping, uint32_t reason);
+int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
+		     uint32_t reason);
 
 struct gw_flow_info {
 	size_t size;
 	uint32_t id;
 	uint32_t flags;
 	enum gw_class traffic_class;
-	int32_t dscp_set;	     /* the explicit DSCP, or GW_DSCP_FROM_CLASS */
-	uint64_t rate_bps;	     /* last accepted, 0 if none */
+	int32_t dscp_set;  /* the explicit DSCP, or GW_DSCP_FROM_CLASS */
+	uint64_t rate_bps; /* last accepted, 0 if none */
 	enum gw_shaping shaping;
-	uint32_t sockets;	     /* (socket, destination) pairs in force */
-	uint32_t conformant_dscp;    /* what packets get now */
-	uint32_t nonconformant_dscp; /* what excess packets get */
-	uint32_t conformant_priority;    /* 802.1p */
+	uint32_t sockets;	      /* (socket, destination) pairs in force */
+	uint32_t conformant_dscp;     /* what packets get now */
+	uint32_t nonconformant_dscp;  /* what excess packets get */
+	uint32_t conformant_priority; /* 802.1p */
 	uint32_t nonconformant_priority;
 };
 
@@ -260,10 +263,10 @@ int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *
 /* ---- seeing ---- */
 
 enum gw_flow_state {
-	GW_FLOW_ACTIVE = 0,    /* in force */
-	GW_FLOW_UNMARKED = 1,  /* adaptive, waiting for a rate */
-	GW_FLOW_SHADOWED = 2,  /* a later flow has the same socket and destination */
-	GW_FLOW_CLOSED = 3     /* its socket is gone; the identifier is still held */
+	GW_FLOW_ACTIVE = 0,   /* in force */
+	GW_FLOW_UNMARKED = 1, /* adaptive, waiting for a rate */
+	GW_FLOW_SHADOWED = 2, /* a later flow has the same socket and destination */
+	GW_FLOW_CLOSED = 3    /* its socket is gone; the identifier is still held */
 };
 const char *gw_flow_state_name(enum gw_flow_state state);
 
@@ -295,7 +298,7 @@ int gw_list(struct gw *gw, uint32_t flags,
 
 struct gw_status {
 	size_t size;
-	enum gw_mode mode;	 /* who serves this handle: DAEMON or EMBEDDED */
+	enum gw_mode mode; /* who serves this handle: DAEMON or EMBEDDED */
 	char version[32];
 	uint64_t flows;		 /* in force */
 	uint64_t kernel_entries; /* read from the kernel at this moment */
@@ -310,19 +313,20 @@ enum gw_fact_kind {
 
 /* Calls `visit` for each mechanism, counter and limitation of the serving host; as gw_list(). */
 int gw_facts(struct gw *gw,
-	     int (*visit)(enum gw_fact_kind kind, const char *name, const char *value, const char *note,
-			  void *user_data),
+	     int (*visit)(enum gw_fact_kind kind, const char *name, const char *value,
+			  const char *note, void *user_data),
 	     void *user_data);
 
 /* ---- events ---- */
 
 enum gw_event_type {
-	GW_EVENT_COMPLETED = 1,	   /* a gw_flow_notify() ended: token, status 0 or a negative errno */
-	GW_EVENT_FLOW_ADDED = 2,   /* after gw_watch() */
+	GW_EVENT_COMPLETED = 1,	 /* a gw_flow_notify() ended: token, status 0 or a negative errno */
+	GW_EVENT_FLOW_ADDED = 2, /* after gw_watch() */
 	GW_EVENT_FLOW_CHANGED = 3, /* after gw_watch() */
-	GW_EVENT_FLOW_ENDED = 4,   /* after gw_watch(), and for each own flow that ended without being asked */
-	GW_EVENT_LOST = 5,	   /* `lost` events did not fit, the caller read too slowly */
-	GW_EVENT_DISCONNECTED = 6  /* the daemon went away: every flow of the handle has ended */
+	GW_EVENT_FLOW_ENDED =
+		4, /* after gw_watch(), and for each own flow that ended without being asked */
+	GW_EVENT_LOST = 5,	  /* `lost` events did not fit, the caller read too slowly */
+	GW_EVENT_DISCONNECTED = 6 /* the daemon went away: every flow of the handle has ended */
 };
 
 struct gw_event {
@@ -331,8 +335,8 @@ struct gw_event {
 	int status;
 	uint64_t token;
 	uint64_t lost;
-	uint64_t time_us;  /* since the epoch */
-	char reason[24];   /* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ... */
+	uint64_t time_us; /* since the epoch */
+	char reason[24];  /* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ... */
 	struct gw_flow_record flow;
 };
 

@@ -57,7 +57,8 @@ static bool is_administrators_group(const struct administrators *administrators,
 	return false;
 }
 
-static bool is_member(const struct administrators *administrators, const struct connection *connection)
+static bool is_member(const struct administrators *administrators,
+		      const struct connection *connection)
 {
 	gid_t groups[GROUPS_MAX];
 	socklen_t len = sizeof(groups);
@@ -96,8 +97,8 @@ static bool is_in_our_user_namespace(const char *process)
 {
 	char ours[PROC_FILE_MAX], theirs[PROC_FILE_MAX];
 
-	return read_proc("self", "uid_map", ours) == 0 && read_proc(process, "uid_map", theirs) == 0 &&
-	       strcmp(ours, theirs) == 0;
+	return read_proc("self", "uid_map", ours) == 0 &&
+	       read_proc(process, "uid_map", theirs) == 0 && strcmp(ours, theirs) == 0;
 }
 
 static bool has_net_admin(pid_t pid)
@@ -115,7 +116,8 @@ static bool has_net_admin(pid_t pid)
 	return effective >> CAP_NET_ADMIN & 1;
 }
 
-bool administrators_contain(const struct administrators *administrators, const struct connection *connection)
+bool administrators_contain(const struct administrators *administrators,
+			    const struct connection *connection)
 {
 	const struct ucred *peer = connection_peer(connection);
 

@@ -29,7 +29,8 @@ int options_parse(int argc, char **argv, struct daemon_options *ret_options);
 struct listener;
 
 /* -EADDRINUSE: another daemon serves this socket. */
-int listener_new(struct event_base *base, const char *path, struct host *host, struct listener **ret_listener);
+int listener_new(struct event_base *base, const char *path, struct host *host,
+		 struct listener **ret_listener);
 struct listener *listener_free(struct listener *listener); /* and removes the socket */
 
 /* ---- credentials.c: who is an administrator ---- */
@@ -42,7 +43,8 @@ int administrators_new(const struct config_names *groups, void (*on_missing)(con
 struct administrators *administrators_free(struct administrators *administrators);
 
 /* Root, CAP_NET_ADMIN in our own user namespace, or a member of one of the groups (spec/qwave.md §13). */
-bool administrators_contain(const struct administrators *administrators, const struct connection *connection);
+bool administrators_contain(const struct administrators *administrators,
+			    const struct connection *connection);
 
 /* ---- marker.c: the datapath, and what the kernel tells of sockets that end ---- */
 
@@ -61,8 +63,8 @@ struct marker *marker_free(struct marker *marker);
 
 int marker_group_create(struct marker *marker, pid_t pid, uint64_t *ret_group);
 void marker_group_end(struct marker *marker, uint64_t group);
-void marker_facts(struct marker *marker, void (*visit)(const struct msg_fact *fact, void *visit_data),
-		  void *visit_data);
+void marker_facts(struct marker *marker,
+		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data);
 
 /* ---- sandbox.c: only the rights it needs ---- */
 

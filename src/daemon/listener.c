@@ -45,8 +45,8 @@ static void pause_accepting(struct listener *listener, int error)
 {
 	struct timeval wait = { .tv_usec = PAUSE_MS * 1000 };
 
-	log_limited(&listener->limit, time_now_us(), LOG_LEVEL_WARNING, "client", "cannot accept: %s",
-		    strerror(error));
+	log_limited(&listener->limit, time_now_us(), LOG_LEVEL_WARNING, "client",
+		    "cannot accept: %s", strerror(error));
 	event_del(listener->readable);
 	event_add(listener->resume, &wait);
 }
@@ -129,7 +129,8 @@ static int bind_socket(struct listener *listener)
 	listener->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (listener->fd < 0)
 		return -errno;
-	if (bind(listener->fd, (struct sockaddr *)&listener->address, sizeof(listener->address)) < 0)
+	if (bind(listener->fd, (struct sockaddr *)&listener->address, sizeof(listener->address)) <
+	    0)
 		return -errno;
 	/* For everyone; before listen(), so that nobody is turned away meanwhile for another reason. */
 	if (chmod(path, 0666) < 0 || listen(listener->fd, SOMAXCONN) < 0)
@@ -137,7 +138,8 @@ static int bind_socket(struct listener *listener)
 	return 0;
 }
 
-int listener_new(struct event_base *base, const char *path, struct host *host, struct listener **ret_listener)
+int listener_new(struct event_base *base, const char *path, struct host *host,
+		 struct listener **ret_listener)
 {
 	struct listener *listener;
 	int r;
@@ -160,7 +162,8 @@ int listener_new(struct event_base *base, const char *path, struct host *host, s
 		listener_free(listener);
 		return r;
 	}
-	listener->readable = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_readable, listener);
+	listener->readable =
+		event_new(base, listener->fd, EV_READ | EV_PERSIST, on_readable, listener);
 	listener->resume = evtimer_new(base, on_resume, listener);
 	if (!listener->readable || !listener->resume || event_add(listener->readable, NULL) < 0) {
 		listener_free(listener);

@@ -61,7 +61,8 @@ static void on_complaint(void *user_data, const struct ucred *peer, const char *
 	struct daemon *daemon = user_data;
 
 	log_limited(&daemon->complaints, time_now_us(), LOG_LEVEL_WARNING, "client",
-		    "disconnected process %d of user %u: %s", (int)peer->pid, (unsigned)peer->uid, why);
+		    "disconnected process %d of user %u: %s", (int)peer->pid, (unsigned)peer->uid,
+		    why);
 }
 
 /* ---- configuration ---- */
@@ -99,7 +100,8 @@ static int load(struct daemon *daemon)
 	r = config_load(daemon->options.config_path, &daemon->config, config_error, NULL);
 	if (r < 0)
 		return r;
-	return administrators_new(&daemon->config->administrators, group_missing, &daemon->administrators);
+	return administrators_new(&daemon->config->administrators, group_missing,
+				  &daemon->administrators);
 }
 
 /* A configuration with an error in it changes nothing. */
@@ -117,10 +119,13 @@ static void reload(struct daemon *daemon)
 		config_free(config);
 		return;
 	}
-	if (memcmp(&config->interfaces, &daemon->config->interfaces, sizeof(config->interfaces)) != 0)
-		log_warning("config", "interfaces: a change takes effect when the daemon is started anew");
+	if (memcmp(&config->interfaces, &daemon->config->interfaces, sizeof(config->interfaces)) !=
+	    0)
+		log_warning("config",
+			    "interfaces: a change takes effect when the daemon is started anew");
 	if (config->max_flows > daemon->config->max_flows)
-		log_warning("config", "max-flows: more than %u takes effect when the daemon is started anew",
+		log_warning("config",
+			    "max-flows: more than %u takes effect when the daemon is started anew",
 			    daemon->config->max_flows);
 	administrators_free(daemon->administrators);
 	config_free(daemon->config);
@@ -158,7 +163,8 @@ static int watch_signals(struct daemon *daemon)
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		daemon->signals[i] = evsignal_new(daemon->base, signals[i].number, signals[i].callback, daemon);
+		daemon->signals[i] =
+			evsignal_new(daemon->base, signals[i].number, signals[i].callback, daemon);
 		if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) < 0)
 			return -ENOMEM;
 	}
@@ -213,9 +219,11 @@ static int start(struct daemon *daemon)
 	r = marker_start(daemon->marker, daemon->host);
 	if (r < 0)
 		return failed("kernel events", r);
-	r = listener_new(daemon->base, daemon->options.socket_path, daemon->host, &daemon->listener);
+	r = listener_new(daemon->base, daemon->options.socket_path, daemon->host,
+			 &daemon->listener);
 	if (r == -EADDRINUSE)
-		log_error("daemon", "%s: another greenwaved serves it", daemon->options.socket_path);
+		log_error("daemon", "%s: another greenwaved serves it",
+			  daemon->options.socket_path);
 	else if (r < 0)
 		failed(daemon->options.socket_path, r);
 	if (r < 0)

@@ -34,7 +34,8 @@ struct marker {
 
 /* ---- from the kernel to the engine ---- */
 
-static void end_socket(struct marker *marker, uint64_t cookie, unsigned directions, enum end_reason reason)
+static void end_socket(struct marker *marker, uint64_t cookie, unsigned directions,
+		       enum end_reason reason)
 {
 	engine_end_socket(host_engine(marker->host), cookie, directions, reason, time_now_us());
 }
@@ -53,7 +54,8 @@ static void report_close(void *user_data, const struct gw_close *close)
 		return;
 	case GW_CLOSE_SHUTDOWN:
 		if (close->how <= SHUT_RDWR)
-			end_socket(user_data, close->cookie, directions_of[close->how], END_SHUTDOWN);
+			end_socket(user_data, close->cookie, directions_of[close->how],
+				   END_SHUTDOWN);
 		return;
 	case GW_CLOSE_DISCONNECT:
 		end_socket(user_data, close->cookie, DIRECTION_BOTH, END_DISCONNECTED);
@@ -155,7 +157,8 @@ static void adopt_group(void *user_data, uint64_t group, bool populated)
 				.priority = verdict.priority,
 			},
 		};
-		r = engine_adopt_group(host_engine(marker->host), group, &treatment, &info, time_now_us());
+		r = engine_adopt_group(host_engine(marker->host), group, &treatment, &info,
+				       time_now_us());
 	}
 	if (r < 0)
 		kernel_group_remove(marker->kernel, group);
@@ -178,7 +181,8 @@ static void take_over(struct marker *marker)
 	kernel_group_visit(marker->kernel, adopt_group, marker);
 	swept = kernel_datapath_sweep(marker->kernel, keep_group, marker);
 	if (swept != 0)
-		log_notice("kernel", "took over from an earlier daemon, removed %d entries without an owner",
+		log_notice("kernel",
+			   "took over from an earlier daemon, removed %d entries without an owner",
 			   swept);
 }
 
@@ -232,7 +236,8 @@ bool marker_has_kernel(const struct marker *marker)
 	return marker->kernel;
 }
 
-static int watch(struct marker *marker, int fd, event_callback_fn callback, struct event **ret_event)
+static int watch(struct marker *marker, int fd, event_callback_fn callback,
+		 struct event **ret_event)
 {
 	if (fd < 0)
 		return 0;
@@ -247,9 +252,11 @@ static int watch_kernel(struct marker *marker)
 
 	r = watch(marker, kernel_datapath_event_fd(marker->kernel), on_close, &marker->on_close);
 	if (r >= 0)
-		r = watch(marker, kernel_datapath_link_fd(marker->kernel), on_link, &marker->on_link);
+		r = watch(marker, kernel_datapath_link_fd(marker->kernel), on_link,
+			  &marker->on_link);
 	if (r >= 0)
-		r = watch(marker, kernel_group_event_fd(marker->kernel), on_group, &marker->on_group);
+		r = watch(marker, kernel_group_event_fd(marker->kernel), on_group,
+			  &marker->on_group);
 	if (r < 0)
 		return r;
 	marker->retry = event_new(marker->base, -1, EV_PERSIST, on_link, marker);
@@ -262,9 +269,12 @@ static int watch_sockets(struct marker *marker)
 	struct endwatch_options options = {
 		.base = marker->base,
 		.host = marker->host,
-		.closes = !marker->kernel || !kernel_datapath_has(marker->kernel, KERNEL_SOCK_RELEASE),
-		.shutdowns = !marker->kernel || !kernel_datapath_has(marker->kernel, KERNEL_FENTRY_SHUTDOWN),
-		.disconnects = !marker->kernel || !kernel_datapath_has(marker->kernel, KERNEL_FENTRY_DISCONNECT),
+		.closes = !marker->kernel ||
+			  !kernel_datapath_has(marker->kernel, KERNEL_SOCK_RELEASE),
+		.shutdowns = !marker->kernel ||
+			     !kernel_datapath_has(marker->kernel, KERNEL_FENTRY_SHUTDOWN),
+		.disconnects = !marker->kernel ||
+			       !kernel_datapath_has(marker->kernel, KERNEL_FENTRY_DISCONNECT),
 	};
 
 	if (!options.closes && !options.shutdowns && !options.disconnects)
@@ -282,13 +292,16 @@ int marker_start(struct marker *marker, struct host *host)
 		r = watch_kernel(marker);
 	}
 	if (r >= 0 && watch_sockets(marker) < 0)
-		log_warning("kernel", "sock_diag cannot be used: some endings are noticed late or not at all");
+		log_warning(
+			"kernel",
+			"sock_diag cannot be used: some endings are noticed late or not at all");
 	return r;
 }
 
 void marker_stop(struct marker *marker)
 {
-	struct event **events[] = { &marker->on_close, &marker->on_link, &marker->on_group, &marker->retry };
+	struct event **events[] = { &marker->on_close, &marker->on_link, &marker->on_group,
+				    &marker->retry };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (*events[i])
@@ -334,7 +347,8 @@ static void fact(void (*visit)(const struct msg_fact *fact, void *visit_data), v
 	visit(&fact, visit_data);
 }
 
-static void packet_facts(struct marker *marker, void (*visit)(const struct msg_fact *fact, void *visit_data),
+static void packet_facts(struct marker *marker,
+			 void (*visit)(const struct msg_fact *fact, void *visit_data),
 			 void *visit_data)
 {
 	static const char *const names[GW_STAT_COUNT] = {
@@ -354,19 +368,21 @@ static void packet_facts(struct marker *marker, void (*visit)(const struct msg_f
 	}
 }
 
-void marker_facts(struct marker *marker, void (*visit)(const struct msg_fact *fact, void *visit_data),
-		  void *visit_data)
+void marker_facts(struct marker *marker,
+		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
 {
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
 		const struct kernel_fact *mechanism = &marker->facts.mechanism[i];
 
-		fact(visit, visit_data, GW_FACT_MECHANISM, mechanism->name, mechanism->present ? "yes" : "no",
-		     mechanism->note);
+		fact(visit, visit_data, GW_FACT_MECHANISM, mechanism->name,
+		     mechanism->present ? "yes" : "no", mechanism->note);
 	}
 	if (marker->kernel) {
 		packet_facts(marker, visit, visit_data);
 		return;
 	}
-	for (const char *const *limitation = socket_datapath_limitations(); *limitation; limitation++)
-		fact(visit, visit_data, GW_FACT_LIMITATION, "without-bpf", *limitation, marker->why_no_kernel);
+	for (const char *const *limitation = socket_datapath_limitations(); *limitation;
+	     limitation++)
+		fact(visit, visit_data, GW_FACT_LIMITATION, "without-bpf", *limitation,
+		     marker->why_no_kernel);
 }

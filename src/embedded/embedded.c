@@ -29,7 +29,8 @@ struct embedded {
 	int pipe[2]; /* descriptors of new connections, as integers */
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards `current` while it is being made */
+static pthread_mutex_t lock =
+	PTHREAD_MUTEX_INITIALIZER; /* guards `current` while it is being made */
 static struct embedded *current;
 
 /* The one symbol of this library, found with dlsym(). Takes `fd` over if it returns 0. */
@@ -147,8 +148,8 @@ static int embedded_new(struct embedded **ret_embedded)
 	if (pipe2(embedded->pipe, O_CLOEXEC) < 0)
 		goto fail;
 	r = -ENOMEM;
-	embedded->arrivals = event_new(embedded->base, embedded->pipe[0], EV_READ | EV_PERSIST, on_arrival,
-				       embedded);
+	embedded->arrivals = event_new(embedded->base, embedded->pipe[0], EV_READ | EV_PERSIST,
+				       on_arrival, embedded);
 	if (!embedded->arrivals || event_add(embedded->arrivals, NULL) < 0)
 		goto fail;
 	r = start_thread(embedded);

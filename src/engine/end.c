@@ -17,17 +17,14 @@
 #include "engine/internal.h"
 
 static const char *const end_reason_names[] = {
-	[END_REMOVED] = "removed",
-	[END_HANDLE_CLOSED] = "handle-closed",
-	[END_OWNER_DIED] = "owner-died",
-	[END_CLOSED] = "closed",
-	[END_SHUTDOWN] = "shutdown",
-	[END_DISCONNECTED] = "disconnected",
-	[END_GROUP_EMPTY] = "program-ended",
-	[END_REVOKED] = "revoked",
+	[END_REMOVED] = "removed",	     [END_HANDLE_CLOSED] = "handle-closed",
+	[END_OWNER_DIED] = "owner-died",     [END_CLOSED] = "closed",
+	[END_SHUTDOWN] = "shutdown",	     [END_DISCONNECTED] = "disconnected",
+	[END_GROUP_EMPTY] = "program-ended", [END_REVOKED] = "revoked",
 	[END_STOPPED] = "stopped",
 };
-_Static_assert(sizeof(end_reason_names) / sizeof(end_reason_names[0]) == END_REASON_COUNT, "every reason");
+_Static_assert(sizeof(end_reason_names) / sizeof(end_reason_names[0]) == END_REASON_COUNT,
+	       "every reason");
 
 const char *end_reason_name(enum end_reason reason)
 {
@@ -43,7 +40,8 @@ static bool reason_is_of_socket(enum end_reason reason)
 /* Those who asked for the end know of it; others are told even if they do not watch. */
 static struct owner *owner_to_tell(const struct flow *flow, enum end_reason reason)
 {
-	bool asked = reason == END_REMOVED || reason == END_HANDLE_CLOSED || reason == END_OWNER_DIED;
+	bool asked = reason == END_REMOVED || reason == END_HANDLE_CLOSED ||
+		     reason == END_OWNER_DIED;
 
 	return asked || flow->owner->program ? NULL : flow->owner;
 }
@@ -66,7 +64,8 @@ static void entry_end(struct engine *engine, struct entry *entry, enum end_reaso
 	bool last = flow->n_entries == 1;
 
 	tell_watchers(engine, last ? owner_to_tell(flow, reason) : NULL,
-		      last ? GW_EVENT_FLOW_ENDED : GW_EVENT_FLOW_CHANGED, end_reason_name(reason), flow, entry);
+		      last ? GW_EVENT_FLOW_ENDED : GW_EVENT_FLOW_CHANGED, end_reason_name(reason),
+		      flow, entry);
 	slot_drop(engine, slot, entry);
 	entry_free(engine, entry);
 	slot_release(engine, slot);
@@ -80,7 +79,8 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 	struct entry *entry, *next;
 	unsigned ended = 0;
 
-	DL_FOREACH_SAFE2(flow->entries, entry, next, flow_next) {
+	DL_FOREACH_SAFE2(flow->entries, entry, next, flow_next)
+	{
 		if (only && entry->slot->sock != only)
 			continue;
 		entry_end(engine, entry, reason);
@@ -88,11 +88,12 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 	}
 	if (only && ended == 0)
 		return 0;
-	if (flow->entries || (reason_is_of_socket(reason) && (flow->flags & GW_FLOW_KEEP_WHEN_CLOSED)))
+	if (flow->entries ||
+	    (reason_is_of_socket(reason) && (flow->flags & GW_FLOW_KEEP_WHEN_CLOSED)))
 		return ended;
 	if (flow->group) {
-		tell_watchers(engine, owner_to_tell(flow, reason), GW_EVENT_FLOW_ENDED, end_reason_name(reason),
-			      flow, NULL);
+		tell_watchers(engine, owner_to_tell(flow, reason), GW_EVENT_FLOW_ENDED,
+			      end_reason_name(reason), flow, NULL);
 		engine->counters.ended_by[reason]++;
 	}
 	flow_end(engine, flow);
@@ -107,13 +108,15 @@ static bool socket_event_ends(const struct flow *flow, unsigned directions, enum
 	return reason != END_DISCONNECTED || !(flow->flags & GW_FLOW_KEEP_ON_DISCONNECT);
 }
 
-static struct flow *sock_first_flow(const struct sock *sock, unsigned directions, enum end_reason reason)
+static struct flow *sock_first_flow(const struct sock *sock, unsigned directions,
+				    enum end_reason reason)
 {
 	struct slot *slot;
 	struct entry *entry;
 
 	DL_FOREACH(sock->slots, slot) {
-		DL_FOREACH2(slot->entries, entry, slot_next) {
+		DL_FOREACH2(slot->entries, entry, slot_next)
+		{
 			if (socket_event_ends(entry->flow, directions, reason))
 				return entry->flow;
 		}
@@ -121,14 +124,16 @@ static struct flow *sock_first_flow(const struct sock *sock, unsigned directions
 	return NULL;
 }
 
-static unsigned end_sock(struct engine *engine, uint64_t cookie, unsigned directions, enum end_reason reason)
+static unsigned end_sock(struct engine *engine, uint64_t cookie, unsigned directions,
+			 enum end_reason reason)
 {
 	struct flow *flow;
 	struct sock *sock;
 	unsigned ended = 0;
 
 	/* The sock goes with its last entry: look it up anew each time round. */
-	while ((sock = sock_find(engine, cookie)) && (flow = sock_first_flow(sock, directions, reason)))
+	while ((sock = sock_find(engine, cookie)) &&
+	       (flow = sock_first_flow(sock, directions, reason)))
 		ended += end_flow(engine, flow, sock, reason);
 	return ended;
 }
@@ -148,7 +153,8 @@ unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum e
 	if (scope->owner) {
 		bool program = scope->owner->program;
 
-		DL_FOREACH_SAFE2(scope->owner->flows, flow, next, owner_next) {
+		DL_FOREACH_SAFE2(scope->owner->flows, flow, next, owner_next)
+		{
 			ended += end_flow(engine, flow, NULL, reason);
 			if (program)
 				break; /* its owner has gone with its only flow */
@@ -157,17 +163,19 @@ unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum e
 	return ended;
 }
 
-unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions, enum end_reason reason,
-			   uint64_t now_us)
+unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions,
+			   enum end_reason reason, uint64_t now_us)
 {
 	struct sock *sock = sock_find(engine, cookie);
 
 	if (!sock)
 		return 0;
-	return engine_end(engine, &(struct end_scope){ .sock = sock, .directions = directions }, reason, now_us);
+	return engine_end(engine, &(struct end_scope){ .sock = sock, .directions = directions },
+			  reason, now_us);
 }
 
-unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason, uint64_t now_us)
+unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason,
+			  uint64_t now_us)
 {
 	struct flow *flow = flow_find_group(engine, group);
 

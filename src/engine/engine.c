@@ -7,7 +7,8 @@
 
 #include "engine/internal.h"
 
-#define DEFAULT_DISCOVERY_US UINT64_C(10000000) /* spec/qwave.md §5.6: 232 turns into 50 after 10 s */
+#define DEFAULT_DISCOVERY_US \
+	UINT64_C(10000000) /* spec/qwave.md §5.6: 232 turns into 50 after 10 s */
 
 void engine_config_default(struct engine_config *ret_config)
 {
@@ -99,14 +100,16 @@ void engine_tick(struct engine *engine, uint64_t now_us)
 }
 
 void engine_each_socket(struct engine *engine,
-			int (*visit)(uint64_t cookie, int family, int protocol, const struct address *local,
-				     const struct address *peer, void *user_data),
+			int (*visit)(uint64_t cookie, int family, int protocol,
+				     const struct address *local, const struct address *peer,
+				     void *user_data),
 			void *user_data)
 {
 	struct sock *sock, *next;
 
 	HASH_ITER(hh, engine->socks, sock, next) {
-		if (visit(sock->cookie, sock->family, sock->protocol, &sock->local, &sock->peer, user_data) != 0)
+		if (visit(sock->cookie, sock->family, sock->protocol, &sock->local, &sock->peer,
+			  user_data) != 0)
 			return;
 	}
 }

@@ -71,8 +71,8 @@ struct engine_ports {
 	void *datapath_data;
 
 	/* Is there a way to `destination`? 0, or -ENETUNREACH, -EHOSTUNREACH, -ENETDOWN. */
-	int (*route)(void *user_data, const struct address *destination, const struct engine_socket *socket,
-		     struct engine_route *ret_route);
+	int (*route)(void *user_data, const struct address *destination,
+		     const struct engine_socket *socket, struct engine_route *ret_route);
 
 	/* A descriptor of the socket, if the request in hand brought one; else -1. */
 	int (*descriptor)(void *user_data, uint64_t cookie);
@@ -88,7 +88,8 @@ struct engine_ports {
 	void (*completed)(void *user_data, struct owner *owner, uint64_t token, int status);
 
 	/* Something happened to a flow that `owner` watches. */
-	void (*flow_event)(void *user_data, struct owner *owner, const struct engine_flow_event *event);
+	void (*flow_event)(void *user_data, struct owner *owner,
+			   const struct engine_flow_event *event);
 };
 
 struct engine_config {
@@ -132,15 +133,15 @@ void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t no
 /* ---- the one way out ---- */
 
 enum end_reason {
-	END_REMOVED,	  /* the owner asked: detach or remove */
+	END_REMOVED,	   /* the owner asked: detach or remove */
 	END_HANDLE_CLOSED, /* the owner closed its handle */
-	END_OWNER_DIED,	  /* its connection or its process is gone */
-	END_CLOSED,	  /* the last copy of the socket was closed */
-	END_SHUTDOWN,	  /* the socket was shut down in the direction */
-	END_DISCONNECTED, /* the socket was disconnected */
-	END_GROUP_EMPTY,  /* the last process of a program's control group has ended */
-	END_REVOKED,	  /* an administrator took it back */
-	END_STOPPED	  /* the engine stops */
+	END_OWNER_DIED,	   /* its connection or its process is gone */
+	END_CLOSED,	   /* the last copy of the socket was closed */
+	END_SHUTDOWN,	   /* the socket was shut down in the direction */
+	END_DISCONNECTED,  /* the socket was disconnected */
+	END_GROUP_EMPTY,   /* the last process of a program's control group has ended */
+	END_REVOKED,	   /* an administrator took it back */
+	END_STOPPED	   /* the engine stops */
 };
 #define END_REASON_COUNT 9
 const char *end_reason_name(enum end_reason reason); /* "closed", "owner-died" ... */
@@ -162,9 +163,10 @@ unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum e
 		    uint64_t now_us);
 
 /* The same for what the host knows by other names. Unknown ones are fine: then nothing is left to end. */
-unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions, enum end_reason reason,
-			   uint64_t now_us);
-unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason, uint64_t now_us);
+unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions,
+			   enum end_reason reason, uint64_t now_us);
+unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason,
+			  uint64_t now_us);
 
 /* ---- flows: what owners ask for ---- */
 
@@ -179,26 +181,29 @@ struct flow_request {
  * or everything if not connected.
  */
 int engine_add(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
-	       const struct address *destination, const struct flow_request *request, uint32_t *flow_id,
-	       uint64_t now_us);
+	       const struct address *destination, const struct flow_request *request,
+	       uint32_t *flow_id, uint64_t now_us);
 int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
 	       uint32_t *ret_flow_id, uint64_t now_us);
 
 /* Takes back a program's flow that an earlier engine left in force; nobody owns it but its processes. */
-int engine_adopt_group(struct engine *engine, uint64_t group, const struct datapath_treatment *treatment,
+int engine_adopt_group(struct engine *engine, uint64_t group,
+		       const struct datapath_treatment *treatment,
 		       const struct engine_owner_info *info, uint64_t now_us);
 
 bool engine_has_group(const struct engine *engine, uint64_t group);
 
-int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie, uint64_t now_us);
+int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie,
+		  uint64_t now_us);
 int engine_remove(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t now_us);
-int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_id, enum gw_class traffic_class,
-		     uint64_t now_us);
+int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		     enum gw_class traffic_class, uint64_t now_us);
 int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t dscp,
 		    uint64_t now_us);
 int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
 		    uint32_t shaping, uint32_t reason, uint64_t now_us);
-int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id, struct gw_flow_info *ret_info);
+int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		 struct gw_flow_info *ret_info);
 int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t flags,
 		      struct gw_path_info *ret_info, uint64_t now_us);
 
@@ -226,8 +231,10 @@ uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after);
  * Visits the records of one flow: one for each entry, or one without addresses. Returns what `visit` returns
  * if that is not 0. -ENOENT: no such flow in this view.
  */
-int engine_flow_records(const struct engine *engine, const struct engine_view *view, uint32_t flow_id,
-			int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data);
+int engine_flow_records(const struct engine *engine, const struct engine_view *view,
+			uint32_t flow_id,
+			int (*visit)(const struct gw_flow_record *record, void *user_data),
+			void *user_data);
 
 struct engine_counters {
 	uint64_t flows_added, flows_ended, entries_added;
@@ -240,8 +247,9 @@ uint64_t engine_flows_in_force(const struct engine *engine);
 
 /* Calls `visit` for every managed socket, for hosts that must poll them. A nonzero return stops. */
 void engine_each_socket(struct engine *engine,
-			int (*visit)(uint64_t cookie, int family, int protocol, const struct address *local,
-				     const struct address *peer, void *user_data),
+			int (*visit)(uint64_t cookie, int family, int protocol,
+				     const struct address *local, const struct address *peer,
+				     void *user_data),
 			void *user_data);
 
 #endif

@@ -7,8 +7,9 @@
 
 #include "engine/internal.h"
 
-#define KNOWN_FLAGS (GW_FLOW_ADAPTIVE | GW_FLOW_KEEP_ON_DISCONNECT | GW_FLOW_KEEP_WHEN_CLOSED | \
-		     GW_FLOW_REQUIRE_DESTINATION)
+#define KNOWN_FLAGS                                                                 \
+	(GW_FLOW_ADAPTIVE | GW_FLOW_KEEP_ON_DISCONNECT | GW_FLOW_KEEP_WHEN_CLOSED | \
+	 GW_FLOW_REQUIRE_DESTINATION)
 #define REASON_MAX 4u
 /* A rate that no link has needs no shaper. */
 #define RATE_UNLIMITED_BPS UINT64_C(1000000000000000)
@@ -24,7 +25,8 @@ struct flow *flow_find(const struct engine *engine, uint32_t id)
 }
 
 /* A flow belongs to the handle it was added with; to any other it does not exist (spec/qwave.md §4.8). */
-int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id, struct flow **ret_flow)
+int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id,
+		  struct flow **ret_flow)
 {
 	struct flow *flow = flow_find(engine, id);
 
@@ -146,7 +148,8 @@ void flow_free(struct engine *engine, struct flow *flow)
 	free(flow);
 }
 
-static int entry_new(struct engine *engine, struct flow *flow, struct slot *slot, struct entry **ret_entry)
+static int entry_new(struct engine *engine, struct flow *flow, struct slot *slot,
+		     struct entry **ret_entry)
 {
 	struct entry *entry = calloc(1, sizeof(*entry));
 
@@ -191,7 +194,8 @@ static bool make_room(struct engine *engine, const struct user *user)
 
 	DL_FOREACH(engine->flows, flow) {
 		if (!flow_is_in_force(flow) && (!user || flow->owner->user == user))
-			return engine_end(engine, &(struct end_scope){ .flow = flow }, END_REVOKED, 0) > 0;
+			return engine_end(engine, &(struct end_scope){ .flow = flow }, END_REVOKED,
+					  0) > 0;
 	}
 	return false;
 }
@@ -202,7 +206,8 @@ static int check_limits(struct engine *engine, const struct owner *owner, bool n
 	const struct user *user = owner->user;
 	bool bound = user->uid != 0;
 
-	if (new_flow && bound && user->flows >= config->max_flows_per_user && !make_room(engine, user))
+	if (new_flow && bound && user->flows >= config->max_flows_per_user &&
+	    !make_room(engine, user))
 		goto refuse;
 	if (new_flow && engine->n_flows >= config->max_flows && !make_room(engine, NULL))
 		goto refuse;
@@ -218,7 +223,8 @@ refuse:
 
 /* ---- adding ---- */
 
-static int check_request(struct engine *engine, const struct owner *owner, const struct flow_request *request)
+static int check_request(struct engine *engine, const struct owner *owner,
+			 const struct flow_request *request)
 {
 	if (!class_is_valid(request->traffic_class) || (request->flags & ~KNOWN_FLAGS))
 		return -EINVAL;
@@ -236,8 +242,8 @@ static int check_request(struct engine *engine, const struct owner *owner, const
  * Which destination is meant? A connected socket's is its peer, and naming another is an error; an unconnected
  * one's is the one that is named, or everything. spec/qwave.md §5.3, destination rules.
  */
-static int choose_destination(const struct engine_socket *socket, const struct address *named, bool required,
-			      const struct address **ret_destination)
+static int choose_destination(const struct engine_socket *socket, const struct address *named,
+			      bool required, const struct address **ret_destination)
 {
 	bool connected = socket->peer.family != AF_UNSPEC;
 
@@ -259,7 +265,8 @@ static struct entry *entry_find(const struct flow *flow, const struct slot *slot
 {
 	struct entry *entry;
 
-	DL_FOREACH2(slot->entries, entry, slot_next) {
+	DL_FOREACH2(slot->entries, entry, slot_next)
+	{
 		if (entry->flow == flow)
 			return entry;
 	}
@@ -268,7 +275,8 @@ static struct entry *entry_find(const struct flow *flow, const struct slot *slot
 
 /* The route is only asked for where the answer is not known: a connected socket has had one. */
 static int check_route(struct engine *engine, const struct engine_socket *socket,
-		       const struct address *destination, bool adaptive, struct engine_route *ret_route)
+		       const struct address *destination, bool adaptive,
+		       struct engine_route *ret_route)
 {
 	*ret_route = (struct engine_route){ 0 };
 	if (!destination || (socket->peer.family != AF_UNSPEC && !adaptive))
@@ -305,7 +313,8 @@ static int attach(struct engine *engine, struct flow *flow, const struct engine_
 		return r;
 	}
 	engine->counters.entries_added++;
-	tell_watchers(engine, NULL, flow->n_entries == 1 ? GW_EVENT_FLOW_ADDED : GW_EVENT_FLOW_CHANGED, "added",
+	tell_watchers(engine, NULL,
+		      flow->n_entries == 1 ? GW_EVENT_FLOW_ADDED : GW_EVENT_FLOW_CHANGED, "added",
 		      flow, entry);
 	return 0;
 }
@@ -334,8 +343,8 @@ static int add_new(struct engine *engine, struct owner *owner, const struct engi
 }
 
 int engine_add(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
-	       const struct address *destination, const struct flow_request *request, uint32_t *flow_id,
-	       uint64_t now_us)
+	       const struct address *destination, const struct flow_request *request,
+	       uint32_t *flow_id, uint64_t now_us)
 {
 	bool adaptive = request->flags & GW_FLOW_ADAPTIVE;
 	struct engine_route route;
@@ -353,7 +362,8 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 		if (r < 0)
 			return r;
 	}
-	r = choose_destination(socket, destination, request->flags & GW_FLOW_REQUIRE_DESTINATION, &destination);
+	r = choose_destination(socket, destination, request->flags & GW_FLOW_REQUIRE_DESTINATION,
+			       &destination);
 	if (r < 0)
 		return r;
 	r = check_route(engine, socket, destination, adaptive, &route);
@@ -371,7 +381,8 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 
 void group_target(const struct flow *flow, struct datapath_target *ret_target)
 {
-	*ret_target = (struct datapath_target){ .group = flow->group, .fd = -1, .any_destination = true };
+	*ret_target =
+		(struct datapath_target){ .group = flow->group, .fd = -1, .any_destination = true };
 }
 
 static int group_flow(struct engine *engine, const struct engine_owner_info *info,
@@ -447,10 +458,12 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 	return 0;
 }
 
-int engine_adopt_group(struct engine *engine, uint64_t group, const struct datapath_treatment *treatment,
+int engine_adopt_group(struct engine *engine, uint64_t group,
+		       const struct datapath_treatment *treatment,
 		       const struct engine_owner_info *info, uint64_t now_us)
 {
-	struct flow_request request = { .traffic_class = treatment->traffic_class, .dscp = GW_DSCP_FROM_CLASS };
+	struct flow_request request = { .traffic_class = treatment->traffic_class,
+					.dscp = GW_DSCP_FROM_CLASS };
 	struct mark usual = class_mark(&engine->config.profile, treatment->traffic_class);
 	struct flow *flow;
 	int r;
@@ -497,7 +510,8 @@ int flow_reapply(struct engine *engine, struct flow *flow)
 
 	if (flow->group)
 		return group_apply(engine, flow);
-	DL_FOREACH2(flow->entries, entry, flow_next) {
+	DL_FOREACH2(flow->entries, entry, flow_next)
+	{
 		r = slot_refresh(engine, entry->slot, entry->slot->in_force == entry);
 		if (r < 0 && r != -ENOENT) /* gone in the kernel: its end is on the way to us */
 			return r;
@@ -505,7 +519,8 @@ int flow_reapply(struct engine *engine, struct flow *flow)
 	return 0;
 }
 
-static int flow_change(struct engine *engine, struct flow *flow, const struct flow_settings *settings)
+static int flow_change(struct engine *engine, struct flow *flow,
+		       const struct flow_settings *settings)
 {
 	struct flow_settings before = flow->settings;
 	struct entry *first = flow->entries;
@@ -522,8 +537,8 @@ static int flow_change(struct engine *engine, struct flow *flow, const struct fl
 	return 0;
 }
 
-int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_id, enum gw_class traffic_class,
-		     uint64_t now_us)
+int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		     enum gw_class traffic_class, uint64_t now_us)
 {
 	struct flow_settings settings;
 	struct flow *flow;
@@ -585,7 +600,8 @@ int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id
 		return r;
 	if (shaping > GW_SHAPE_MARK_CONFORMANT || reason > REASON_MAX)
 		return -EINVAL;
-	if (rate_bps != GW_RATE_NONE && rate_bps != GW_RATE_MINIMUM && rate_bps < RATE_UNLIMITED_BPS)
+	if (rate_bps != GW_RATE_NONE && rate_bps != GW_RATE_MINIMUM &&
+	    rate_bps < RATE_UNLIMITED_BPS)
 		return -EOPNOTSUPP;
 	settings = flow->settings;
 	settings.rate_bps = rate_bps;
@@ -597,7 +613,8 @@ int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id
 
 /* ---- asking ---- */
 
-int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id, struct gw_flow_info *ret_info)
+int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		 struct gw_flow_info *ret_info)
 {
 	struct flow *flow = flow_find(engine, flow_id);
 	struct datapath_treatment treatment;
@@ -631,7 +648,8 @@ int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id, s
 
 /* ---- ending, by the owner's word ---- */
 
-int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie, uint64_t now_us)
+int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie,
+		  uint64_t now_us)
 {
 	struct sock *sock = sock_find(engine, cookie);
 	struct flow *flow;
@@ -640,7 +658,8 @@ int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, 
 	r = flow_find_own(engine, owner, flow_id, &flow);
 	if (r < 0)
 		return r;
-	if (!sock || engine_end(engine, &(struct end_scope){ .flow = flow, .sock = sock }, END_REMOVED, now_us) == 0)
+	if (!sock || engine_end(engine, &(struct end_scope){ .flow = flow, .sock = sock },
+				END_REMOVED, now_us) == 0)
 		return -ENOENT;
 	return 0;
 }

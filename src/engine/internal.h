@@ -109,7 +109,7 @@ struct op {
 };
 
 enum path_state {
-	PATH_STATE_UNKNOWN,    /* on-link, nothing heard from it yet */
+	PATH_STATE_UNKNOWN, /* on-link, nothing heard from it yet */
 	PATH_STATE_UNSUPPORTED /* cannot be measured: off-link, or silent for the whole discovery time */
 };
 
@@ -122,7 +122,7 @@ struct path {
 	struct path_key key;
 	uint32_t refs;
 	enum path_state state;
-	uint64_t deadline_us; /* of PATH_STATE_UNKNOWN */
+	uint64_t deadline_us;	  /* of PATH_STATE_UNKNOWN */
 	struct path *prev, *next; /* of those unknown, ascending by deadline */
 	UT_hash_handle hh;
 };
@@ -152,8 +152,8 @@ void owner_free(struct owner *owner);
 
 /* socket.c: socks, slots and what stands in the datapath */
 struct sock *sock_find(struct engine *engine, uint64_t cookie);
-int slot_obtain(struct engine *engine, const struct engine_socket *socket, const struct address *destination,
-		struct slot **ret_slot);
+int slot_obtain(struct engine *engine, const struct engine_socket *socket,
+		const struct address *destination, struct slot **ret_slot);
 void slot_release(struct engine *engine, struct slot *slot); /* frees it, and its sock, if unused */
 int slot_refresh(struct engine *engine, struct slot *slot, bool reapply);
 void slot_clear(struct engine *engine, struct slot *slot);
@@ -161,7 +161,8 @@ void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
 
 /* flow.c */
 struct flow *flow_find(const struct engine *engine, uint32_t id);
-int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id, struct flow **ret_flow);
+int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id,
+		  struct flow **ret_flow);
 struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 bool flow_claims(const struct flow *flow);
 void flow_treatment(const struct engine *engine, const struct flow *flow,
@@ -173,8 +174,8 @@ void entry_free(struct engine *engine, struct entry *entry); /* takes it out of 
 void group_target(const struct flow *flow, struct datapath_target *ret_target);
 
 /* path.c */
-int path_obtain(struct engine *engine, const struct address *destination, bool on_link, uint64_t now_us,
-		struct path **ret_path);
+int path_obtain(struct engine *engine, const struct address *destination, bool on_link,
+		uint64_t now_us, struct path **ret_path);
 void path_release(struct engine *engine, struct path *path);
 void op_complete(struct engine *engine, struct op *op, int status);
 void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
@@ -183,7 +184,7 @@ void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
 void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
 		 struct gw_flow_record *ret_record);
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow);
-void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type, const char *reason,
-		   const struct flow *flow, const struct entry *entry);
+void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type,
+		   const char *reason, const struct flow *flow, const struct entry *entry);
 
 #endif

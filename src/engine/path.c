@@ -14,8 +14,8 @@
 
 #include "engine/internal.h"
 
-int path_obtain(struct engine *engine, const struct address *destination, bool on_link, uint64_t now_us,
-		struct path **ret_path)
+int path_obtain(struct engine *engine, const struct address *destination, bool on_link,
+		uint64_t now_us, struct path **ret_path)
 {
 	struct path_key key;
 	struct path *path;

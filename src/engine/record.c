@@ -55,8 +55,8 @@ bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
 }
 
 /* Tells everyone who watches, and `also`, if it does not. */
-void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type, const char *reason,
-		   const struct flow *flow, const struct entry *entry)
+void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type,
+		   const char *reason, const struct flow *flow, const struct entry *entry)
 {
 	struct engine_flow_event event = { .type = type, .reason = reason };
 	struct owner *owner;
@@ -66,7 +66,8 @@ void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type
 	record_flow(engine, flow, entry, &event.record);
 	if (engine->watchers > 0) {
 		DL_FOREACH(engine->owners, owner) {
-			if (owner->watching && owner->host_data && flow_is_visible(&owner->view, flow))
+			if (owner->watching && owner->host_data &&
+			    flow_is_visible(&owner->view, flow))
 				engine->ports.flow_event(engine->ports.user_data, owner, &event);
 		}
 	}
@@ -88,8 +89,10 @@ uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after)
 	return 0;
 }
 
-int engine_flow_records(const struct engine *engine, const struct engine_view *view, uint32_t flow_id,
-			int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data)
+int engine_flow_records(const struct engine *engine, const struct engine_view *view,
+			uint32_t flow_id,
+			int (*visit)(const struct gw_flow_record *record, void *user_data),
+			void *user_data)
 {
 	struct flow *flow = flow_find(engine, flow_id);
 	struct gw_flow_record record;
@@ -102,7 +105,8 @@ int engine_flow_records(const struct engine *engine, const struct engine_view *v
 		record_flow(engine, flow, NULL, &record);
 		return visit(&record, user_data);
 	}
-	DL_FOREACH2(flow->entries, entry, flow_next) {
+	DL_FOREACH2(flow->entries, entry, flow_next)
+	{
 		record_flow(engine, flow, entry, &record);
 		r = visit(&record, user_data);
 		if (r != 0)

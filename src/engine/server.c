@@ -54,8 +54,8 @@ static int port_descriptor(void *user_data, uint64_t cookie)
 	return -1;
 }
 
-static int port_route(void *user_data, const struct address *destination, const struct engine_socket *socket,
-		      struct engine_route *ret_route)
+static int port_route(void *user_data, const struct address *destination,
+		      const struct engine_socket *socket, struct engine_route *ret_route)
 {
 	struct server *server = user_data;
 
@@ -105,7 +105,8 @@ static void port_completed(void *user_data, struct owner *owner, uint64_t token,
 	send_event(server, owner, &event, NULL);
 }
 
-static void port_flow_event(void *user_data, struct owner *owner, const struct engine_flow_event *flow_event)
+static void port_flow_event(void *user_data, struct owner *owner,
+			    const struct engine_flow_event *flow_event)
 {
 	struct server *server = user_data;
 	struct msg event = { .head = { .type = MSG_EVENT } };
@@ -136,8 +137,8 @@ static int on_hello(struct call *call)
 
 static int on_end(struct call *call)
 {
-	engine_end(call->server->engine, &(struct end_scope){ .owner = call->owner }, END_HANDLE_CLOSED,
-		   call->now_us);
+	engine_end(call->server->engine, &(struct end_scope){ .owner = call->owner },
+		   END_HANDLE_CLOSED, call->now_us);
 	return 0;
 }
 
@@ -155,7 +156,8 @@ static int on_add(struct call *call)
 
 	if (call->n_fds != 1)
 		return -ENOTSOCK;
-	r = call->server->ports.identify(call->server->ports.user_data, call->fds[0], false, &socket);
+	r = call->server->ports.identify(call->server->ports.user_data, call->fds[0], false,
+					 &socket);
 	if (r < 0)
 		return r;
 	call->server->passed[0] = (struct passed){ socket.cookie, call->fds[0] };
@@ -170,13 +172,14 @@ static int on_add(struct call *call)
 
 static int on_detach(struct call *call)
 {
-	return engine_detach(call->server->engine, call->owner, call->request->flow_id, call->request->cookie,
-			     call->now_us);
+	return engine_detach(call->server->engine, call->owner, call->request->flow_id,
+			     call->request->cookie, call->now_us);
 }
 
 static int on_remove(struct call *call)
 {
-	return engine_remove(call->server->engine, call->owner, call->request->flow_id, call->now_us);
+	return engine_remove(call->server->engine, call->owner, call->request->flow_id,
+			     call->now_us);
 }
 
 static int on_set_class(struct call *call)
@@ -195,8 +198,8 @@ static int on_set_rate(struct call *call)
 {
 	const struct msg *m = call->request;
 
-	return engine_set_rate(call->server->engine, call->owner, m->flow_id, m->rate_bps, m->shaping, m->reason,
-			       call->now_us);
+	return engine_set_rate(call->server->engine, call->owner, m->flow_id, m->rate_bps,
+			       m->shaping, m->reason, call->now_us);
 }
 
 static int on_query(struct call *call)
@@ -218,7 +221,8 @@ static int on_query(struct call *call)
 	MSG_SET(reply, TAG_CONFORMANT_DSCP, conformant_dscp, info.conformant_dscp);
 	MSG_SET(reply, TAG_NONCONFORMANT_DSCP, nonconformant_dscp, info.nonconformant_dscp);
 	MSG_SET(reply, TAG_CONFORMANT_PRIORITY, conformant_priority, info.conformant_priority);
-	MSG_SET(reply, TAG_NONCONFORMANT_PRIORITY, nonconformant_priority, info.nonconformant_priority);
+	MSG_SET(reply, TAG_NONCONFORMANT_PRIORITY, nonconformant_priority,
+		info.nonconformant_priority);
 	return 0;
 }
 
@@ -228,8 +232,8 @@ static int on_query_path(struct call *call)
 	struct msg *reply = &call->reply;
 	int r;
 
-	r = engine_query_path(call->server->engine, call->owner, call->request->flow_id, call->request->flags,
-			      &info, call->now_us);
+	r = engine_query_path(call->server->engine, call->owner, call->request->flow_id,
+			      call->request->flags, &info, call->now_us);
 	if (r < 0)
 		return r;
 	if (info.capacity_known)
@@ -246,8 +250,8 @@ static int on_notify(struct call *call)
 	const struct msg *m = call->request;
 	int r;
 
-	r = engine_notify(call->server->engine, call->owner, m->flow_id, m->condition, m->rate_bps, m->token,
-			  call->now_us);
+	r = engine_notify(call->server->engine, call->owner, m->flow_id, m->condition, m->rate_bps,
+			  m->token, call->now_us);
 	if (r < 0)
 		return r;
 	MSG_SET(&call->reply, TAG_FLAGS, flags, (uint32_t)r);
@@ -261,12 +265,14 @@ static int on_cancel(struct call *call)
 
 static int on_track_start(struct call *call)
 {
-	return engine_track(call->server->engine, call->owner, &call->request->address, true, call->now_us);
+	return engine_track(call->server->engine, call->owner, &call->request->address, true,
+			    call->now_us);
 }
 
 static int on_track_stop(struct call *call)
 {
-	return engine_track(call->server->engine, call->owner, &call->request->address, false, call->now_us);
+	return engine_track(call->server->engine, call->owner, &call->request->address, false,
+			    call->now_us);
 }
 
 static int on_enumerate(struct call *call)
@@ -369,7 +375,8 @@ static int on_status(struct call *call)
 	memcpy(call->reply.version, server->version, sizeof(call->reply.version));
 	call->reply.present |= CODEC_BIT(TAG_VERSION);
 	MSG_SET(&call->reply, TAG_COUNT, count, engine_flows_in_force(server->engine));
-	MSG_SET(&call->reply, TAG_ENTRIES, entries, server->ports.datapath->count(server->ports.datapath_data));
+	MSG_SET(&call->reply, TAG_ENTRIES, entries,
+		server->ports.datapath->count(server->ports.datapath_data));
 	return 0;
 }
 
@@ -475,7 +482,8 @@ static const struct request {
 	[MSG_TRACK_STOP] = { on_track_stop, CODEC_BIT(TAG_ADDRESS) },
 	[MSG_ENUMERATE] = { on_enumerate, CODEC_BIT(TAG_FLOW_ID) },
 	[MSG_RUN] = { on_run, CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_DSCP) },
-	[MSG_LIST] = { on_list, CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_TOKEN) | CODEC_BIT(TAG_FLAGS) },
+	[MSG_LIST] = { on_list,
+		       CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_TOKEN) | CODEC_BIT(TAG_FLAGS) },
 	[MSG_STATUS] = { on_status, 0 },
 	[MSG_FACTS] = { on_facts, CODEC_BIT(TAG_COUNT) },
 	[MSG_WATCH] = { on_watch, 0 },
@@ -575,8 +583,9 @@ static int check_form(const struct owner *owner, const struct msg *message, cons
 	return 0;
 }
 
-long server_handle(struct server *server, struct owner *owner, const void *buf, size_t len, const int *fds,
-		   size_t n_fds, uint64_t now_us, const void **ret_reply, const char **ret_why)
+long server_handle(struct server *server, struct owner *owner, const void *buf, size_t len,
+		   const int *fds, size_t n_fds, uint64_t now_us, const void **ret_reply,
+		   const char **ret_why)
 {
 	struct msg message;
 	struct call call = {
@@ -597,7 +606,8 @@ long server_handle(struct server *server, struct owner *owner, const void *buf, 
 	r = check_form(owner, &message, ret_why);
 	if (r < 0)
 		return r;
-	call.reply.head = (struct msg_head){ .type = message.head.type, .serial = message.head.serial };
+	call.reply.head =
+		(struct msg_head){ .type = message.head.type, .serial = message.head.serial };
 	server->n_passed = 0;
 	if (n_fds > 0 && message.head.type != MSG_ADD)
 		note_passed(server, fds, n_fds);

@@ -18,14 +18,15 @@ struct server_ports {
 	void *user_data;
 	const struct datapath_ops *datapath;
 	void *datapath_data;
-	int (*route)(void *user_data, const struct address *destination, const struct engine_socket *socket,
-		     struct engine_route *ret_route);
+	int (*route)(void *user_data, const struct address *destination,
+		     const struct engine_socket *socket, struct engine_route *ret_route);
 	bool (*is_administrator)(void *user_data, const struct owner *owner);
 	int (*group_create)(void *user_data, const struct owner *owner, uint64_t *ret_group);
 	void (*group_end)(void *user_data, uint64_t group);
 
 	/* Reads what a passed descriptor is. Only `cookie` is needed if `cookie_only`. */
-	int (*identify)(void *user_data, int fd, bool cookie_only, struct engine_socket *ret_socket);
+	int (*identify)(void *user_data, int fd, bool cookie_only,
+			struct engine_socket *ret_socket);
 
 	/* Sends an event without waiting. What does not fit is lost; the host counts it and says so. */
 	void (*send_event)(void *user_data, struct owner *owner, const void *buf, size_t len);
@@ -55,7 +56,8 @@ void server_disconnect(struct server *server, struct owner *owner, uint64_t now_
  * own close() be the last one. A negative result means that the peer does not keep to the protocol (-EBADMSG,
  * -EPROTO): disconnect it; *ret_why says in words what was wrong.
  */
-long server_handle(struct server *server, struct owner *owner, const void *buf, size_t len, const int *fds,
-		   size_t n_fds, uint64_t now_us, const void **ret_reply, const char **ret_why);
+long server_handle(struct server *server, struct owner *owner, const void *buf, size_t len,
+		   const int *fds, size_t n_fds, uint64_t now_us, const void **ret_reply,
+		   const char **ret_why);
 
 #endif

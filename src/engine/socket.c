@@ -62,8 +62,8 @@ static struct slot *slot_new(struct engine *engine, struct sock *sock, const str
 	return slot;
 }
 
-int slot_obtain(struct engine *engine, const struct engine_socket *socket, const struct address *destination,
-		struct slot **ret_slot)
+int slot_obtain(struct engine *engine, const struct engine_socket *socket,
+		const struct address *destination, struct slot **ret_slot)
 {
 	struct slot_key key = { .cookie = socket->cookie };
 	struct slot *slot;
@@ -98,7 +98,8 @@ void slot_release(struct engine *engine, struct slot *slot)
 	sock_release(engine, sock);
 }
 
-static void slot_target(struct engine *engine, const struct slot *slot, struct datapath_target *ret_target)
+static void slot_target(struct engine *engine, const struct slot *slot,
+			struct datapath_target *ret_target)
 {
 	const struct sock *sock = slot->sock;
 
@@ -108,7 +109,8 @@ static void slot_target(struct engine *engine, const struct slot *slot, struct d
 		.family = sock->family,
 		.protocol = sock->protocol,
 		.any_destination = slot->key.destination.family == AF_UNSPEC,
-		.end_on = TARGET_END_ON_SHUTDOWN | (sock->n_keep == 0 ? TARGET_END_ON_DISCONNECT : 0),
+		.end_on = TARGET_END_ON_SHUTDOWN |
+			  (sock->n_keep == 0 ? TARGET_END_ON_DISCONNECT : 0),
 		.destination = slot->key.destination,
 	};
 }
@@ -128,7 +130,8 @@ static struct entry *slot_newest_claim(const struct slot *slot)
 {
 	struct entry *entry, *found = NULL;
 
-	DL_FOREACH2(slot->entries, entry, slot_next) {
+	DL_FOREACH2(slot->entries, entry, slot_next)
+	{
 		if (flow_claims(entry->flow))
 			found = entry;
 	}

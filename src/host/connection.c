@@ -83,7 +83,8 @@ static bool has_room_for_events(const struct connection *connection)
 	socklen_t len = sizeof(size);
 
 	return ioctl(connection->fd, SIOCOUTQ, &queued) == 0 &&
-	       getsockopt(connection->fd, SOL_SOCKET, SO_SNDBUF, &size, &len) == 0 && queued < size / 2;
+	       getsockopt(connection->fd, SOL_SOCKET, SO_SNDBUF, &size, &len) == 0 &&
+	       queued < size / 2;
 }
 
 /* Before the next event that fits, says how many did not. */
@@ -171,8 +172,8 @@ static int answer(struct connection *connection, struct packet *packet, const ch
 	const void *reply;
 	long len;
 
-	len = server_handle(host->server, connection->owner, packet->buf, packet->len, packet->fds, packet->n_fds,
-			    time_now_us(), &reply, ret_why);
+	len = server_handle(host->server, connection->owner, packet->buf, packet->len, packet->fds,
+			    packet->n_fds, time_now_us(), &reply, ret_why);
 	/* First ours, then the reply: the application's own close() must be able to be the last one. */
 	close_descriptors(packet);
 	if (len < 0)
@@ -268,7 +269,8 @@ static const char *refuse(const struct host *host, const struct ucred *peer)
 static int connection_start(struct connection *connection)
 {
 	struct host *host = connection->host;
-	struct engine_owner_info info = { .uid = connection->peer.uid, .pid = connection->peer.pid };
+	struct engine_owner_info info = { .uid = connection->peer.uid,
+					  .pid = connection->peer.pid };
 	struct event_base *base = host->options.base;
 	int r;
 
@@ -276,7 +278,8 @@ static int connection_start(struct connection *connection)
 	r = server_connect(host->server, &info, connection, &connection->owner);
 	if (r < 0)
 		return r;
-	connection->readable = event_new(base, connection->fd, EV_READ | EV_PERSIST, on_readable, connection);
+	connection->readable =
+		event_new(base, connection->fd, EV_READ | EV_PERSIST, on_readable, connection);
 	if (!connection->readable || event_add(connection->readable, NULL) < 0)
 		return -ENOMEM;
 	if (!host->options.strangers)
@@ -307,7 +310,9 @@ int host_accept(struct host *host, int fd)
 	connection = calloc(1, sizeof(*connection));
 	if (!connection)
 		return -ENOMEM;
-	*connection = (struct connection){ .host = host, .peer = peer, .fd = steal_fd(&owned), .pidfd = -1 };
+	*connection = (struct connection){
+		.host = host, .peer = peer, .fd = steal_fd(&owned), .pidfd = -1
+	};
 	DL_APPEND(host->connections, connection);
 	host->n_connections++;
 	r = connection_start(connection);

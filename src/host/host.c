@@ -16,7 +16,8 @@
 
 /* ---- ports ---- */
 
-static int port_identify(void *user_data, int fd, bool cookie_only, struct engine_socket *ret_socket)
+static int port_identify(void *user_data, int fd, bool cookie_only,
+			 struct engine_socket *ret_socket)
 {
 	struct host *host = user_data;
 	struct socket_identity identity;
@@ -29,7 +30,8 @@ static int port_identify(void *user_data, int fd, bool cookie_only, struct engin
 	if (r < 0)
 		return r;
 	/* Its packets would never pass our programs. */
-	if (identity.netns_cookie != host->netns_cookie && identity.netns_cookie && host->netns_cookie)
+	if (identity.netns_cookie != host->netns_cookie && identity.netns_cookie &&
+	    host->netns_cookie)
 		return -EXDEV;
 	ret_socket->cookie = identity.cookie;
 	ret_socket->family = identity.family;
@@ -40,8 +42,8 @@ static int port_identify(void *user_data, int fd, bool cookie_only, struct engin
 	return 0;
 }
 
-static int port_route(void *user_data, const struct address *destination, const struct engine_socket *socket,
-		      struct engine_route *ret_route)
+static int port_route(void *user_data, const struct address *destination,
+		      const struct engine_socket *socket, struct engine_route *ret_route)
 {
 	struct host *host = user_data;
 	struct route_query query = { .destination = destination };
@@ -54,7 +56,8 @@ static int port_route(void *user_data, const struct address *destination, const 
 		if (socket->local.family == destination->family)
 			query.source = &socket->local;
 		if (query.ifindex == 0 && address_is_multicast(destination) &&
-		    socket_multicast_read(socket->fd, destination->family, &query.ifindex, &source) == 0 &&
+		    socket_multicast_read(socket->fd, destination->family, &query.ifindex,
+					  &source) == 0 &&
 		    source.family != AF_UNSPEC)
 			query.source = &source;
 	}
@@ -83,7 +86,8 @@ static int port_group_create(void *user_data, const struct owner *owner, uint64_
 
 	if (!host->options.group_create)
 		return -EOPNOTSUPP;
-	return host->options.group_create(host->options.user_data, owner_info(owner)->pid, ret_group);
+	return host->options.group_create(host->options.user_data, owner_info(owner)->pid,
+					  ret_group);
 }
 
 static void port_group_end(void *user_data, uint64_t group)
@@ -109,7 +113,8 @@ static uint64_t port_wall_clock(void *user_data)
 	return time_epoch_us();
 }
 
-static void port_facts(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
+static void port_facts(void *user_data,
+		       void (*visit)(const struct msg_fact *fact, void *visit_data),
 		       void *visit_data)
 {
 	struct host *host = user_data;

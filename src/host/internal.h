@@ -13,7 +13,7 @@ struct connection {
 	struct owner *owner;
 	struct ucred peer;
 	int fd;
-	int pidfd; /* of the peer process, or -1 */
+	int pidfd;     /* of the peer process, or -1 */
 	uint64_t lost; /* events that did not fit and have not been told of */
 	struct event *readable;
 	struct event *death;

@@ -22,7 +22,8 @@ struct waiter {
 	struct waiter *prev, *next;
 };
 
-static int send_request(const struct gw *gw, const struct msg *request, const int *fds, size_t n_fds)
+static int send_request(const struct gw *gw, const struct msg *request, const int *fds,
+			size_t n_fds)
 {
 	unsigned char buf[1024];
 	union {
@@ -212,8 +213,8 @@ static int call_finish(struct gw *gw, struct waiter *waiter, int sent)
 	return r;
 }
 
-static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply,
-		   bool last_call)
+static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
+		   struct reply *reply, bool last_call)
 {
 	struct waiter waiter = { .reply = reply };
 	int r;
@@ -224,7 +225,8 @@ static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_
 	return call_finish(gw, &waiter, send_request(gw, request, fds, n_fds));
 }
 
-int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply)
+int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
+		struct reply *reply)
 {
 	if (gw->pid != getpid())
 		return -ECHILD;
@@ -263,7 +265,8 @@ int client_hello(struct gw *gw, const char *api)
 	return 0;
 }
 
-int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply)
+int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
+		     struct reply *reply)
 {
 	return call_on(gw, request, fds, n_fds, reply, true);
 }

@@ -24,13 +24,14 @@ struct gw {
 	int fd;
 	int epoll_fd; /* what gw_event_fd() gives: the connection and queue_fd */
 	int queue_fd; /* eventfd: the queue is not empty */
-	pid_t pid;    /* of the process that opened it; a forked child must not touch the connection */
+	pid_t pid; /* of the process that opened it; a forked child must not touch the connection */
 	uint32_t host_flags;
 	void (*on_event)(const struct gw_event *event, void *user_data);
 	void *user_data;
 
 	pthread_mutex_t lock; /* guards everything below */
-	pthread_cond_t changed; /* a reply or event has come, the reader has left, or the handle has ended */
+	pthread_cond_t
+		changed; /* a reply or event has come, the reader has left, or the handle has ended */
 	uint32_t next_serial;
 	bool reading; /* a thread is in recv() */
 	bool lost;    /* the connection is gone */
@@ -59,10 +60,12 @@ int client_connect(const struct gw_open_options *options, int *ret_fd);
  * Sends a request with descriptors and waits for its reply. Returns the status in it, or -ESHUTDOWN, -ECHILD,
  * -ECANCELED.
  */
-int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply);
+int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
+		struct reply *reply);
 
 /* The same for the thread that ends the handle, when nobody else gets in any more. */
-int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds, struct reply *reply);
+int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
+		     struct reply *reply);
 
 /* The first exchange on a connection, before anyone else knows the handle. */
 int client_hello(struct gw *gw, const char *api);
@@ -71,11 +74,15 @@ int client_hello(struct gw *gw, const char *api);
 void client_end(struct gw *gw);
 
 /* Fills `request` with its type. */
-#define REQUEST(type_) { .head = { .type = (type_) } }
+#define REQUEST(type_)                     \
+	{                                  \
+		.head = {.type = (type_) } \
+	}
 
 /* events.c */
-int event_push(struct gw *gw, const struct gw_event *event); /* lock held; drops and counts when full */
-bool event_pop(struct gw *gw, struct gw_event *ret_event);   /* lock held */
+int event_push(struct gw *gw,
+	       const struct gw_event *event); /* lock held; drops and counts when full */
+bool event_pop(struct gw *gw, struct gw_event *ret_event); /* lock held */
 void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct gw_event *ret_event);
 void event_free_all(struct gw *gw);
 
@@ -91,7 +98,8 @@ bool client_wait_step(struct gw *gw, int timeout_ms);
  */
 int placed_add(struct gw *gw, uint32_t id, int fd, uint64_t cookie);
 void placed_drop(struct gw *gw, uint32_t id, uint64_t cookie); /* cookie 0: all of the flow */
-size_t placed_collect(struct gw *gw, uint32_t id, int fds[static MSG_MAX_FDS]); /* close them afterwards */
+size_t placed_collect(struct gw *gw, uint32_t id,
+		      int fds[static MSG_MAX_FDS]); /* close them afterwards */
 void placed_free_all(struct gw *gw);
 
 /* Removes each flow with its descriptors at hand. */

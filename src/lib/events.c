@@ -12,7 +12,8 @@
 
 #include "lib/client.h"
 
-#define QUEUE_MAX 1024u /* events; a program that never asks for them loses the rest, and can see so */
+#define QUEUE_MAX \
+	1024u /* events; a program that never asks for them loses the rest, and can see so */
 
 struct queued_event {
 	struct gw_event event;

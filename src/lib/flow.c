@@ -23,7 +23,8 @@ static int check_socket(int fd, const struct sockaddr *destination)
 }
 
 static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *destination,
-		  socklen_t destination_len, const struct gw_flow_options *options, uint32_t *ret_id)
+		  socklen_t destination_len, const struct gw_flow_options *options,
+		  uint32_t *ret_id)
 {
 	struct msg request = REQUEST(MSG_ADD);
 	struct address address;
@@ -50,8 +51,8 @@ static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *des
 	return placed_add(gw, *ret_id, fd, socket_cookie(fd));
 }
 
-int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination, socklen_t destination_len,
-		const struct gw_flow_options *options, uint32_t *ret_id)
+int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination,
+		socklen_t destination_len, const struct gw_flow_options *options, uint32_t *ret_id)
 {
 	struct gw_flow_options o = GW_FLOW_OPTIONS(.flags = 0);
 	int r;
@@ -141,7 +142,8 @@ int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
 	return change(gw, &request, id);
 }
 
-int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping, uint32_t reason)
+int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
+		     uint32_t reason)
 {
 	struct msg request = REQUEST(MSG_SET_RATE);
 

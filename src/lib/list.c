@@ -10,7 +10,8 @@
 #include "lib/options.h"
 
 static int list_page(const struct reply *reply,
-		     int (*visit)(const struct gw_flow_record *record, void *user_data), void *user_data)
+		     int (*visit)(const struct gw_flow_record *record, void *user_data),
+		     void *user_data)
 {
 	struct gw_flow_record record;
 	struct codec_bytes nested;
@@ -69,7 +70,8 @@ int gw_flow_enumerate(struct gw *gw, uint32_t *ids, size_t capacity, size_t *ret
 			return r;
 		n = reply.msg.ids.len / sizeof(uint32_t);
 		for (size_t i = 0; i < n; i++, count++) {
-			memcpy(&request.flow_id, (const char *)reply.msg.ids.data + i * sizeof(uint32_t),
+			memcpy(&request.flow_id,
+			       (const char *)reply.msg.ids.data + i * sizeof(uint32_t),
 			       sizeof(uint32_t));
 			if (count < capacity)
 				ids[count] = request.flow_id;
@@ -99,8 +101,8 @@ int gw_status(struct gw *gw, struct gw_status *ret_status)
 }
 
 int gw_facts(struct gw *gw,
-	     int (*visit)(enum gw_fact_kind kind, const char *name, const char *value, const char *note,
-			  void *user_data),
+	     int (*visit)(enum gw_fact_kind kind, const char *name, const char *value,
+			  const char *note, void *user_data),
 	     void *user_data)
 {
 	struct msg request = REQUEST(MSG_FACTS);
@@ -121,8 +123,8 @@ int gw_facts(struct gw *gw,
 		while ((r = msg_next(reply.buf, reply.len, TAG_FACT, &position, &nested)) == 1) {
 			r = fact_decode(&nested, &fact);
 			if (r == 0)
-				r = visit((enum gw_fact_kind)fact.kind, fact.name, fact.value, fact.note,
-					  user_data);
+				r = visit((enum gw_fact_kind)fact.kind, fact.name, fact.value,
+					  fact.note, user_data);
 			if (r != 0)
 				return r;
 		}

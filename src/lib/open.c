@@ -64,7 +64,8 @@ int gw_open(struct gw **ret_gw, const struct gw_open_options *options)
 	r = options_read(options, &o, sizeof(o));
 	if (r < 0)
 		return r;
-	if ((unsigned)o.mode > GW_MODE_EMBEDDED || (o.api && (o.api[0] == '\0' || strlen(o.api) > 15)))
+	if ((unsigned)o.mode > GW_MODE_EMBEDDED ||
+	    (o.api && (o.api[0] == '\0' || strlen(o.api) > 15)))
 		return -EINVAL;
 	gw = calloc(1, sizeof(*gw));
 	if (!gw)

@@ -11,7 +11,8 @@
 
 #define FIELD_HEAD 4u /* tag and length, 16 bits each */
 
-long codec_append(uint16_t tag, const void *data, size_t data_len, void *buf, size_t len, size_t capacity)
+long codec_append(uint16_t tag, const void *data, size_t data_len, void *buf, size_t len,
+		  size_t capacity)
 {
 	uint16_t head[2] = { tag, (uint16_t)data_len };
 	unsigned char *at = buf;
@@ -36,8 +37,8 @@ static struct codec_bytes field_bytes(const struct codec_field *field, const uns
 	return bytes;
 }
 
-long codec_encode(const struct codec_field *fields, size_t n_fields, const void *object, uint64_t present,
-		  void *buf, size_t len, size_t capacity)
+long codec_encode(const struct codec_field *fields, size_t n_fields, const void *object,
+		  uint64_t present, void *buf, size_t len, size_t capacity)
 {
 	for (size_t i = 0; i < n_fields; i++) {
 		const struct codec_field *field = &fields[i];
@@ -84,7 +85,8 @@ static int address_check(const struct codec_bytes *value)
 	return 0;
 }
 
-static int field_store(const struct codec_field *field, const struct codec_bytes *value, unsigned char *object)
+static int field_store(const struct codec_field *field, const struct codec_bytes *value,
+		       unsigned char *object)
 {
 	unsigned char *member = object + field->offset;
 
@@ -112,7 +114,8 @@ static int field_store(const struct codec_field *field, const struct codec_bytes
 	return -EBADMSG;
 }
 
-static const struct codec_field *field_find(const struct codec_field *fields, size_t n_fields, uint16_t tag)
+static const struct codec_field *field_find(const struct codec_field *fields, size_t n_fields,
+					    uint16_t tag)
 {
 	/* Tables are in the order of their tags, nearly always without gaps. */
 	if (tag >= 1 && tag <= n_fields && fields[tag - 1].tag == tag)
@@ -123,8 +126,8 @@ static const struct codec_field *field_find(const struct codec_field *fields, si
 	return NULL;
 }
 
-int codec_decode(const struct codec_field *fields, size_t n_fields, const void *buf, size_t len, void *object,
-		 uint64_t *ret_present)
+int codec_decode(const struct codec_field *fields, size_t n_fields, const void *buf, size_t len,
+		 void *object, uint64_t *ret_present)
 {
 	uint64_t present = 0;
 	size_t position = 0;
@@ -148,7 +151,8 @@ int codec_decode(const struct codec_field *fields, size_t n_fields, const void *
 	return 0;
 }
 
-int codec_next(const void *buf, size_t len, uint16_t tag, size_t *position, struct codec_bytes *ret_value)
+int codec_next(const void *buf, size_t len, uint16_t tag, size_t *position,
+	       struct codec_bytes *ret_value)
 {
 	struct codec_bytes value;
 	uint16_t found;

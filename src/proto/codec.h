@@ -31,27 +31,31 @@ struct codec_field {
 };
 
 /* A table entry for `member` of `structure`. */
-#define CODEC_FIELD(tag_, structure, member, kind_) \
-	{ .tag = (tag_), .offset = (uint16_t)offsetof(structure, member), \
-	  .size = (uint16_t)sizeof(((structure *)0)->member), .kind = (kind_) }
+#define CODEC_FIELD(tag_, structure, member, kind_)                                 \
+	{                                                                           \
+		.tag = (tag_), .offset = (uint16_t)offsetof(structure, member),     \
+		.size = (uint16_t)sizeof(((structure *)0)->member), .kind = (kind_) \
+	}
 
 #define CODEC_BIT(tag) (UINT64_C(1) << (tag))
 
 /* Appends the fields named in `present`. Returns the new length, or -EMSGSIZE. */
-long codec_encode(const struct codec_field *fields, size_t n_fields, const void *object, uint64_t present,
-		  void *buf, size_t len, size_t capacity);
+long codec_encode(const struct codec_field *fields, size_t n_fields, const void *object,
+		  uint64_t present, void *buf, size_t len, size_t capacity);
 
 /* Appends one field of raw bytes (a nested record). Returns the new length, or -EMSGSIZE. */
-long codec_append(uint16_t tag, const void *data, size_t data_len, void *buf, size_t len, size_t capacity);
+long codec_append(uint16_t tag, const void *data, size_t data_len, void *buf, size_t len,
+		  size_t capacity);
 
 /* Fills the known members of `object` and says which were there. -EBADMSG: not a valid run of fields. */
-int codec_decode(const struct codec_field *fields, size_t n_fields, const void *buf, size_t len, void *object,
-		 uint64_t *ret_present);
+int codec_decode(const struct codec_field *fields, size_t n_fields, const void *buf, size_t len,
+		 void *object, uint64_t *ret_present);
 
 /*
  * Steps through the fields of one tag: `position` starts at 0. Returns 1 and the value, 0 at the end,
  * -EBADMSG.
  */
-int codec_next(const void *buf, size_t len, uint16_t tag, size_t *position, struct codec_bytes *ret_value);
+int codec_next(const void *buf, size_t len, uint16_t tag, size_t *position,
+	       struct codec_bytes *ret_value);
 
 #endif

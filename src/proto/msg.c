@@ -55,8 +55,8 @@ long msg_encode(const struct msg *message, void *buf, size_t capacity)
 	if (capacity < sizeof(message->head))
 		return -EMSGSIZE;
 	memcpy(buf, &message->head, sizeof(message->head));
-	return codec_encode(msg_fields, N_MSG_FIELDS, message, message->present, buf, sizeof(message->head),
-			    capacity);
+	return codec_encode(msg_fields, N_MSG_FIELDS, message, message->present, buf,
+			    sizeof(message->head), capacity);
 }
 
 int msg_decode(const void *buf, size_t len, struct msg *ret_message)
@@ -68,21 +68,23 @@ int msg_decode(const void *buf, size_t len, struct msg *ret_message)
 	if (len < sizeof(message.head) || len > MSG_MAX)
 		return -EBADMSG;
 	memcpy(&message.head, at, sizeof(message.head));
-	r = codec_decode(msg_fields, N_MSG_FIELDS, at + sizeof(message.head), len - sizeof(message.head),
-			 &message, &message.present);
+	r = codec_decode(msg_fields, N_MSG_FIELDS, at + sizeof(message.head),
+			 len - sizeof(message.head), &message, &message.present);
 	if (r < 0)
 		return r;
 	*ret_message = message;
 	return 0;
 }
 
-int msg_next(const void *buf, size_t len, uint16_t tag, size_t *position, struct codec_bytes *ret_value)
+int msg_next(const void *buf, size_t len, uint16_t tag, size_t *position,
+	     struct codec_bytes *ret_value)
 {
 	const unsigned char *at = buf;
 
 	if (len < sizeof(struct msg_head))
 		return -EBADMSG;
-	return codec_next(at + sizeof(struct msg_head), len - sizeof(struct msg_head), tag, position, ret_value);
+	return codec_next(at + sizeof(struct msg_head), len - sizeof(struct msg_head), tag,
+			  position, ret_value);
 }
 
 /* A flow record, with addresses in our own form. */
@@ -142,7 +144,8 @@ long record_append(const struct gw_flow_record *record, void *buf, size_t len, s
 	wire_address(&record->destination, &wire.destination);
 	memcpy(wire.comm, record->comm, sizeof(wire.comm));
 	memcpy(wire.api, record->api, sizeof(wire.api));
-	r = codec_encode(record_fields, N_RECORD_FIELDS, &wire, RECORD_ALL, nested, 0, sizeof(nested));
+	r = codec_encode(record_fields, N_RECORD_FIELDS, &wire, RECORD_ALL, nested, 0,
+			 sizeof(nested));
 	if (r < 0)
 		return r;
 	return codec_append(TAG_RECORD, nested, (size_t)r, buf, len, capacity);

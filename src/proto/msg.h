@@ -16,9 +16,9 @@
 #include "core/address.h"
 #include "proto/codec.h"
 
-#define MSG_PROTOCOL 1u	  /* of MSG_HELLO; another one is refused with -EPROTONOSUPPORT */
-#define MSG_MAX 32768u	  /* bytes of one message */
-#define MSG_MAX_FDS 128u  /* descriptors beside one message */
+#define MSG_PROTOCOL 1u	 /* of MSG_HELLO; another one is refused with -EPROTONOSUPPORT */
+#define MSG_MAX 32768u	 /* bytes of one message */
+#define MSG_MAX_FDS 128u /* descriptors beside one message */
 
 enum msg_type {
 	MSG_HELLO = 1,	 /* protocol, api -> mode, version, host_flags */
@@ -37,15 +37,16 @@ enum msg_type {
 	MSG_TRACK_STOP,	 /* address -> */
 	MSG_ENUMERATE,	 /* flow_id (after it) -> ids, count */
 	MSG_RUN,	 /* class, dscp, flags -> flow_id */
-	MSG_LIST,	 /* flow_id (after it), token (pairs of it to skip), flags -> records ..., more */
-	MSG_STATUS,	 /* -> mode, version, count, entries */
-	MSG_FACTS,	 /* count (facts to skip) -> facts ..., more */
-	MSG_WATCH,	 /* -> */
-	MSG_EVENT = 64	 /* event, ... : serial 0 */
+	MSG_LIST, /* flow_id (after it), token (pairs of it to skip), flags -> records ..., more */
+	MSG_STATUS,    /* -> mode, version, count, entries */
+	MSG_FACTS,     /* count (facts to skip) -> facts ..., more */
+	MSG_WATCH,     /* -> */
+	MSG_EVENT = 64 /* event, ... : serial 0 */
 };
 
 /* MSG_HELLO host_flags */
-#define MSG_HOST_NEEDS_FDS 0x1u /* changes need the flow's descriptors: its marks are socket options */
+#define MSG_HOST_NEEDS_FDS \
+	0x1u /* changes need the flow's descriptors: its marks are socket options */
 
 struct msg_head {
 	uint16_t type;
@@ -140,7 +141,8 @@ long msg_encode(const struct msg *message, void *buf, size_t capacity);
 int msg_decode(const void *buf, size_t len, struct msg *ret_message);
 
 /* Steps through the values of a repeated tag of an encoded message; as codec_next(). */
-int msg_next(const void *buf, size_t len, uint16_t tag, size_t *position, struct codec_bytes *ret_value);
+int msg_next(const void *buf, size_t len, uint16_t tag, size_t *position,
+	     struct codec_bytes *ret_value);
 
 /* Nested structures; lengths and errors as above. Unknown fields are skipped. */
 long record_append(const struct gw_flow_record *record, void *buf, size_t len, size_t capacity);
