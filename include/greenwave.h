@@ -125,9 +125,9 @@ struct gw *gw_close(struct gw *gw);
 /* ---- flows ---- */
 
 /* gw_flow_options.flags */
-#define GW_FLOW_ADAPTIVE 0x1u		/* unmarked until a rate is accepted; one socket only */
-#define GW_FLOW_KEEP_ON_DISCONNECT 0x2u /* connect(AF_UNSPEC) does not end it */
-#define GW_FLOW_KEEP_WHEN_CLOSED 0x4u	/* the id stays valid after its last socket closed */
+#define GW_FLOW_ADAPTIVE 0x1u		 /* unmarked until a rate is accepted; one socket only */
+#define GW_FLOW_KEEP_ON_DISCONNECT 0x2u	 /* connect(AF_UNSPEC) does not end it */
+#define GW_FLOW_KEEP_WHEN_CLOSED 0x4u	 /* the id stays valid after its last socket closed */
 #define GW_FLOW_REQUIRE_DESTINATION 0x8u /* else an unconnected socket is -EDESTADDRREQ */
 
 #define GW_DSCP_FROM_CLASS (-1)
