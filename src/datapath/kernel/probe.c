@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "datapath/kernel/sockdiag.h"
+#include "datapath/sockdiag.h"
 
 #define TC_ACT_UNSPEC (-1)
 

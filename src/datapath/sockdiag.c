@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sockdiag.c: see sockdiag.h. The exact question costs the kernel one lookup, but UDP looks it up as if it were
+ * a received packet, so source and destination stand swapped there, and any socket that would get such a
+ * packet may be the answer.
+ *
+ * The netlink socket is connected to the kernel, so that nobody else can send to it.
+ */
+#include "datapath/sockdiag.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "datapath/datapath.h"
+
+#define ANSWER_TIMEOUT_S 1 /* never needed: the kernel answers inside the send */
+#define ALL_STATES UINT32_MAX
+
+#define SHUTDOWN_RECEIVE 1 /* the kernel's RCV_SHUTDOWN, SEND_SHUTDOWN */
+#define SHUTDOWN_SEND 2
+
+struct sockdiag {
+	int fd;
+	uint32_t sequence; /* of the question in hand; leftovers of others are skipped */
+};
+
+struct request {
+	struct nlmsghdr header;
+	struct inet_diag_req_v2 diag;
+};
+
+/* What goes with it while the answers to a question come in. */
+struct receiver {
+	void (*report)(void *user_data, const struct sockdiag_state *state);
+	void *user_data;
+};
+
+struct sockdiag *sockdiag_free(struct sockdiag *sockdiag)
+{
+	if (!sockdiag)
+		return NULL;
+	if (sockdiag->fd >= 0)
+		close(sockdiag->fd);
+	free(sockdiag);
+	return NULL;
+}
+
+DEFINE_CLEANUP(struct sockdiag *, sockdiag_free);
+
+int sockdiag_new(struct sockdiag **ret_sockdiag)
+{
+	const struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	_cleanup_(sockdiag_freep) struct sockdiag *sockdiag = calloc(1, sizeof(*sockdiag));
+
+	if (!sockdiag)
+		return -ENOMEM;
+	sockdiag->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (sockdiag->fd < 0)
+		return errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT ? -EOPNOTSUPP : -errno;
+	if (setsockopt(sockdiag->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    connect(sockdiag->fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	*ret_sockdiag = steal_ptr(&sockdiag);
+	return 0;
+}
+
+/* ---- asking ---- */
+
+static void fill_request(struct request *request, int family, int protocol, uint16_t flags,
+			 uint32_t states)
+{
+	*request = (struct request){
+		.header = {
+			.nlmsg_len = sizeof(*request),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
+		},
+		.diag = {
+			.sdiag_family = (uint8_t)family,
+			.sdiag_protocol = (uint8_t)protocol,
+			.idiag_states = states,
+			.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
+		},
+	};
+}
+
+static int send_request(struct sockdiag *sockdiag, struct request *request)
+{
+	ssize_t n;
+
+	request->header.nlmsg_seq = ++sockdiag->sequence;
+	do
+		n = send(sockdiag->fd, request, sizeof(*request), 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* ---- answers ---- */
+
+static void read_address(int family, const __be32 addr[4], __be16 port, uint32_t ifindex,
+			 struct address *ret_address)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = port };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
+				     .sin6_port = port,
+				     .sin6_scope_id = ifindex };
+
+	if (family == AF_INET) {
+		memcpy(&sin.sin_addr, addr, sizeof(sin.sin_addr));
+		address_from_sockaddr((const struct sockaddr *)&sin, sizeof(sin), ret_address);
+	} else {
+		memcpy(&sin6.sin6_addr, addr, sizeof(sin6.sin6_addr));
+		address_from_sockaddr((const struct sockaddr *)&sin6, sizeof(sin6), ret_address);
+	}
+}
+
+static uint8_t read_directions(const struct nlmsghdr *message)
+{
+	const char *end = (const char *)message + message->nlmsg_len;
+	const char *at =
+		(const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct inet_diag_msg));
+
+	while (end - at >= NLA_HDRLEN) {
+		const struct nlattr *attribute = (const struct nlattr *)at;
+		uint8_t bits;
+
+		if (attribute->nla_len < NLA_HDRLEN || attribute->nla_len > end - at)
+			break;
+		if (attribute->nla_type == INET_DIAG_SHUTDOWN && attribute->nla_len > NLA_HDRLEN) {
+			bits = (uint8_t)at[NLA_HDRLEN];
+			return (uint8_t)((bits & SHUTDOWN_RECEIVE ? DIRECTION_RECEIVE : 0) |
+					 (bits & SHUTDOWN_SEND ? DIRECTION_SEND : 0));
+		}
+		at += NLA_ALIGN(attribute->nla_len);
+	}
+	return 0;
+}
+
+bool sockdiag_parse(const struct nlmsghdr *message, struct sockdiag_state *ret_state)
+{
+	const struct inet_diag_msg *diag = NLMSG_DATA(message);
+	const struct inet_diag_sockid *id = &diag->id;
+
+	if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    message->nlmsg_len < NLMSG_LENGTH(sizeof(*diag)))
+		return false;
+	*ret_state = (struct sockdiag_state){
+		.cookie = (uint64_t)id->idiag_cookie[1] << 32 | id->idiag_cookie[0],
+		.tcp_state = diag->idiag_state,
+		.directions = read_directions(message),
+		.connected = diag->idiag_state != TCP_CLOSE && id->idiag_dport != 0,
+		.held = diag->idiag_inode != 0,
+		.ifindex = id->idiag_if,
+	};
+	read_address(diag->idiag_family, id->idiag_src, id->idiag_sport, id->idiag_if,
+		     &ret_state->local);
+	if (ret_state->connected)
+		read_address(diag->idiag_family, id->idiag_dst, id->idiag_dport, id->idiag_if,
+			     &ret_state->remote);
+	return true;
+}
+
+/* 1: more may follow. 0: that was all. */
+static int read_message(const struct sockdiag *sockdiag, const struct nlmsghdr *message,
+			const struct receiver *receiver)
+{
+	struct sockdiag_state state;
+	int error = 0;
+
+	if (message->nlmsg_seq != sockdiag->sequence)
+		return 1;
+	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
+		/* Both begin with the result; old kernels end a dump without one. */
+		if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+			memcpy(&error, NLMSG_DATA(message), sizeof(error));
+		return error < 0 ? error : 0;
+	}
+	if (sockdiag_parse(message, &state))
+		receiver->report(receiver->user_data, &state);
+	/* The answer to an exact question has no end mark. */
+	return message->nlmsg_flags & NLM_F_MULTI ? 1 : 0;
+}
+
+/* One packet of answers. 1: more may follow. 0: that was all. */
+static int receive(struct sockdiag *sockdiag, const struct receiver *receiver)
+{
+	union {
+		struct nlmsghdr header;
+		char bytes[16384];
+	} buffer;
+	const struct nlmsghdr *message = &buffer.header;
+	size_t left;
+	ssize_t n;
+	int r = 1;
+
+	do
+		n = recv(sockdiag->fd, &buffer, sizeof(buffer), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	left = (size_t)n;
+	while (r > 0 && NLMSG_OK(message, left)) {
+		r = read_message(sockdiag, message, receiver);
+		message = NLMSG_NEXT(message, left);
+	}
+	return r;
+}
+
+static int receive_all(struct sockdiag *sockdiag, const struct receiver *receiver)
+{
+	int r;
+
+	do
+		r = receive(sockdiag, receiver);
+	while (r > 0);
+	return r;
+}
+
+/* ---- questions ---- */
+
+static void ignore(void *user_data, const struct sockdiag_state *state)
+{
+	(void)user_data;
+	(void)state;
+}
+
+int sockdiag_probe(struct sockdiag *sockdiag, int family, int protocol)
+{
+	const struct receiver receiver = { .report = ignore };
+	struct request request;
+	int r;
+
+	/* Sockets in none of all states: the kernel finds who answers, and has nothing to look through. */
+	fill_request(&request, family, protocol, NLM_F_DUMP, 0);
+	r = send_request(sockdiag, &request);
+	if (r == 0)
+		r = receive_all(sockdiag, &receiver);
+	return r == -ENOENT || r == -EINVAL ? -EOPNOTSUPP : r;
+}
+
+struct search {
+	uint64_t cookie;
+	struct sockdiag_state state;
+	bool found;
+};
+
+static void compare(void *user_data, const struct sockdiag_state *state)
+{
+	struct search *search = user_data;
+
+	if (state->cookie != search->cookie)
+		return;
+	search->state = *state;
+	search->found = true;
+}
+
+/* In the family of the socket: IPv4 addresses of an IPv6 socket are mapped ones, which is how we keep them. */
+static void put_address(int family, const struct address *address, __be32 ret_addr[4],
+			__be16 *ret_port)
+{
+	if (address->family == AF_UNSPEC)
+		return;
+	if (family == AF_INET)
+		memcpy(ret_addr, address->addr + 12, 4);
+	else if (!address_is_unspecified(address))
+		memcpy(ret_addr, address->addr, 16);
+	*ret_port = htons(address->port);
+}
+
+int sockdiag_ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
+		 struct sockdiag_state *ret_state)
+{
+	struct search search = { .cookie = query->cookie };
+	const struct receiver receiver = { .report = compare, .user_data = &search };
+	bool swapped = query->protocol != IPPROTO_TCP;
+	struct inet_diag_sockid *id;
+	struct request request;
+	int r;
+
+	fill_request(&request, query->family, query->protocol, 0, ALL_STATES);
+	id = &request.diag.id;
+	put_address(query->family, swapped ? &query->remote : &query->local, id->idiag_src,
+		    &id->idiag_sport);
+	put_address(query->family, swapped ? &query->local : &query->remote, id->idiag_dst,
+		    &id->idiag_dport);
+	id->idiag_if = query->ifindex;
+	r = send_request(sockdiag, &request);
+	if (r == 0)
+		r = receive_all(sockdiag, &receiver);
+	if (r < 0)
+		return r;
+	if (!search.found)
+		return -ENOENT;
+	*ret_state = search.state;
+	return 0;
+}
+
+int sockdiag_scan_begin(struct sockdiag *sockdiag, int family, int protocol)
+{
+	struct request request;
+
+	fill_request(&request, family, protocol, NLM_F_DUMP, ALL_STATES);
+	return send_request(sockdiag, &request);
+}
+
+int sockdiag_scan_next(struct sockdiag *sockdiag,
+		       void (*report)(void *user_data, const struct sockdiag_state *state),
+		       void *user_data)
+{
+	const struct receiver receiver = { .report = report, .user_data = user_data };
+
+	return receive(sockdiag, &receiver);
+}
+
+int sockdiag_find(struct sockdiag *sockdiag, const struct sockdiag_query *query,
+		  struct sockdiag_state *ret_state)
+{
+	struct search search = { .cookie = query->cookie };
+	const struct receiver receiver = { .report = compare, .user_data = &search };
+	int r = sockdiag_ask(sockdiag, query, ret_state);
+
+	if (r != -ENOENT)
+		return r;
+	r = sockdiag_scan_begin(sockdiag, query->family, query->protocol);
+	if (r == 0)
+		r = receive_all(sockdiag, &receiver);
+	if (r < 0)
+		return r;
+	if (!search.found)
+		return -ENOENT;
+	*ret_state = search.state;
+	return 0;
+}
