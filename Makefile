@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+# The front door: everything here is meson in a build directory of its own. `make help` lists what there is.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+WERROR ?= false
+FUZZ_SECONDS ?= 20
+
+MESON_OPTIONS = --prefix=$(PREFIX) --sysconfdir=/etc -Dwerror=$(WERROR)
+TEST_OPTIONS = --sysconfdir=/etc -Db_sanitize=address,undefined -Dbench=false
+FUZZ_OPTIONS = -Dfuzz=true -Dbench=false -Db_sanitize=address,undefined -Db_lundef=false \
+	-Dc_args=-fsanitize=fuzzer-no-link
+
+.PHONY: all help deps install uninstall run test bench fuzz format clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+help:
+	@echo "make               build into $(BUILD)/"
+	@echo "make deps          install the Debian packages that are missing (tools/deps)"
+	@echo "make install       DESTDIR= PREFIX=/usr/local"
+	@echo "make run           build, and show greenwave on real packets (as root: between two hosts)"
+	@echo "make test          build under sanitizers, and run every test that this machine can run"
+	@echo "make bench         measure"
+	@echo "make fuzz          each target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make format        put the C files into the house format"
+	@echo "make clean         remove the build directories"
+
+$(BUILD)/build.ninja:
+	meson setup $(MESON_OPTIONS) $(BUILD)
+
+build-test/build.ninja:
+	meson setup $(TEST_OPTIONS) build-test
+
+build-fuzz/build.ninja:
+	CC=clang meson setup $(FUZZ_OPTIONS) build-fuzz
+
+deps:
+	@tools/install-deps
+
+# The prefix may be another one than at the time of the setup.
+install: $(BUILD)/build.ninja
+	@meson configure $(BUILD) --prefix=$(PREFIX)
+	ninja -C $(BUILD)
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+uninstall:
+	ninja -C $(BUILD) uninstall
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	GW_BUILD=$(BUILD) tools/demo
+
+test: deps
+	@$(MAKE) --no-print-directory build-test/build.ninja
+	ninja -C build-test
+	@tools/run-tests build-test
+
+bench: deps
+	@$(MAKE) --no-print-directory all
+	GW_BUILD=$(BUILD) bench/run
+
+fuzz: deps
+	@$(MAKE) --no-print-directory build-fuzz/build.ninja
+	@tools/run-fuzz build-fuzz $(FUZZ_SECONDS)
+
+format:
+	tools/check-format --fix
+
+clean:
+	rm -rf build build-test build-fuzz
