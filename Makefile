@@ -73,4 +73,4 @@ format:
 	tools/check-format --fix
 
 clean:
-	rm -rf build build-test build-fuzz
+	rm -rf build build-ci build-test build-fuzz
