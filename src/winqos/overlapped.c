@@ -227,21 +227,6 @@ void operation_forget_all_locked(void)
 
 /* ---- results ---- */
 
-/*
- * Whether the caller's handle is the one that the operation was begun on; sockets are not in the
- * table.
- */
-static bool is_file_of(const struct operation *operation, HANDLE file)
-{
-	struct object *object;
-
-	if (!operation->owner)
-		return true;
-	object = handle_get(file, OBJECT_QOS);
-	object_unref(object);
-	return object == operation->owner;
-}
-
 /* Waits as Windows does for the event of the operation, which resets it if it is of that kind. */
 static DWORD wait_operation(struct operation *operation, bool wait)
 {
@@ -259,16 +244,14 @@ static DWORD wait_operation(struct operation *operation, bool wait)
 	return ERROR_SUCCESS;
 }
 
-DWORD overlapped_result(OVERLAPPED *overlapped, const HANDLE *file, bool wait, DWORD *ret_bytes)
+DWORD overlapped_result(OVERLAPPED *overlapped, bool wait, DWORD *ret_bytes)
 {
 	struct operation *operation;
 	DWORD error = ERROR_SUCCESS;
 
 	if (is_pending(overlapped)) {
 		operation = operation_find_overlapped(overlapped);
-		if (operation && file && !is_file_of(operation, *file))
-			error = ERROR_INVALID_HANDLE;
-		else if (operation)
+		if (operation)
 			error = wait_operation(operation, wait);
 		/* Nobody's, unless it was completed just now: there is nothing to wait for. */
 		else if (wait && is_pending(overlapped))
@@ -291,7 +274,11 @@ BOOL WINAPI GetOverlappedResult(HANDLE hFile, LPOVERLAPPED lpOverlapped,
 
 	if (!lpOverlapped || !lpNumberOfBytesTransferred)
 		return fail_with(ERROR_INVALID_PARAMETER);
-	error = overlapped_result(lpOverlapped, &hFile, bWait, lpNumberOfBytesTransferred);
+	/*
+	 * hFile is not looked at: another thread may have closed it, and a caller that heard
+	 * ERROR_INVALID_HANDLE would let go of an OVERLAPPED that is still to be written.
+	 */
+	error = overlapped_result(lpOverlapped, bWait, lpNumberOfBytesTransferred);
 	return error ? fail_with(error) : TRUE;
 }
 
@@ -299,5 +286,5 @@ BOOL WINAPI gw_win_overlapped_completed(LPOVERLAPPED lpOverlapped)
 {
 	DWORD bytes;
 
-	return overlapped_result(lpOverlapped, NULL, false, &bytes) != ERROR_IO_INCOMPLETE;
+	return overlapped_result(lpOverlapped, false, &bytes) != ERROR_IO_INCOMPLETE;
 }

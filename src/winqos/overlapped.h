@@ -78,9 +78,9 @@ void operation_complete_all(const struct object *owner, DWORD error);
 
 /*
  * Fetches the result of a pending or completed OVERLAPPED: its error, or ERROR_IO_INCOMPLETE.
- * `file` is what the caller named, for ERROR_INVALID_HANDLE; NULL where that is known to be right.
+ * ERROR_INVALID_HANDLE if it says that it is pending, but nothing is.
  */
-DWORD overlapped_result(OVERLAPPED *overlapped, const HANDLE *file, bool wait, DWORD *ret_bytes);
+DWORD overlapped_result(OVERLAPPED *overlapped, bool wait, DWORD *ret_bytes);
 
 /* In a child after fork(), with the state lock held: what is pending is the parent's. */
 void operation_forget_all_locked(void);

@@ -129,8 +129,11 @@ static void transfer_ready(struct object *object)
 
 	transfer_lock();
 	DL_FOREACH_SAFE(transfers, transfer, next) {
-		if (transfer->fd == fd && !blocked[transfer->sending])
-			blocked[transfer->sending] = !step_locked(transfer);
+		bool sending = transfer->sending;
+
+		/* A step that ends a transfer frees it. */
+		if (transfer->fd == fd && !blocked[sending])
+			blocked[sending] = !step_locked(transfer);
 	}
 	transfer_unlock();
 }
@@ -418,7 +421,7 @@ BOOL WSAAPI WSAGetOverlappedResult(SOCKET s, LPWSAOVERLAPPED lpOverlapped, LPDWO
 		return fail_with(WSAENOTSOCK);
 	if (!lpOverlapped || !lpcbTransfer || !lpdwFlags)
 		return fail_with(WSAEFAULT);
-	error = overlapped_result(lpOverlapped, NULL, fWait, lpcbTransfer);
+	error = overlapped_result(lpOverlapped, fWait, lpcbTransfer);
 	if (error != ERROR_IO_INCOMPLETE)
 		*lpdwFlags = lpOverlapped->Offset;
 	return error ? fail_with(error) : TRUE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_greenwave.h: a libgreenwave in one struct, for tests of the Windows layer alone. It knows flows 1..3
- * (1 non-adaptive, 2 adaptive, 3 of somebody else), answers what a test has put into `fake`, and records what
- * it was asked. Completions are posted by the test, and delivered as the real library does it: by the
- * thread that reads, through the callback.
+ * fake_greenwave.h: a libgreenwave in one struct, for tests of the Windows layer alone. It knows
+ * flows 1..3 (1 non-adaptive, 2 adaptive, 3 of somebody else), answers what a test has put into
+ * `fake`, and records what it was asked. Completions are posted by the test, and delivered as the
+ * real library does it: by the thread that reads, through the callback.
  */
 #ifndef FAKE_GREENWAVE_H
 #define FAKE_GREENWAVE_H
@@ -33,14 +33,14 @@ struct gw {
 };
 
 static struct {
-	int result;	 /* of every function that changes something; 0 unless a test says otherwise */
+	int result; /* of every function that changes something; 0 unless a test says otherwise */
 	int open_result;
 	int path_result;
 	int notify_result; /* 1: pending */
 	int health;	   /* of everything: -ESHUTDOWN once the daemon is gone */
 	unsigned n_open, n_closed;
-	struct gw *last;   /* opened */
-	uint32_t ids[8];   /* that exist on the host */
+	struct gw *last; /* opened */
+	uint32_t ids[8]; /* that exist on the host */
 	size_t n_ids;
 	struct gw_path_info path;
 	/* What the last call passed. */
@@ -51,8 +51,10 @@ static struct {
 	enum gw_class traffic_class;
 	socklen_t destination_len;
 	uint32_t path_flags;
-	int complete_early; /* what to complete a request with before gw_flow_notify() returns; 1: nothing */
+	int complete_early; /* with what a request is completed before its call returns; 1: not */
 } fake;
+
+static pthread_mutex_t fake_mutex = PTHREAD_MUTEX_INITIALIZER; /* of what several threads record */
 
 static inline void fake_reset(void)
 {
@@ -74,10 +76,9 @@ static void fake_ring(struct gw *gw)
 static inline void fake_post(struct gw *gw, enum gw_event_type type, uint64_t token, int status)
 {
 	pthread_mutex_lock(&gw->mutex);
-	gw->events[gw->n_events++] = (struct gw_event){ .size = sizeof(struct gw_event),
-							.type = type,
-							.token = token,
-							.status = status };
+	gw->events[gw->n_events++] = (struct gw_event){
+		.size = sizeof(struct gw_event), .type = type, .token = token, .status = status
+	};
 	fake_ring(gw);
 	pthread_mutex_unlock(&gw->mutex);
 }
@@ -98,11 +99,23 @@ static inline bool fake_take_pending(struct gw *gw, uint64_t token)
 	return found;
 }
 
+static inline unsigned fake_pending(struct gw *gw, uint64_t *ret_first)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&gw->mutex);
+	n = gw->n_pending;
+	*ret_first = gw->pending[0];
+	pthread_mutex_unlock(&gw->mutex);
+	return n;
+}
+
 /* The engine completes the oldest pending request. */
 static inline void fake_complete(struct gw *gw, int status)
 {
-	uint64_t token = gw->pending[0];
+	uint64_t token;
 
+	fake_pending(gw, &token);
 	if (fake_take_pending(gw, token))
 		fake_post(gw, GW_EVENT_COMPLETED, token, status);
 }
@@ -156,9 +169,12 @@ int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event)
 void gw_end(struct gw *gw)
 {
 	struct gw_event event;
+	uint64_t token;
 
+	pthread_mutex_lock(&gw->mutex);
 	gw->ended = true;
-	while (gw->n_pending > 0)
+	pthread_mutex_unlock(&gw->mutex);
+	while (fake_pending(gw, &token) > 0)
 		fake_complete(gw, -ECANCELED);
 	while (gw_event_next(gw, 0, &event) > 0)
 		;
@@ -184,8 +200,10 @@ static int fake_change(const char *call, uint32_t id)
 {
 	int r = fake_find(id);
 
+	pthread_mutex_lock(&fake_mutex);
 	fake.call = call;
 	fake.id = id;
+	pthread_mutex_unlock(&fake_mutex);
 	return r < 0 ? r : fake.result;
 }
 
@@ -227,7 +245,9 @@ int gw_flow_remove(struct gw *gw, uint32_t id)
 
 int gw_flow_set_class(struct gw *gw, uint32_t id, enum gw_class traffic_class)
 {
+	pthread_mutex_lock(&fake_mutex);
 	fake.traffic_class = traffic_class;
+	pthread_mutex_unlock(&fake_mutex);
 	return fake_change("set_class", id);
 }
 
@@ -282,15 +302,22 @@ int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint
 	int r = fake_find(id);
 	struct gw_event event;
 
+	pthread_mutex_lock(&fake_mutex);
 	fake.call = "notify";
 	fake.value = condition;
 	fake.rate_bps = target_bps;
 	fake.token = token;
+	pthread_mutex_unlock(&fake_mutex);
 	if (r < 0 || fake.notify_result != 1)
 		return r < 0 ? r : fake.notify_result;
 	pthread_mutex_lock(&gw->mutex);
-	gw->pending[gw->n_pending++] = token;
+	if (gw->ended)
+		r = -ECANCELED;
+	else
+		gw->pending[gw->n_pending++] = token;
 	pthread_mutex_unlock(&gw->mutex);
+	if (r < 0)
+		return r;
 	if (fake.complete_early != 1) {
 		fake_complete(gw, fake.complete_early);
 		gw_event_next(gw, 0, &event);

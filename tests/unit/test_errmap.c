@@ -19,15 +19,18 @@ static void errno_becomes_the_specified_code(void **state)
 		int error;
 		DWORD code;
 	} rows[] = {
-		{ EINVAL, 87 },	   { ENOTSOCK, 87 },	 { EBADF, 87 },	      { EDESTADDRREQ, 87 },
-		{ E2BIG, 87 },	   { ENOENT, 1168 },	 { EACCES, 5 },	      { EPERM, 5 },
-		{ EXDEV, 50 },	   { EOPNOTSUPP, 50 },	 { EAFNOSUPPORT, 50 }, { EPROTONOSUPPORT, 50 },
-		{ ENOMEM, 8 },	   { ENOBUFS, 1450 },	 { EMFILE, 1450 },    { ENFILE, 1450 },
-		{ ENETDOWN, 57 },  { ENODEV, 57 },	 { EBUSY, 170 },      { ENETUNREACH, 1232 },
-		{ EDQUOT, 54 },	   { EHOSTUNREACH, 1232 }, { ENODATA, 232 },  { EEXIST, 183 },
-		{ ECANCELED, 995 }, { ETIMEDOUT, 1460 }, { EAGAIN, 1237 },    { ESHUTDOWN, 1164 },
-		{ ECHILD, 6 },	   { ECONNREFUSED, 1225 }, { ECONNRESET, 59 }, { EPIPE, 59 },
-		{ EIO, 1117 },	   { ELIBACC, 31 },
+		{ EINVAL, 87 },		{ ENOTSOCK, 87 },      { EBADF, 87 },
+		{ EDESTADDRREQ, 87 },	{ E2BIG, 87 },	       { ENOENT, 1168 },
+		{ EACCES, 5 },		{ EPERM, 5 },	       { EXDEV, 50 },
+		{ EOPNOTSUPP, 50 },	{ EAFNOSUPPORT, 50 },  { EPROTONOSUPPORT, 50 },
+		{ ENOMEM, 8 },		{ ENOBUFS, 1450 },     { EMFILE, 1450 },
+		{ ENFILE, 1450 },	{ ENETDOWN, 57 },      { ENODEV, 57 },
+		{ EBUSY, 170 },		{ ENETUNREACH, 1232 }, { EDQUOT, 54 },
+		{ EHOSTUNREACH, 1232 }, { ENODATA, 232 },      { EEXIST, 183 },
+		{ ECANCELED, 995 },	{ ETIMEDOUT, 1460 },   { EAGAIN, 1237 },
+		{ ESHUTDOWN, 1164 },	{ ECHILD, 6 },	       { ECONNREFUSED, 1225 },
+		{ ECONNRESET, 59 },	{ EPIPE, 59 },	       { EIO, 1117 },
+		{ ELIBACC, 31 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -134,7 +134,7 @@ static void create_checks_its_pointers(void **state)
 	HANDLE h = (HANDLE)42;
 	QOS_VERSION junk = { 0xabcd, 0x1234 };
 
-	assert_fails(QOSCreateHandle(NULL, NULL), 87);	/* */
+	assert_fails(QOSCreateHandle(NULL, NULL), 87);	   /* */
 	assert_fails(QOSCreateHandle(&version, NULL), 87); /* */
 	assert_fails(QOSCreateHandle(&junk, NULL), 87);
 	assert_fails(QOSCreateHandle(NULL, &h), 87); /* */
@@ -163,7 +163,7 @@ static void create_and_close(void **state)
 	assert_non_null(h);
 	assert_ptr_not_equal(h, INVALID_HANDLE_VALUE);
 	assert_string_equal(fake.last->options.api, "qwave");
-	assert_int_equal(QOSCloseHandle(h), TRUE); /* */
+	assert_int_equal(QOSCloseHandle(h), TRUE);  /* */
 	assert_int_equal(GetLastError(), SENTINEL); /* */
 	assert_int_equal(fake.n_closed, 1);
 	assert_fails(QOSCloseHandle(h), 6); /* */
@@ -174,9 +174,9 @@ static void close_refuses_what_is_no_handle(void **state)
 	HANDLE event = CreateEvent(NULL, TRUE, FALSE, NULL);
 
 	assert_fails(QOSCloseHandle((HANDLE)(uintptr_t)0xdeadbeef), 6); /* */
-	assert_fails(QOSCloseHandle(NULL), 6);			       /* */
-	assert_fails(QOSCloseHandle(INVALID_HANDLE_VALUE), 6);	       /* */
-	assert_fails(QOSCloseHandle(event), 6);			       /* */
+	assert_fails(QOSCloseHandle(NULL), 6);				/* */
+	assert_fails(QOSCloseHandle(INVALID_HANDLE_VALUE), 6);		/* */
+	assert_fails(QOSCloseHandle(event), 6);				/* */
 	assert_int_equal(SetEvent(event), TRUE);
 	assert_int_equal(WaitForSingleObject(event, 0), WAIT_OBJECT_0);
 	assert_int_equal(CloseHandle(event), TRUE);
@@ -259,7 +259,8 @@ static void assert_every_function_refuses(HANDLE h)
 	assert_fails(QOSAddSocketToFlow(h, 5, to, type, QOS_NON_ADAPTIVE_FLOW, &id), 6);
 	assert_fails(QOSRemoveSocketFromFlow(h, 0, FAKE_FLOW, 0), 6);
 	assert_fails(QOSSetFlow(h, FAKE_FLOW, QOSSetTrafficType, sizeof(type), &type, 0, NULL), 6);
-	assert_fails(QOSQueryFlow(h, FAKE_FLOW, QOSQueryPacketPriority, &size, &priority, 0, NULL), 6);
+	assert_fails(QOSQueryFlow(h, FAKE_FLOW, QOSQueryPacketPriority, &size, &priority, 0, NULL),
+		     6);
 	assert_fails(QOSNotifyFlow(h, FAKE_ADAPTIVE, QOSNotifyCongested, NULL, NULL, 0, &ov), 6);
 	assert_fails(QOSCancel(h, &ov), 6);
 	/* The handle comes before every other fault. */
@@ -274,9 +275,9 @@ static void every_function_wants_a_live_handle(void **state)
 	HANDLE event = CreateEvent(NULL, TRUE, FALSE, NULL);
 
 	QOSCloseHandle(closed);
-	assert_every_function_refuses(NULL);			    /* */
+	assert_every_function_refuses(NULL);			      /* */
 	assert_every_function_refuses((HANDLE)(uintptr_t)0xdeadbeef); /* */
-	assert_every_function_refuses(closed);			    /* */
+	assert_every_function_refuses(closed);			      /* */
 	assert_every_function_refuses(event);
 	CloseHandle(event);
 }
