@@ -40,6 +40,7 @@ struct engine *engine_free(struct engine *engine)
 
 	if (!engine)
 		return NULL;
+	/* First everything ends, then the owners go: to the last they are told. */
 	DL_FOREACH_SAFE(engine->owners, owner, next) {
 		/* A program's owner goes with its flow. */
 		bool program = owner->program;
@@ -112,4 +113,28 @@ void engine_each_socket(struct engine *engine,
 			  user_data) != 0)
 			return;
 	}
+}
+
+bool engine_next_socket(struct engine *engine, struct engine_managed *ret_socket)
+{
+	const struct sock *sock = engine->next_sock ? engine->next_sock : engine->socks;
+
+	if (!sock)
+		return false;
+	*ret_socket = (struct engine_managed){
+		.cookie = sock->cookie,
+		.added = sock->added,
+		.family = sock->family,
+		.protocol = sock->protocol,
+		.local = sock->local,
+		.peer = sock->peer,
+		.first = sock == engine->socks,
+	};
+	engine->next_sock = sock->hh.next;
+	return true;
+}
+
+uint32_t engine_count_sockets(const struct engine *engine, int family, int protocol)
+{
+	return engine->n_socks[family == AF_INET6][protocol == IPPROTO_TCP];
 }

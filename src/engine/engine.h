@@ -252,4 +252,24 @@ void engine_each_socket(struct engine *engine,
 				     void *user_data),
 			void *user_data);
 
+/* A managed socket, with the addresses that it had when it was added. */
+struct engine_managed {
+	uint64_t cookie;
+	uint64_t added; /* engine_counters()->entries_added then: each new life of a socket has another */
+	int family;
+	int protocol;
+	struct address local;
+	struct address peer;
+	bool first; /* a round begins */
+};
+
+/*
+ * The next managed socket, round and round in the order in which they were added, for a host that looks at a
+ * few at a time. Sockets may come and go between calls. False: there is none.
+ */
+bool engine_next_socket(struct engine *engine, struct engine_managed *ret_socket);
+
+/* How many sockets of a kind are managed. */
+uint32_t engine_count_sockets(const struct engine *engine, int family, int protocol);
+
 #endif

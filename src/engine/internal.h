@@ -92,6 +92,7 @@ struct sock {
 	int protocol;
 	struct address local;
 	struct address peer;
+	uint64_t added;	 /* counters.entries_added before it */
 	uint32_t n_keep; /* entries whose flow outlives a disconnect */
 	struct slot *slots;
 	UT_hash_handle hh;
@@ -142,6 +143,8 @@ struct engine {
 	uint32_t next_id;
 	struct slot *slots;
 	struct sock *socks;
+	struct sock *next_sock; /* of engine_next_socket(); NULL: the first */
+	uint32_t n_socks[2][2]; /* IPv6, TCP */
 	struct path *paths;
 	struct path *unknown_paths;
 };

@@ -34,6 +34,8 @@ static struct sock *sock_obtain(struct engine *engine, const struct engine_socke
 		free(sock);
 		return NULL;
 	}
+	sock->added = engine->counters.entries_added;
+	engine->n_socks[socket->family == AF_INET6][socket->protocol == IPPROTO_TCP]++;
 	return sock;
 }
 
@@ -41,6 +43,9 @@ static void sock_release(struct engine *engine, struct sock *sock)
 {
 	if (sock->slots)
 		return;
+	if (engine->next_sock == sock)
+		engine->next_sock = sock->hh.next;
+	engine->n_socks[sock->family == AF_INET6][sock->protocol == IPPROTO_TCP]--;
 	HASH_DEL(engine->socks, sock);
 	free(sock);
 }
