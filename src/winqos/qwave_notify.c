@@ -61,19 +61,6 @@ static BOOL request_answered(struct operation *request, int r)
 	return request->error ? fail_with(request->error) : TRUE;
 }
 
-/* §5.7: a target within what the flow has already is nothing to wait for. */
-static BOOL check_target(struct qos *qos, QOS_FLOWID id, UINT64 target_bps)
-{
-	struct gw_flow_info info = { .size = sizeof(info) };
-	int r = gw_flow_query(qos->gw, id, &info);
-
-	if (r < 0)
-		return qos_result(r);
-	if ((info.flags & GW_FLOW_ADAPTIVE) && target_bps <= info.rate_bps)
-		return fail_with(ERROR_INVALID_PARAMETER);
-	return TRUE;
-}
-
 /* Reads the target of QOSNotifyAvailable, the one operation with a buffer. */
 static BOOL read_target(struct qos *qos, QOS_FLOWID id, PULONG size, const void *buffer,
 			UINT64 *ret_target_bps)
@@ -85,7 +72,7 @@ static BOOL read_target(struct qos *qos, QOS_FLOWID id, PULONG size, const void 
 		return FALSE;
 	}
 	memcpy(ret_target_bps, buffer, sizeof(*ret_target_bps));
-	return check_target(qos, id, *ret_target_bps);
+	return TRUE;
 }
 
 static bool arguments_fit(QOS_NOTIFY_FLOW operation, const ULONG *size, const void *buffer)
