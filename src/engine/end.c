@@ -79,8 +79,7 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 	struct entry *entry, *next;
 	unsigned ended = 0;
 
-	DL_FOREACH_SAFE2(flow->entries, entry, next, flow_next)
-	{
+	DL_FOREACH_SAFE2(flow->entries, entry, next, flow_next) {
 		if (only && entry->slot->sock != only)
 			continue;
 		entry_end(engine, entry, reason);
@@ -115,8 +114,7 @@ static struct flow *sock_first_flow(const struct sock *sock, unsigned directions
 	struct entry *entry;
 
 	DL_FOREACH(sock->slots, slot) {
-		DL_FOREACH2(slot->entries, entry, slot_next)
-		{
+		DL_FOREACH2(slot->entries, entry, slot_next) {
 			if (socket_event_ends(entry->flow, directions, reason))
 				return entry->flow;
 		}
@@ -153,8 +151,7 @@ unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum e
 	if (scope->owner) {
 		bool program = scope->owner->program;
 
-		DL_FOREACH_SAFE2(scope->owner->flows, flow, next, owner_next)
-		{
+		DL_FOREACH_SAFE2(scope->owner->flows, flow, next, owner_next) {
 			ended += end_flow(engine, flow, NULL, reason);
 			if (program)
 				break; /* its owner has gone with its only flow */

@@ -40,15 +40,11 @@ struct engine *engine_free(struct engine *engine)
 
 	if (!engine)
 		return NULL;
-	/* First everything ends, then the owners go: to the last they are told. */
-	DL_FOREACH_SAFE(engine->owners, owner, next) {
-		/* A program's owner goes with its flow. */
-		bool program = owner->program;
-
+	/* First everything ends, then the owners go: those who watch hear of each end. */
+	DL_FOREACH_SAFE(engine->owners, owner, next)
 		engine_end(engine, &(struct end_scope){ .owner = owner }, END_STOPPED, 0);
-		if (!program)
-			owner_free(owner);
-	}
+	DL_FOREACH_SAFE(engine->owners, owner, next)
+		owner_free(owner);
 	free(engine);
 	return NULL;
 }
@@ -62,6 +58,7 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 	engine->config.max_flows = config->max_flows;
 	engine->config.max_flows_per_user = config->max_flows_per_user;
 	engine->config.max_ops_per_owner = config->max_ops_per_owner;
+	/* Where that fails the earlier mark stands; the next change of the flow tries again. */
 	DL_FOREACH(engine->flows, flow)
 		flow_reapply(engine, flow);
 }
@@ -84,14 +81,12 @@ uint64_t engine_next_deadline_us(const struct engine *engine)
 /* A path that stayed silent is not waited for any longer: requests on it end as on any path without support. */
 static void path_give_up(struct engine *engine, struct path *path)
 {
-	struct flow *flow, *next;
+	struct flow *flow;
 
 	DL_DELETE(engine->unknown_paths, path);
 	path->state = PATH_STATE_UNSUPPORTED;
-	DL_FOREACH_SAFE(engine->flows, flow, next) {
-		if (flow->path == path)
-			flow_complete_ops(engine, flow, -EOPNOTSUPP);
-	}
+	DL_FOREACH2(path->flows, flow, path_next)
+		flow_complete_ops(engine, flow, -EOPNOTSUPP);
 }
 
 void engine_tick(struct engine *engine, uint64_t now_us)

@@ -127,6 +127,12 @@ static int flow_new(struct engine *engine, struct owner *owner, const struct flo
 	return 0;
 }
 
+static void count_in_force(struct engine *engine, struct flow *flow, int change)
+{
+	engine->in_force += (uint64_t)change;
+	flow->owner->user->in_force += (uint32_t)change;
+}
+
 /* The entries are gone already. */
 void flow_free(struct engine *engine, struct flow *flow)
 {
@@ -137,14 +143,14 @@ void flow_free(struct engine *engine, struct flow *flow)
 		group_target(flow, &target);
 		engine->ports.datapath->clear(engine->ports.datapath_data, &target);
 		engine->ports.group_end(engine->ports.user_data, flow->group);
-		engine->in_force--;
+		count_in_force(engine, flow, -1);
 	}
 	HASH_DEL(engine->flows_by_id, flow);
 	DL_DELETE(engine->flows, flow);
 	DL_DELETE2(owner->flows, flow, owner_prev, owner_next);
 	engine->n_flows--;
 	owner->user->flows--;
-	path_release(engine, flow->path);
+	path_leave(engine, flow);
 	free(flow);
 }
 
@@ -158,7 +164,7 @@ static int entry_new(struct engine *engine, struct flow *flow, struct slot *slot
 	entry->flow = flow;
 	entry->slot = slot;
 	if (!flow->entries)
-		engine->in_force++;
+		count_in_force(engine, flow, 1);
 	DL_APPEND2(flow->entries, entry, flow_prev, flow_next);
 	DL_APPEND2(slot->entries, entry, slot_prev, slot_next);
 	if (flow->flags & GW_FLOW_KEEP_ON_DISCONNECT)
@@ -178,7 +184,7 @@ void entry_free(struct engine *engine, struct entry *entry)
 		entry->slot->sock->n_keep--;
 	DL_DELETE2(flow->entries, entry, flow_prev, flow_next);
 	if (!flow->entries)
-		engine->in_force--;
+		count_in_force(engine, flow, -1);
 	flow->n_entries--;
 	engine->n_entries--;
 	flow->owner->user->entries--;
@@ -192,6 +198,9 @@ static bool make_room(struct engine *engine, const struct user *user)
 {
 	struct flow *flow;
 
+	/* Whoever keeps asking at a limit must not make us look through all flows each time. */
+	if (user ? user->flows == user->in_force : engine->n_flows == engine->in_force)
+		return false;
 	DL_FOREACH(engine->flows, flow) {
 		if (!flow_is_in_force(flow) && (!user || flow->owner->user == user))
 			return engine_end(engine, &(struct end_scope){ .flow = flow }, END_REVOKED,
@@ -253,7 +262,7 @@ static int choose_destination(const struct engine_socket *socket, const struct a
 		*ret_destination = connected ? &socket->peer : NULL;
 		return 0;
 	}
-	if (named->port == 0 || address_is_unspecified(named))
+	if (named->family == AF_UNSPEC || named->port == 0 || address_is_unspecified(named))
 		return -EINVAL;
 	if (connected && !address_equal(named, &socket->peer))
 		return -EINVAL;
@@ -265,12 +274,20 @@ static struct entry *entry_find(const struct flow *flow, const struct slot *slot
 {
 	struct entry *entry;
 
-	DL_FOREACH2(slot->entries, entry, slot_next)
-	{
+	DL_FOREACH2(slot->entries, entry, slot_next) {
 		if (entry->flow == flow)
 			return entry;
 	}
 	return NULL;
+}
+
+/* Is (socket, destination) in the flow already? Then adding it again succeeds and changes nothing. */
+static bool is_attached(struct engine *engine, const struct flow *flow,
+			const struct engine_socket *socket, const struct address *destination)
+{
+	const struct slot *slot = slot_find(engine, socket->cookie, destination);
+
+	return slot && entry_find(flow, slot);
 }
 
 /* The route is only asked for where the answer is not known: a connected socket has had one. */
@@ -295,8 +312,6 @@ static int attach(struct engine *engine, struct flow *flow, const struct engine_
 	r = slot_obtain(engine, socket, destination, &slot);
 	if (r < 0)
 		return r;
-	if (entry_find(flow, slot))
-		return 0; /* again: succeeds and changes nothing */
 	r = entry_new(engine, flow, slot, &entry);
 	if (r < 0) {
 		slot_release(engine, slot);
@@ -330,7 +345,7 @@ static int add_new(struct engine *engine, struct owner *owner, const struct engi
 	if (r < 0)
 		return r;
 	if ((request->flags & GW_FLOW_ADAPTIVE) && destination)
-		r = path_obtain(engine, destination, route->on_link, now_us, &flow->path);
+		r = path_join(engine, flow, destination, route->on_link, now_us);
 	if (r >= 0)
 		r = attach(engine, flow, socket, destination);
 	if (r < 0) {
@@ -355,7 +370,7 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 		r = flow_find_own(engine, owner, *flow_id, &flow);
 		if (r < 0)
 			return r;
-		if (adaptive || (flow->flags & GW_FLOW_ADAPTIVE) || flow->group)
+		if (adaptive || (flow->flags & GW_FLOW_ADAPTIVE) || (request->flags & ~KNOWN_FLAGS))
 			return -EINVAL;
 	} else {
 		r = check_request(engine, owner, request);
@@ -366,6 +381,8 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 			       &destination);
 	if (r < 0)
 		return r;
+	if (flow && is_attached(engine, flow, socket, destination))
+		return 0;
 	r = check_route(engine, socket, destination, adaptive, &route);
 	if (r < 0)
 		return r;
@@ -421,6 +438,13 @@ static int group_apply(struct engine *engine, struct flow *flow)
 	return engine->ports.datapath->apply(engine->ports.datapath_data, &target, &treatment);
 }
 
+static int group_begin(struct engine *engine, struct flow *flow, uint64_t group)
+{
+	flow->group = group;
+	count_in_force(engine, flow, 1);
+	return group_apply(engine, flow);
+}
+
 int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
 	       uint32_t *ret_flow_id, uint64_t now_us)
 {
@@ -445,9 +469,7 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 		group_flow_discard(engine, flow);
 		return r;
 	}
-	flow->group = group;
-	engine->in_force++;
-	r = group_apply(engine, flow);
+	r = group_begin(engine, flow, group);
 	if (r < 0) {
 		group_flow_discard(engine, flow);
 		return r;
@@ -476,9 +498,7 @@ int engine_adopt_group(struct engine *engine, uint64_t group,
 	r = group_flow(engine, info, &request, &flow);
 	if (r < 0)
 		return r;
-	flow->group = group;
-	engine->in_force++;
-	r = group_apply(engine, flow); /* under its new identifier */
+	r = group_begin(engine, flow, group); /* under its new identifier */
 	if (r < 0)
 		group_flow_discard(engine, flow);
 	return r;
@@ -502,38 +522,67 @@ bool engine_has_group(const struct engine *engine, uint64_t group)
 
 /* ---- changing ---- */
 
-/* Makes a change of settings effective wherever the flow is in force. */
-int flow_reapply(struct engine *engine, struct flow *flow)
+static int entry_reapply(struct engine *engine, struct entry *entry)
+{
+	int r = slot_refresh(engine, entry->slot, entry->slot->in_force == entry);
+
+	return r == -ENOENT ? 0 : r; /* gone in the kernel: its end is on the way to us */
+}
+
+void flow_reapply(struct engine *engine, struct flow *flow)
 {
 	struct entry *entry;
-	int r;
 
 	if (flow->group)
-		return group_apply(engine, flow);
+		group_apply(engine, flow);
 	DL_FOREACH2(flow->entries, entry, flow_next)
-	{
-		r = slot_refresh(engine, entry->slot, entry->slot->in_force == entry);
-		if (r < 0 && r != -ENOENT) /* gone in the kernel: its end is on the way to us */
-			return r;
+		entry_reapply(engine, entry);
+}
+
+/* The settings are the earlier ones again: those before `failed` get them back, or lose their mark. */
+static void flow_roll_back(struct engine *engine, struct flow *flow, const struct entry *failed)
+{
+	struct entry *entry;
+
+	DL_FOREACH2(flow->entries, entry, flow_next) {
+		if (entry == failed)
+			return;
+		if (entry_reapply(engine, entry) < 0)
+			slot_clear(engine, entry->slot);
 	}
-	return 0;
+}
+
+/* Makes new settings effective wherever the flow is in force. */
+static int flow_apply(struct engine *engine, struct flow *flow,
+		      const struct flow_settings *settings)
+{
+	struct flow_settings before = flow->settings;
+	struct entry *entry = NULL;
+	int r = 0;
+
+	flow->settings = *settings;
+	if (flow->group)
+		r = group_apply(engine, flow);
+	DL_FOREACH2(flow->entries, entry, flow_next) {
+		r = entry_reapply(engine, entry);
+		if (r < 0)
+			break;
+	}
+	if (r < 0) {
+		flow->settings = before;
+		flow_roll_back(engine, flow, entry);
+	}
+	return r;
 }
 
 static int flow_change(struct engine *engine, struct flow *flow,
 		       const struct flow_settings *settings)
 {
-	struct flow_settings before = flow->settings;
-	struct entry *first = flow->entries;
-	int r;
+	int r = flow_apply(engine, flow, settings);
 
-	flow->settings = *settings;
-	r = flow_reapply(engine, flow);
-	if (r < 0) {
-		flow->settings = before;
-		flow_reapply(engine, flow);
+	if (r < 0)
 		return r;
-	}
-	tell_watchers(engine, NULL, GW_EVENT_FLOW_CHANGED, "changed", flow, first);
+	tell_watchers(engine, NULL, GW_EVENT_FLOW_CHANGED, "changed", flow, flow->entries);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct user {
 	uint32_t uid;
 	uint32_t owners;
 	uint32_t flows;
+	uint32_t in_force; /* of these */
 	uint32_t entries;
 	UT_hash_handle hh;
 };
@@ -60,6 +61,7 @@ struct flow {
 	uint64_t group;	   /* control group of a program; 0: sockets */
 	struct path *path; /* adaptive flows */
 	struct flow *owner_prev, *owner_next;
+	struct flow *path_prev, *path_next;
 	struct flow *prev, *next; /* of the engine, ascending by id */
 	UT_hash_handle hh;	  /* by id */
 };
@@ -121,7 +123,7 @@ struct path_key {
 
 struct path {
 	struct path_key key;
-	uint32_t refs;
+	struct flow *flows; /* that use it */
 	enum path_state state;
 	uint64_t deadline_us;	  /* of PATH_STATE_UNKNOWN */
 	struct path *prev, *next; /* of those unknown, ascending by deadline */
@@ -157,6 +159,7 @@ void owner_free(struct owner *owner);
 struct sock *sock_find(struct engine *engine, uint64_t cookie);
 int slot_obtain(struct engine *engine, const struct engine_socket *socket,
 		const struct address *destination, struct slot **ret_slot);
+struct slot *slot_find(struct engine *engine, uint64_t cookie, const struct address *destination);
 void slot_release(struct engine *engine, struct slot *slot); /* frees it, and its sock, if unused */
 int slot_refresh(struct engine *engine, struct slot *slot, bool reapply);
 void slot_clear(struct engine *engine, struct slot *slot);
@@ -170,16 +173,17 @@ struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 bool flow_claims(const struct flow *flow);
 void flow_treatment(const struct engine *engine, const struct flow *flow,
 		    struct datapath_treatment *ret_treatment);
-int flow_reapply(struct engine *engine, struct flow *flow);
+void flow_reapply(struct engine *engine,
+		  struct flow *flow); /* its settings are as before, ours are not */
 bool flow_is_in_force(const struct flow *flow);
 void flow_free(struct engine *engine, struct flow *flow);
 void entry_free(struct engine *engine, struct entry *entry); /* takes it out of its flow */
 void group_target(const struct flow *flow, struct datapath_target *ret_target);
 
 /* path.c */
-int path_obtain(struct engine *engine, const struct address *destination, bool on_link,
-		uint64_t now_us, struct path **ret_path);
-void path_release(struct engine *engine, struct path *path);
+int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
+	      bool on_link, uint64_t now_us);
+void path_leave(struct engine *engine, struct flow *flow); /* the last one frees it */
 void op_complete(struct engine *engine, struct op *op, int status);
 void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
 

@@ -14,8 +14,8 @@
 
 #include "engine/internal.h"
 
-int path_obtain(struct engine *engine, const struct address *destination, bool on_link,
-		uint64_t now_us, struct path **ret_path)
+int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
+	      bool on_link, uint64_t now_us)
 {
 	struct path_key key;
 	struct path *path;
@@ -41,14 +41,20 @@ int path_obtain(struct engine *engine, const struct address *destination, bool o
 			DL_APPEND(engine->unknown_paths, path);
 		}
 	}
-	path->refs++;
-	*ret_path = path;
+	DL_APPEND2(path->flows, flow, path_prev, path_next);
+	flow->path = path;
 	return 0;
 }
 
-void path_release(struct engine *engine, struct path *path)
+void path_leave(struct engine *engine, struct flow *flow)
 {
-	if (!path || --path->refs > 0)
+	struct path *path = flow->path;
+
+	if (!path)
+		return;
+	DL_DELETE2(path->flows, flow, path_prev, path_next);
+	flow->path = NULL;
+	if (path->flows)
 		return;
 	if (path->state == PATH_STATE_UNKNOWN)
 		DL_DELETE(engine->unknown_paths, path);

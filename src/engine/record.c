@@ -105,8 +105,7 @@ int engine_flow_records(const struct engine *engine, const struct engine_view *v
 		record_flow(engine, flow, NULL, &record);
 		return visit(&record, user_data);
 	}
-	DL_FOREACH2(flow->entries, entry, flow_next)
-	{
+	DL_FOREACH2(flow->entries, entry, flow_next) {
 		record_flow(engine, flow, entry, &record);
 		r = visit(&record, user_data);
 		if (r != 0)

@@ -67,16 +67,31 @@ static struct slot *slot_new(struct engine *engine, struct sock *sock, const str
 	return slot;
 }
 
-int slot_obtain(struct engine *engine, const struct engine_socket *socket,
-		const struct address *destination, struct slot **ret_slot)
+static struct slot_key slot_key(uint64_t cookie, const struct address *destination)
 {
-	struct slot_key key = { .cookie = socket->cookie };
-	struct slot *slot;
-	struct sock *sock;
+	struct slot_key key = { .cookie = cookie };
 
 	if (destination)
 		key.destination = *destination;
+	return key;
+}
+
+struct slot *slot_find(struct engine *engine, uint64_t cookie, const struct address *destination)
+{
+	struct slot_key key = slot_key(cookie, destination);
+	struct slot *slot;
+
 	HASH_FIND(hh, engine->slots, &key, sizeof(key), slot);
+	return slot;
+}
+
+int slot_obtain(struct engine *engine, const struct engine_socket *socket,
+		const struct address *destination, struct slot **ret_slot)
+{
+	struct slot_key key = slot_key(socket->cookie, destination);
+	struct slot *slot = slot_find(engine, socket->cookie, destination);
+	struct sock *sock;
+
 	if (!slot) {
 		sock = sock_obtain(engine, socket);
 		if (!sock)
@@ -135,8 +150,7 @@ static struct entry *slot_newest_claim(const struct slot *slot)
 {
 	struct entry *entry, *found = NULL;
 
-	DL_FOREACH2(slot->entries, entry, slot_next)
-	{
+	DL_FOREACH2(slot->entries, entry, slot_next) {
 		if (flow_claims(entry->flow))
 			found = entry;
 	}

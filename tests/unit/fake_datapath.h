@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_datapath.h: a datapath that remembers what stands for each target, as the kernel would, and
+ * fails when it is told to. It allocates nothing, so that tests can count what the engine does.
+ */
+#ifndef GW_TESTS_FAKE_DATAPATH_H
+#define GW_TESTS_FAKE_DATAPATH_H
+
+#include <stddef.h>
+
+#include "datapath/datapath.h"
+
+#define FAKE_MARKS 16384
+#define FAKE_CLOSED 64
+
+struct fake_mark {
+	struct datapath_target target;
+	struct datapath_treatment treatment;
+};
+
+struct fake_datapath {
+	struct fake_mark marks[FAKE_MARKS];
+	size_t n_marks;
+	unsigned applies;
+	unsigned clears;
+
+	/* The fail_at-th apply from now on fails (1: the next one), and `fail_count` in all. */
+	unsigned fail_at;
+	unsigned fail_count;
+	int fail_with;
+
+	/* Sockets that exist no more: for them apply fails, and their marks have gone. */
+	uint64_t closed[FAKE_CLOSED];
+	size_t n_closed;
+};
+
+extern const struct datapath_ops fake_datapath_ops;
+extern const struct datapath_ops fake_datapath_ops_descriptors; /* needs_descriptor */
+
+/* From the at-th apply from now on, `count` of them fail with `error`. */
+void fake_fail(struct fake_datapath *datapath, unsigned at, unsigned count, int error);
+
+/* The kernel ends a socket by itself: close() of its last descriptor. */
+void fake_close_socket(struct fake_datapath *datapath, uint64_t cookie);
+
+/* What stands for a socket and destination (NULL: every destination); NULL: nothing. */
+const struct fake_mark *fake_find(const struct fake_datapath *datapath, uint64_t cookie,
+				  const struct address *destination);
+const struct fake_mark *fake_find_group(const struct fake_datapath *datapath, uint64_t group);
+
+/* The DSCP that stands there; -1: none is written, whether something stands or not. */
+int fake_dscp(const struct fake_datapath *datapath, uint64_t cookie,
+	      const struct address *destination);
+
+#endif

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* world.c: see world.h. */
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/internal.h"
+
+/* Static: a test that counts allocations must not see this one. */
+static struct world the_world;
+
+/* ---- ports ---- */
+
+static int port_route(void *user_data, const struct address *destination,
+		      const struct engine_socket *socket, struct engine_route *ret_route)
+{
+	struct world *world = user_data;
+
+	(void)destination;
+	(void)socket;
+	world->routes_asked++;
+	if (world->route_error < 0)
+		return world->route_error;
+	ret_route->on_link = world->on_link;
+	return 0;
+}
+
+static int port_descriptor(void *user_data, uint64_t cookie)
+{
+	(void)user_data;
+	(void)cookie;
+	return -1;
+}
+
+static bool port_is_administrator(void *user_data, const struct owner *owner)
+{
+	uint32_t uid = owner_info(owner)->uid;
+
+	(void)user_data;
+	return uid == UID_ROOT || uid == UID_OPERATOR;
+}
+
+static int port_group_create(void *user_data, const struct owner *owner, uint64_t *ret_group)
+{
+	struct world *world = user_data;
+
+	(void)owner;
+	if (world->group_error < 0)
+		return world->group_error;
+	*ret_group = ++world->last_group;
+	return 0;
+}
+
+static void port_group_end(void *user_data, uint64_t group)
+{
+	struct world *world = user_data;
+
+	assert_true(world->n_ended_groups < 64);
+	world->ended_groups[world->n_ended_groups++] = group;
+}
+
+static void port_completed(void *user_data, struct owner *owner, uint64_t token, int status)
+{
+	struct world *world = user_data;
+
+	assert_ptr_equal(owner_host_data(owner), world);
+	assert_true(world->n_completions < WORLD_RECORDS);
+	world->completions[world->n_completions++] =
+		(struct world_completion){ owner, token, status };
+}
+
+static void port_flow_event(void *user_data, struct owner *owner,
+			    const struct engine_flow_event *event)
+{
+	struct world *world = user_data;
+
+	assert_ptr_equal(owner_host_data(owner), world);
+	assert_true(world->n_events < WORLD_RECORDS);
+	world->events[world->n_events++] = (struct world_event){ owner, *event };
+}
+
+/* ---- life ---- */
+
+struct world *world_new(const struct engine_config *config)
+{
+	struct world *world = &the_world;
+	struct engine_config usual;
+	struct engine_ports ports = {
+		.user_data = world,
+		.datapath = &fake_datapath_ops,
+		.datapath_data = &world->datapath,
+		.route = port_route,
+		.descriptor = port_descriptor,
+		.is_administrator = port_is_administrator,
+		.group_create = port_group_create,
+		.group_end = port_group_end,
+		.completed = port_completed,
+		.flow_event = port_flow_event,
+	};
+
+	engine_config_default(&usual);
+	memset(world, 0, sizeof(*world));
+	world->now_us = 1000000;
+	world->engine = engine_new(&ports, config ? config : &usual);
+	return world->engine ? world : NULL;
+}
+
+void world_free(struct world *world)
+{
+	world->engine = engine_free(world->engine);
+	assert_int_equal(world->datapath.n_marks, 0);
+}
+
+struct owner *world_owner(struct world *world, uint32_t uid)
+{
+	struct engine_owner_info info = { .uid = uid, .pid = 42, .comm = "test", .api = "native" };
+	struct owner *owner;
+
+	assert_int_equal(engine_owner_add(world->engine, &info, world, &owner), 0);
+	return owner;
+}
+
+struct address world_address(const char *host, uint16_t port)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct address address;
+	int r;
+
+	if (inet_pton(AF_INET, host, &sin.sin_addr) == 1) {
+		r = address_from_sockaddr((struct sockaddr *)&sin, sizeof(sin), &address);
+	} else {
+		assert_int_equal(inet_pton(AF_INET6, host, &sin6.sin6_addr), 1);
+		r = address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address);
+	}
+	assert_int_equal(r, 0);
+	return address;
+}
+
+struct engine_socket world_socket(uint64_t cookie)
+{
+	return (struct engine_socket){
+		.fd = -1,
+		.cookie = cookie,
+		.family = AF_INET,
+		.protocol = IPPROTO_UDP,
+		.local = world_address("192.0.2.1", (uint16_t)(10000 + cookie % 50000)),
+	};
+}
+
+struct engine_socket world_connected_socket(uint64_t cookie, const struct address *peer)
+{
+	struct engine_socket socket = world_socket(cookie);
+
+	socket.peer = *peer;
+	return socket;
+}
+
+/* ---- verbs ---- */
+
+static void add(struct world *world, struct owner *owner, uint64_t cookie,
+		const struct address *destination, const struct flow_request *request, uint32_t *id)
+{
+	struct engine_socket socket = world_socket(cookie);
+
+	assert_int_equal(engine_add(world->engine, owner, &socket, destination, request, id,
+				    world->now_us),
+			 0);
+}
+
+uint32_t world_add(struct world *world, struct owner *owner, uint64_t cookie,
+		   const struct address *destination, enum gw_class traffic_class, uint32_t flags)
+{
+	struct flow_request request = { traffic_class, flags, GW_DSCP_FROM_CLASS };
+	uint32_t id = 0;
+
+	add(world, owner, cookie, destination, &request, &id);
+	assert_int_not_equal(id, 0);
+	return id;
+}
+
+void world_attach(struct world *world, struct owner *owner, uint32_t id, uint64_t cookie,
+		  const struct address *destination)
+{
+	struct flow_request request = { .dscp = GW_DSCP_FROM_CLASS };
+	uint32_t same = id;
+
+	add(world, owner, cookie, destination, &request, &same);
+	assert_int_equal(same, id);
+}
+
+/* ---- what was told ---- */
+
+size_t world_events_of(const struct world *world, const struct owner *owner,
+		       enum gw_event_type type, uint32_t flow_id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->n_events; i++) {
+		const struct world_event *event = &world->events[i];
+
+		n += event->owner == owner && event->event.type == type &&
+		     (flow_id == 0 || event->event.record.id == flow_id);
+	}
+	return n;
+}
+
+size_t world_completions_of(const struct world *world, uint64_t token, int status)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < world->n_completions; i++)
+		n += world->completions[i].token == token && world->completions[i].status == status;
+	return n;
+}
+
+void world_forget(struct world *world)
+{
+	world->n_completions = 0;
+	world->n_events = 0;
+}
+
+/* ---- the books ---- */
+
+static void check_treatment(const struct world *world, const struct fake_mark *mark,
+			    const struct flow *flow)
+{
+	struct datapath_treatment treatment;
+
+	flow_treatment(world->engine, flow, &treatment);
+	assert_non_null(mark);
+	assert_int_equal(mark->treatment.flow_id, flow->id);
+	assert_int_equal(mark->treatment.traffic_class, treatment.traffic_class);
+	assert_memory_equal(&mark->treatment.mark, &treatment.mark, sizeof(treatment.mark));
+}
+
+/* Returns how many marks the slot should have: 1 or 0. */
+static size_t check_slot(const struct world *world, const struct slot *slot)
+{
+	bool any = slot->key.destination.family == AF_UNSPEC;
+	const struct fake_mark *mark =
+		fake_find(&world->datapath, slot->key.cookie, any ? NULL : &slot->key.destination);
+	const struct entry *entry, *claim = NULL;
+
+	assert_non_null(slot->entries);
+	assert_int_equal(slot->sock->cookie, slot->key.cookie);
+	DL_FOREACH2(slot->entries, entry, slot_next) {
+		assert_ptr_equal(entry->slot, slot);
+		if (flow_claims(entry->flow))
+			claim = entry;
+	}
+	assert_ptr_equal(slot->in_force, claim);
+	if (!claim) {
+		assert_null(mark);
+		return 0;
+	}
+	check_treatment(world, mark, claim->flow);
+	return 1;
+}
+
+static uint32_t check_sock(const struct sock *sock)
+{
+	const struct entry *entry;
+	const struct slot *slot;
+	uint32_t n_keep = 0, n_slots = 0;
+
+	assert_non_null(sock->slots);
+	DL_FOREACH(sock->slots, slot) {
+		assert_ptr_equal(slot->sock, sock);
+		n_slots++;
+		DL_FOREACH2(slot->entries, entry, slot_next) {
+			n_keep += (entry->flow->flags & GW_FLOW_KEEP_ON_DISCONNECT) != 0;
+		}
+	}
+	assert_int_equal(sock->n_keep, n_keep);
+	return n_slots;
+}
+
+static void check_flow(const struct flow *flow)
+{
+	const struct entry *entry;
+	const struct op *op;
+	uint32_t n = 0;
+
+	assert_int_not_equal(flow->id, 0);
+	DL_FOREACH2(flow->entries, entry, flow_next) {
+		assert_ptr_equal(entry->flow, flow);
+		n++;
+	}
+	assert_int_equal(flow->n_entries, n);
+	assert_true(flow->group == 0 || n == 0);
+	DL_FOREACH(flow->ops, op) {
+		assert_ptr_equal(op->flow, flow);
+		assert_ptr_equal(op->owner, flow->owner);
+	}
+}
+
+static void check_users(const struct engine *engine)
+{
+	const struct owner *owner;
+	const struct flow *flow;
+	struct user *user, *next;
+	uint32_t owners = 0, flows = 0, entries = 0;
+
+	DL_FOREACH(engine->owners, owner) {
+		owners++;
+		DL_FOREACH2(owner->flows, flow, owner_next) {
+			assert_ptr_equal(flow->owner, owner);
+			flows++;
+			entries += flow->n_entries;
+		}
+	}
+	assert_int_equal(engine->n_flows, flows);
+	assert_int_equal(engine->n_entries, entries);
+	HASH_ITER(hh, engine->users, user, next) {
+		owners -= user->owners;
+		flows -= user->flows;
+		entries -= user->entries;
+	}
+	assert_int_equal(owners, 0);
+	assert_int_equal(flows, 0);
+	assert_int_equal(entries, 0);
+}
+
+void world_check(const struct world *world)
+{
+	const struct engine *engine = world->engine;
+	uint32_t n_slots = 0, n_flows = 0, before = 0;
+	size_t n_marks = 0, in_force = 0;
+	struct slot *slot, *next_slot;
+	struct sock *sock, *next_sock;
+	const struct flow *flow;
+
+	HASH_ITER(hh, engine->slots, slot, next_slot) {
+		n_marks += check_slot(world, slot);
+	}
+	HASH_ITER(hh, engine->socks, sock, next_sock) {
+		n_slots += check_sock(sock);
+	}
+	assert_int_equal(HASH_COUNT(engine->slots), n_slots);
+	DL_FOREACH(engine->flows, flow) {
+		check_flow(flow);
+		assert_true(flow->id > before);
+		assert_ptr_equal(flow_find(engine, flow->id), flow);
+		before = flow->id;
+		n_flows++;
+		in_force += flow_is_in_force(flow);
+		if (flow->group) {
+			check_treatment(world, fake_find_group(&world->datapath, flow->group),
+					flow);
+			n_marks++;
+		}
+	}
+	assert_int_equal(engine->n_flows, n_flows);
+	assert_int_equal(HASH_COUNT(engine->flows_by_id), n_flows);
+	assert_int_equal(engine_flows_in_force(engine), in_force);
+	assert_int_equal(world->datapath.n_marks, n_marks);
+	check_users(engine);
+}
+
+void world_check_empty(const struct world *world)
+{
+	const struct engine *engine = world->engine;
+	const struct owner *owner;
+
+	world_check(world);
+	assert_int_equal(world->datapath.n_marks, 0);
+	assert_null(engine->flows);
+	assert_null(engine->slots);
+	assert_null(engine->socks);
+	assert_null(engine->paths);
+	assert_null(engine->unknown_paths);
+	assert_int_equal(engine_next_flow_id(engine, 0), 0);
+	DL_FOREACH(engine->owners, owner) {
+		assert_null(owner->ops);
+		assert_int_equal(owner->n_ops, 0);
+	}
+}
