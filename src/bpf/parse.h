@@ -38,6 +38,7 @@
 #define PROTOCOL_UDPLITE 136
 
 #define EXTENSION_HEADERS_MAX 8
+#define TRANSPORT_OFFSET_MAX 4096 /* beyond it, a packet counts as one without ports */
 
 struct ipv4_header {
 	__u8 version_ihl;
@@ -225,50 +226,83 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct ip_packet *i
 	return 0;
 }
 
-static __always_inline int parse_ipv6_fragment(struct __sk_buff *skb, struct ip_packet *ip, __u32 at)
+/* What stands at the end of the chain of extension headers. */
+struct ipv6_chain {
+	__u32 at; /* offset of the first header after the fixed one; then of what follows the last */
+	__u32 id;
+	__u8 protocol;
+	__u8 fragment;
+	__u16 pad;
+};
+
+static __always_inline int read_ipv6_fragment(struct __sk_buff *skb, struct ipv6_chain *chain)
 {
 	struct ipv6_fragment header;
 	__u16 offset;
 
-	if (bpf_skb_load_bytes(skb, at, &header, sizeof(header)) != 0)
+	if (bpf_skb_load_bytes(skb, chain->at, &header, sizeof(header)) != 0)
 		return -1;
 	offset = bpf_ntohs(header.offset);
-	ip->id = header.id;
+	chain->id = header.id;
 	if (offset & IPV6_FRAGMENT_OFFSET)
-		ip->fragment = FRAGMENT_LATER;
+		chain->fragment = FRAGMENT_LATER;
 	else if (offset & IPV6_MORE_FRAGMENTS)
-		ip->fragment = FRAGMENT_FIRST;
+		chain->fragment = FRAGMENT_FIRST;
 	return 0;
 }
 
-/* Rare, so it may be slow: a helper call per header. Leaves protocol and transport at the end of the chain. */
-static __always_inline int walk_extensions(struct __sk_buff *skb, struct ip_packet *ip, __u32 at)
+static __always_inline int is_extension(__u8 protocol)
+{
+	return protocol == PROTOCOL_HOP_BY_HOP || protocol == PROTOCOL_ROUTING || protocol == PROTOCOL_FRAGMENT ||
+	       protocol == PROTOCOL_AH || protocol == PROTOCOL_DESTINATION_OPTIONS ||
+	       protocol == PROTOCOL_MOBILITY;
+}
+
+/*
+ * Rare, so it may be slow: a helper call per header. A function of its own, so that the verifier goes through
+ * the loop once and not once for every way to what follows.
+ */
+__attribute__((noinline)) int walk_extensions(struct __sk_buff *skb, struct ipv6_chain *chain)
 {
 	__u8 next[2]; /* next header, length in a unit that depends on the header */
 	int i;
 
-	for (i = 0; i < EXTENSION_HEADERS_MAX; i++) {
-		if (ip->protocol != PROTOCOL_HOP_BY_HOP && ip->protocol != PROTOCOL_ROUTING &&
-		    ip->protocol != PROTOCOL_FRAGMENT && ip->protocol != PROTOCOL_AH &&
-		    ip->protocol != PROTOCOL_DESTINATION_OPTIONS && ip->protocol != PROTOCOL_MOBILITY)
-			break;
-		if (bpf_skb_load_bytes(skb, at, next, sizeof(next)) != 0)
+	if (!chain)
+		return -1;
+	for (i = 0; i < EXTENSION_HEADERS_MAX && is_extension(chain->protocol); i++) {
+		if (bpf_skb_load_bytes(skb, chain->at, next, sizeof(next)) != 0)
 			return -1;
-		if (ip->protocol == PROTOCOL_FRAGMENT) {
-			if (parse_ipv6_fragment(skb, ip, at) != 0)
+		if (chain->protocol == PROTOCOL_FRAGMENT) {
+			if (read_ipv6_fragment(skb, chain) != 0)
 				return -1;
-			at += sizeof(struct ipv6_fragment);
-		} else if (ip->protocol == PROTOCOL_AH) {
-			at += (next[1] + 2u) * 4;
+			chain->at += sizeof(struct ipv6_fragment);
+		} else if (chain->protocol == PROTOCOL_AH) {
+			chain->at += (next[1] + 2u) * 4;
 		} else {
-			at += (next[1] + 1u) * 8;
+			chain->at += (next[1] + 1u) * 8;
 		}
-		ip->protocol = next[0];
+		chain->protocol = next[0];
 		/* What follows in a later fragment is the middle of something. */
-		if (ip->fragment == FRAGMENT_LATER)
+		if (chain->fragment == FRAGMENT_LATER)
 			return 0;
 	}
-	ip->transport = has_ports(ip->protocol) && at <= 0xffff ? (__u16)at : 0;
+	return 0;
+}
+
+static __always_inline int parse_ipv6_chain(struct __sk_buff *skb, struct ip_packet *ip)
+{
+	struct ipv6_chain chain = {
+		.at = ip->offset + (__u32)sizeof(struct ipv6_header),
+		.protocol = ip->protocol,
+		.fragment = FRAGMENT_NONE,
+	};
+
+	if (walk_extensions(skb, &chain) != 0)
+		return -1;
+	ip->protocol = chain.protocol;
+	ip->fragment = chain.fragment;
+	ip->id = chain.id;
+	ip->transport = has_ports(ip->protocol) && chain.at < TRANSPORT_OFFSET_MAX ? (__u16)chain.at : 0;
 	return 0;
 }
 
@@ -301,7 +335,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct ip_packet *i
 
 	if (ip->protocol == PROTOCOL_UDP || ip->protocol == PROTOCOL_TCP)
 		return 0;
-	return walk_extensions(skb, ip, ip->offset + sizeof(*header));
+	return parse_ipv6_chain(skb, ip);
 }
 
 /* Everything but the port. 0, or -1: not an IP packet that may be touched. */

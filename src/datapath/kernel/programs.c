@@ -67,9 +67,10 @@ int programs_load_mark(struct programs *programs, struct tables *tables, const s
 	if (!mark)
 		return -errno;
 	tables_resize(mark->obj, max_sockets);
-	if (tables_adopt(tables, mark->obj, pins, netns_cookie) < 0)
+	tables_adopt(tables, mark->obj, pins, netns_cookie);
+	if (!tables->adopted)
 		pins_clear(pins);
-	r = tables->adopted ? tables_share(tables, mark->obj) : 0;
+	r = tables_share(tables, mark->obj);
 	if (r == 0)
 		r = mark_bpf__load(mark);
 	if (r == 0 && !tables->adopted)

@@ -70,40 +70,58 @@ static bool same_shape(const struct bpf_map *wanted, int fd)
 	       info.max_entries == bpf_map__max_entries(wanted) && info.map_flags == bpf_map__map_flags(wanted);
 }
 
-static int adopt_all(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
-		     uint64_t netns_cookie)
+static void drop_all_but(struct tables *tables, enum table kept)
 {
-	int r;
-
-	for (int i = 0; i < TABLE_COUNT; i++) {
-		r = pins_get(pins, names[i]);
-		if (r < 0)
-			return r;
-		tables->fd[i] = r;
-		if (!same_shape(bpf_object__find_map_by_name(object, names[i]), tables->fd[i]))
-			return -ESTALE;
-	}
-	r = map_settings(tables);
-	if (r < 0)
-		return r;
-	if (tables->settings->abi != GW_BPF_ABI || tables->settings->netns_cookie != netns_cookie)
-		return -ESTALE;
-	return 0;
+	if (tables->settings)
+		munmap((void *)tables->settings, sizeof(*tables->settings));
+	tables->settings = NULL;
+	for (int i = 0; i < TABLE_COUNT; i++)
+		if (i != (int)kept)
+			closep(&tables->fd[i]);
+	for (int i = 0; i < TABLE_COUNT; i++)
+		if (i != (int)kept)
+			tables->fd[i] = -1;
 }
 
-int tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
-		 uint64_t netns_cookie)
+/* How many of the maps that are pinned are as wanted; their descriptors are kept. */
+static int open_fitting(struct tables *tables, const struct bpf_object *object, const struct pins *pins)
 {
-	int r = adopt_all(tables, object, pins, netns_cookie);
+	int fitting = 0;
 
-	if (r < 0) {
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		_cleanup_(closep) int fd = pins_get(pins, names[i]);
+
+		if (fd < 0 || !same_shape(bpf_object__find_map_by_name(object, names[i]), fd))
+			continue;
+		tables->fd[i] = steal_fd(&fd);
+		fitting++;
+	}
+	return fitting;
+}
+
+/* What was pinned for another namespace, or by another version, is worth nothing. */
+static bool are_ours(struct tables *tables, uint64_t netns_cookie)
+{
+	return tables->fd[TABLE_SETTINGS] >= 0 && map_settings(tables) == 0 &&
+	       tables->settings->abi == GW_BPF_ABI && tables->settings->netns_cookie == netns_cookie;
+}
+
+void tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
+		  uint64_t netns_cookie)
+{
+	int fitting = open_fitting(tables, object, pins);
+
+	if (!are_ours(tables, netns_cookie)) {
 		tables_close(tables);
-		return r;
+		return;
+	}
+	if (fitting < TABLE_COUNT) {
+		drop_all_but(tables, TABLE_LINKS);
+		return;
 	}
 	/* 0 is what an entry would have that nobody wrote. */
 	tables->settings->generation = tables->settings->generation % UINT16_MAX + 1;
 	tables->adopted = true;
-	return 0;
 }
 
 int tables_create(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
@@ -112,6 +130,8 @@ int tables_create(struct tables *tables, const struct bpf_object *object, const 
 	int r;
 
 	for (int i = 0; i < TABLE_COUNT; i++) {
+		if (tables->fd[i] >= 0)
+			continue;
 		tables->fd[i] = fcntl(bpf_map__fd(bpf_object__find_map_by_name(object, names[i])),
 				      F_DUPFD_CLOEXEC, 3);
 		if (tables->fd[i] < 0)
@@ -136,7 +156,9 @@ int tables_share(const struct tables *tables, struct bpf_object *object)
 	int r = 0;
 
 	for (int i = 0; i < TABLE_COUNT && r == 0; i++)
-		r = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, names[i]), tables->fd[i]);
+		if (tables->fd[i] >= 0)
+			r = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, names[i]),
+					      tables->fd[i]);
 	return r;
 }
 

@@ -38,16 +38,17 @@ void tables_resize(struct bpf_object *object, uint32_t max_sockets);
 
 /*
  * Takes over the pinned maps if they are all there, are just as the (not yet loaded) object wants them, and
- * belong to this network namespace. -ENOENT or -ESTALE if not.
+ * belong to this network namespace: `adopted`. If only their sizes differ, at least `links` is taken over:
+ * what hangs at the interfaces has to be cleaned up by somebody.
  */
-int tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
-		 uint64_t netns_cookie);
+void tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
+		  uint64_t netns_cookie);
 
-/* Takes the maps that loading the object has made, and pins them. */
+/* Takes the maps that loading the object has made beside those taken over, and pins them all. */
 int tables_create(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
 		  uint64_t netns_cookie);
 
-/* Makes an object that is about to be loaded use these maps. */
+/* Makes an object that is about to be loaded use the maps there are. */
 int tables_share(const struct tables *tables, struct bpf_object *object);
 
 /* The sums over all CPUs. */
