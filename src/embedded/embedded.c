@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "datapath/socket/socket.h"
+#include "host/endwatch.h"
 #include "host/host.h"
 
 struct embedded {
@@ -25,6 +26,7 @@ struct embedded {
 	struct event_base *base;
 	struct socket_datapath *datapath;
 	struct host *host;
+	struct endwatch *endwatch; /* NULL: the kernel answers no questions about sockets */
 	struct event *arrivals;
 	int pipe[2]; /* descriptors of new connections, as integers */
 };
@@ -36,17 +38,36 @@ static struct embedded *current;
 /* The one symbol of this library, found with dlsym(). Takes `fd` over if it returns 0. */
 __attribute__((visibility("default"))) int gw_embedded_serve(int fd);
 
+static struct msg_fact mechanism(const char *name, bool works, const char *note)
+{
+	struct msg_fact fact = { .kind = GW_FACT_MECHANISM };
+
+	snprintf(fact.name, sizeof(fact.name), "%s", name);
+	snprintf(fact.value, sizeof(fact.value), "%s", works ? "yes" : "no");
+	snprintf(fact.note, sizeof(fact.note), "%s", note);
+	return fact;
+}
+
+static bool sees_endings(const struct embedded *embedded)
+{
+	return embedded->endwatch && endwatch_covers(embedded->endwatch, AF_INET, IPPROTO_UDP) &&
+	       endwatch_covers(embedded->endwatch, AF_INET, IPPROTO_TCP);
+}
+
 static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
 		  void *visit_data)
 {
+	const struct embedded *embedded = user_data;
 	const char *const *limitation;
 	struct msg_fact fact;
 
-	(void)user_data;
-	fact = (struct msg_fact){ .kind = GW_FACT_MECHANISM };
-	snprintf(fact.name, sizeof(fact.name), "socket-options");
-	snprintf(fact.value, sizeof(fact.value), "yes");
-	snprintf(fact.note, sizeof(fact.note), "marks are set on the sockets of this program");
+	fact = mechanism("socket-options", true, "marks are set on the sockets of this program");
+	visit(&fact, visit_data);
+	fact = mechanism(
+		"sock-diag", sees_endings(embedded),
+		sees_endings(embedded)
+			? "close() is noticed at once, shutdown() and disconnecting in a second"
+			: "flows of sockets that were closed or shut down stay until removed");
 	visit(&fact, visit_data);
 	for (limitation = socket_datapath_limitations(); *limitation; limitation++) {
 		fact = (struct msg_fact){ .kind = GW_FACT_LIMITATION };
@@ -88,6 +109,7 @@ static struct embedded *embedded_free(struct embedded *embedded)
 {
 	if (embedded->arrivals)
 		event_free(embedded->arrivals);
+	endwatch_free(embedded->endwatch);
 	host_free(embedded->host);
 	socket_datapath_free(embedded->datapath);
 	if (embedded->base)
@@ -117,6 +139,21 @@ static int start_thread(struct embedded *embedded)
 	return 0;
 }
 
+/* Without it, flows of sockets that were closed or shut down are listed until they are removed. */
+static void watch_sockets(struct embedded *embedded)
+{
+	const struct endwatch_options options = {
+		.base = embedded->base,
+		.host = embedded->host,
+		.closes = true,
+		.shutdowns = true,
+		.disconnects = true,
+	};
+
+	if (endwatch_new(&options, &embedded->endwatch) < 0)
+		embedded->endwatch = NULL;
+}
+
 static int embedded_new(struct embedded **ret_embedded)
 {
 	struct host_options options = {
@@ -141,9 +178,11 @@ static int embedded_new(struct embedded **ret_embedded)
 	options.engine.first_flow_id = random_id();
 	options.base = embedded->base;
 	options.datapath_data = embedded->datapath;
+	options.user_data = embedded;
 	r = host_new(&options, &embedded->host);
 	if (r < 0)
 		goto fail;
+	watch_sockets(embedded);
 	r = -errno;
 	if (pipe2(embedded->pipe, O_CLOEXEC) < 0)
 		goto fail;

@@ -110,22 +110,37 @@ void engine_each_socket(struct engine *engine,
 	}
 }
 
-bool engine_next_socket(struct engine *engine, struct engine_managed *ret_socket)
+static struct engine_managed describe_sock(const struct sock *sock)
 {
-	const struct sock *sock = engine->next_sock ? engine->next_sock : engine->socks;
-
-	if (!sock)
-		return false;
-	*ret_socket = (struct engine_managed){
+	return (struct engine_managed){
 		.cookie = sock->cookie,
 		.added = sock->added,
 		.family = sock->family,
 		.protocol = sock->protocol,
 		.local = sock->local,
 		.peer = sock->peer,
-		.first = sock == engine->socks,
 	};
+}
+
+bool engine_next_socket(struct engine *engine, struct engine_managed *ret_socket)
+{
+	const struct sock *sock = engine->next_sock ? engine->next_sock : engine->socks;
+
+	if (!sock)
+		return false;
+	*ret_socket = describe_sock(sock);
+	ret_socket->first = sock == engine->socks;
 	engine->next_sock = sock->hh.next;
+	return true;
+}
+
+bool engine_find_socket(struct engine *engine, uint64_t cookie, struct engine_managed *ret_socket)
+{
+	const struct sock *sock = sock_find(engine, cookie);
+
+	if (!sock)
+		return false;
+	*ret_socket = describe_sock(sock);
 	return true;
 }
 

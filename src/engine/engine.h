@@ -268,6 +268,9 @@ struct engine_managed {
  */
 bool engine_next_socket(struct engine *engine, struct engine_managed *ret_socket);
 
+/* The same of one socket, with `first` not set. False: it is not managed. */
+bool engine_find_socket(struct engine *engine, uint64_t cookie, struct engine_managed *ret_socket);
+
 /* How many sockets of a kind are managed. */
 uint32_t engine_count_sockets(const struct engine *engine, int family, int protocol);
 

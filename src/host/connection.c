@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "host/endwatch.h"
 #include "host/internal.h"
 
 #ifndef SO_PEERPIDFD
@@ -174,6 +175,8 @@ static int answer(struct connection *connection, struct packet *packet, const ch
 
 	len = server_handle(host->server, connection->owner, packet->buf, packet->len, packet->fds,
 			    packet->n_fds, time_now_us(), &reply, ret_why);
+	if (host->endwatch)
+		endwatch_kick(host->endwatch);
 	/* First ours, then the reply: the application's own close() must be able to be the last one. */
 	close_descriptors(packet);
 	if (len < 0)

@@ -8,6 +8,8 @@
 #include "datapath/route.h"
 #include "host/host.h"
 
+struct endwatch;
+
 struct connection {
 	struct host *host;
 	struct owner *owner;
@@ -25,6 +27,7 @@ struct host {
 	struct server *server;
 	struct route *route;
 	struct event *tick;
+	struct endwatch *endwatch; /* or NULL; not the host's to free */
 	uint64_t scheduled_us;
 	uint64_t netns_cookie;
 	struct connection *connections;
