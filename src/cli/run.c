@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -26,6 +27,14 @@ static const struct option_def run_option_defs[] = {
 	  "do not run the program if it cannot be marked" },
 	{ 0 },
 };
+
+/* The daemon notes who asks, and lists are to name the program. Executing it sets the same name. */
+static void take_name(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	prctl(PR_SET_NAME, slash ? slash + 1 : program);
+}
 
 /* Puts this process under the class. The handle must live until the program has started. */
 static int enter_class(enum gw_class traffic_class, struct gw **ret_gw, bool *ret_reached)
@@ -108,6 +117,7 @@ static int run_execute(const struct cli_command *command, int argc, char **argv)
 	if (status != CLI_FINE)
 		return status;
 
+	take_name(argv[operand]);
 	r = enter_class(options.traffic_class.value, &gw, &reached);
 	if (r < 0 && options.strict) {
 		status = refuse(r, reached, argv[operand]);

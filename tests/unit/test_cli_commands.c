@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,12 +72,14 @@ struct gw *gw_close(struct gw *gw)
 
 int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *ret_id)
 {
-	char number[2] = { (char)('0' + options->traffic_class), '\0' };
+	char number[2] = { (char)('0' + options->traffic_class), '\0' }, name[16];
 
 	assert_int_equal(gw->mode, GW_MODE_DAEMON);
 	if (fake.run_error < 0)
 		return fake.run_error;
 	setenv("FAKE_CLASS", number, 1); /* what the program inherits, as the real one its group */
+	prctl(PR_GET_NAME, name);
+	setenv("FAKE_NAME", name, 1); /* what the daemon has seen */
 	*ret_id = 1;
 	return 0;
 }
@@ -390,6 +393,10 @@ static void run_marks_then_executes(void **state)
 
 	RUN("run", "--class=background", "sh", "-c", "exit $FAKE_CLASS"); /* without "--" */
 	assert_int_equal(result.status, 1);
+
+	/* Lists show the program's name, not ours. */
+	RUN("run", "--class=control", "--", "/bin/sh", "-c", "echo $FAKE_NAME");
+	assert_string_equal(result.out, "sh\n");
 
 	RUN("run", "--class", "voice", "--", "sh", "-c", "kill -TERM $$");
 	assert_int_equal(result.status, -SIGTERM);
