@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * gw_bpf.h: the contract between the eBPF programs and user space. Types and constants only; both sides
- * include it and both check the layout.
+ * gw_bpf.h: the contract between the eBPF programs and user space. Types and constants only; both
+ * sides include it and both check the layout.
  *
- * | map      | key               | value              | written by              | read by        | leaves when                |
- * |----------|-------------------|--------------------|-------------------------|----------------|----------------------------|
- * | sockets  | socket cookie     | struct gw_socket   | user; release, tracing  | mark           | close, shutdown, or engine |
- * |          |                   |                    | programs delete         |                |                            |
- * | dests    | struct gw_destkey | struct gw_destval  | user                    | mark           | engine; unreachable as     |
- * |          |                   |                    |                         |                | soon as its socket left    |
- * | groups   | cgroup id         | struct gw_group    | user                    | mark           | engine (group is empty)    |
- * | frags    | struct gw_fragkey | struct gw_verdict  | mark (first fragments)  | mark (others)  | LRU                        |
- * | links    | interface index   | struct gw_link     | user                    | user (restart) | detach                     |
- * | stats    | 0                 | struct gw_stats,   | mark                    | user           | never                      |
- * |          |                   | per CPU            |                         |                |                            |
- * | settings | 0                 | struct gw_settings | user; `lost`: release   | all            | never                      |
- * |          |                   |                    | and tracing programs    |                |                            |
- * | closes   | ring buffer       | struct gw_close    | release, tracing        | user           | consumed                   |
+ * | map      | key        | value      | written by            | read by | leaves when            |
+ * |----------|------------|------------|-----------------------|---------|------------------------|
+ * | sockets  | cookie     | gw_socket  | user; release and     | mark    | close, shutdown, or    |
+ * |          |            |            | tracing delete        |         | engine                 |
+ * | dests    | gw_destkey | gw_destval | user                  | mark    | engine; unreachable as |
+ * |          |            |            |                       |         | soon as its socket is  |
+ * | groups   | cgroup id  | gw_group   | user                  | mark    | engine (group empty)   |
+ * | frags    | gw_fragkey | gw_verdict | mark, first fragments | mark    | least recently used    |
+ * | links    | ifindex    | gw_link    | user                  | user    | detach                 |
+ * | stats    | 0, per CPU | gw_stats   | mark                  | user    | never                  |
+ * | settings | 0          | gw_settings| user; `lost`: release | all     | never                  |
+ * |          |            |            | and tracing           |         |                        |
+ * | closes   | ring       | gw_close   | release and tracing   | user    | consumed               |
  *
- * A socket has at most one entry in `sockets`. Most flows have one destination (the peer of a connected
- * socket), so the first destination lies in that entry and the common packet costs one lookup; further
- * ones are in `dests`, looked at only if `more` says there are some. Deleting the one entry ends the
- * marks of all destinations at once, which is what lets the kernel do it inside close().
+ * A socket has at most one entry in `sockets`. Most flows have one destination (the peer of a
+ * connected socket), so the first destination lies in that entry and the common packet costs one
+ * lookup; further ones are in `dests`, looked at only if `more` says there are some. Deleting the
+ * one entry ends the marks of all destinations at once, which is what lets the kernel do it inside
+ * close().
  *
- * Entries carry the generation of the daemon that wrote them, so that a restarted daemon tells its own
- * from its predecessor's, and leftovers in `dests` never answer for a socket entered anew.
+ * Entries carry the generation of the daemon that wrote them, so that a restarted daemon tells its
+ * own from its predecessor's, and leftovers in `dests` never answer for a socket entered anew.
  */
 #ifndef GW_BPF_H
 #define GW_BPF_H
@@ -35,7 +35,10 @@
 
 #define GW_BPF_ABI 1 /* in gw_settings; a daemon does not adopt pins of another number */
 
-/* A destination as it stands in the packet. IPv4 is ::ffff:a.b.c.d. All in network byte order except scope. */
+/*
+ * A destination as it stands in the packet. IPv4 is ::ffff:a.b.c.d. All in network byte order
+ * except scope.
+ */
 struct gw_dest {
 	__u8 addr[16];
 	__be16 port;
@@ -43,7 +46,10 @@ struct gw_dest {
 	__u32 scope; /* interface index for link-local (unicast and multicast), else 0 */
 } __attribute__((aligned(8)));
 
-/* What happens to a packet. Valid without a SET flag: it is left alone, and nothing else is looked up. */
+/*
+ * What happens to a packet. Valid without a SET flag: it is left alone, and nothing else is looked
+ * up.
+ */
 #define GW_VERDICT_VALID 0x01
 #define GW_VERDICT_SET_DSCP 0x02
 #define GW_VERDICT_SET_PRIORITY 0x04
@@ -57,13 +63,13 @@ struct gw_verdict {
 } __attribute__((aligned(8)));
 
 /* The kernel ends the entry by itself when ... (it always does at release) */
-#define GW_SOCKET_END_ON_SHUTDOWN 0x1   /* sending was shut down */
+#define GW_SOCKET_END_ON_SHUTDOWN 0x1	/* sending was shut down */
 #define GW_SOCKET_END_ON_DISCONNECT 0x2 /* disconnected, or the TCP state became CLOSE */
 
 struct gw_socket {
 	struct gw_dest first;
 	struct gw_verdict first_verdict; /* for `first`, if first.set */
-	struct gw_verdict any_verdict;	 /* for every destination that has none of its own, if valid */
+	struct gw_verdict any_verdict;	 /* for every destination without one, if valid */
 	__u32 more;			 /* 1: the socket has destinations in `dests` too */
 	__u16 flags;			 /* GW_SOCKET_* */
 	__u16 generation;
@@ -137,11 +143,11 @@ struct gw_close {
 /* One element, key 0, mapped into user space. */
 struct gw_settings {
 	__u32 abi;
-	__u32 groups;	     /* entries in `groups`; 0 spares the lookup */
-	__u32 group_level;   /* depth of our control groups below the root of the hierarchy */
-	__u32 generation;    /* of the daemon now in charge: 1..65535 */
-	__u64 netns_cookie;  /* the network namespace served; namespaces' inode numbers are used again */
-	__u64 lost;	     /* closes that found `closes` full; user space must look at its sockets itself */
+	__u32 groups;	    /* entries in `groups`; 0 spares the lookup */
+	__u32 group_level;  /* depth of our control groups below the root of the hierarchy */
+	__u32 generation;   /* of the daemon now in charge: 1..65535 */
+	__u64 netns_cookie; /* of the network namespace served; its inode is used again */
+	__u64 lost;	    /* events that found `closes` full; user space must look itself */
 };
 
 _Static_assert(sizeof(struct gw_dest) == 24, "layout");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * level.bpf.c: tells how deep the caller's control group lies below the root of the whole hierarchy, which a
- * process inside a cgroup namespace cannot see. Run once at start, by a test run; attached to nothing.
+ * level.bpf.c: tells how deep the caller's control group lies below the root of the whole
+ * hierarchy, which a process inside a cgroup namespace cannot see. Run once at start, by a test
+ * run; attached to nothing.
  */
 #include "vmlinux.h"
 

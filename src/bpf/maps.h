@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * maps.h: the maps of gw_bpf.h. Every object declares them all; the loader creates them once, with the object
- * of the mark program, and gives the others the same ones.
+ * maps.h: the maps of gw_bpf.h. Every object declares them all; the loader creates them once, with
+ * the object of the mark program, and gives the others the same ones.
  */
 #ifndef GW_MAPS_H
 #define GW_MAPS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * mark.h: what a flow does to a packet. Kept apart from the programs so that the test can run the very same
- * code on packets that have no socket.
+ * mark.h: what a flow does to a packet. Kept apart from the programs so that the test can run the
+ * very same code on packets that have no socket.
  */
 #ifndef GW_MARK_H
 #define GW_MARK_H
@@ -15,7 +15,7 @@
 /* Padding included, all bytes of a key count. */
 static __always_inline struct gw_fragkey fragment_key(__u64 cookie, const struct ip_packet *ip)
 {
-	struct gw_fragkey key = {.cookie = cookie, .id = ip->id, .protocol = ip->protocol};
+	struct gw_fragkey key = { .cookie = cookie, .id = ip->id, .protocol = ip->protocol };
 
 	__builtin_memcpy(key.addr, ip->destination.addr, sizeof(key.addr));
 	return key;
@@ -34,7 +34,8 @@ static __always_inline int is_valid(const struct gw_verdict *verdict)
 }
 
 /* The verdict for exactly this destination. */
-static __always_inline const struct gw_verdict *find_destination(__u64 cookie, const struct gw_socket *entry,
+static __always_inline const struct gw_verdict *find_destination(__u64 cookie,
+								 const struct gw_socket *entry,
 								 const struct ip_packet *ip)
 {
 	struct gw_destkey key;
@@ -53,11 +54,13 @@ static __always_inline const struct gw_verdict *find_destination(__u64 cookie, c
 }
 
 /*
- * Only the first fragment carries ports. What is found for it is kept for the others; what is not found is
- * forgotten, for identifications come round again.
+ * Only the first fragment carries ports. What is found for it is kept for the others; what is not
+ * found is forgotten, for identifications come round again.
  */
-static __always_inline const struct gw_verdict *find_fragment(__u64 cookie, const struct gw_socket *entry,
-							      const struct ip_packet *ip, struct gw_stats *count)
+static __always_inline const struct gw_verdict *find_fragment(__u64 cookie,
+							      const struct gw_socket *entry,
+							      const struct ip_packet *ip,
+							      struct gw_stats *count)
 {
 	struct gw_fragkey key = fragment_key(cookie, ip);
 	const struct gw_verdict *verdict;
@@ -81,7 +84,8 @@ static __always_inline const struct gw_verdict *find_fragment(__u64 cookie, cons
 
 static __always_inline const struct gw_verdict *find_for_socket(struct __sk_buff *skb, __u64 cookie,
 								const struct gw_socket *entry,
-								struct ip_packet *ip, struct gw_stats *count)
+								struct ip_packet *ip,
+								struct gw_stats *count)
 {
 	const struct gw_verdict *verdict = NULL;
 
@@ -127,7 +131,8 @@ static __always_inline int write_ipv4(struct __sk_buff *skb, const struct ip_pac
 		return -1;
 	__builtin_memcpy(words, header, sizeof(words));
 	words[0] = bpf_htons((__u16)(((__u32)header->version_ihl << 8) | tos));
-	words[5] = checksum_adjust(words[5], bpf_htons((__u16)(((__u32)header->version_ihl << 8) | ip->tos)),
+	words[5] = checksum_adjust(words[5],
+				   bpf_htons((__u16)(((__u32)header->version_ihl << 8) | ip->tos)),
 				   words[0]);
 	return (int)bpf_skb_store_bytes(skb, ip->offset, words, sizeof(words), 0);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * parse.h: finds the IP header of a packet about to leave, and in it what a flow is told by: destination
- * address and port, and the identity of a datagram in fragments. Reads only; whatever is not a well-formed
- * IPv4 or IPv6 packet is refused.
+ * parse.h: finds the IP header of a packet about to leave, and in it what a flow is told by:
+ * destination address and port, and the identity of a datagram in fragments. Reads only; whatever
+ * is not a well-formed IPv4 or IPv6 packet is refused.
  *
- * Headers are read where they lie, which costs nothing. Only when they are not in the linear part of the
- * packet (never so for what local sockets send) are they pulled in first.
+ * Headers are read where they lie, which costs nothing. Only when they are not in the linear part
+ * of the packet (never so for what local sockets send) are they pulled in first.
  */
 #ifndef GW_PARSE_H
 #define GW_PARSE_H
@@ -77,16 +77,16 @@ struct ipv6_fragment {
 
 /* How the interface hands us packets. */
 enum link_kind {
-	LINK_ETHERNET, /* an Ethernet header, perhaps with VLAN tags, stands before the network header */
-	LINK_OTHER,    /* nothing before it (tun, WireGuard, ppp, ipip), or a header of some other kind */
+	LINK_ETHERNET, /* an Ethernet header, perhaps VLAN tags, then the network header */
+	LINK_OTHER,    /* no header before it (tun, WireGuard, ppp, ipip), or another kind */
 };
 
 enum fragment_kind { FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER };
 
 struct ip_packet {
 	struct gw_dest destination;
-	__u32 offset; /* of the IP header from the start of the packet */
-	__u32 id;     /* of the fragmented datagram */
+	__u32 offset;	 /* of the IP header from the start of the packet */
+	__u32 id;	 /* of the fragmented datagram */
 	__u16 transport; /* offset of the transport header; 0: this packet has no ports */
 	__u8 version;
 	__u8 tos; /* or traffic class */
@@ -94,7 +94,9 @@ struct ip_packet {
 	__u8 fragment; /* enum fragment_kind */
 };
 
-/* Makes the first `len` bytes readable in place; packet pointers taken before are invalid after it. */
+/*
+ * Makes the first `len` bytes readable in place; packet pointers taken before are invalid after it.
+ */
 static __always_inline int packet_reach(struct __sk_buff *skb, __u32 len)
 {
 	if ((void *)(long)skb->data + len <= (void *)(long)skb->data_end)
@@ -104,7 +106,10 @@ static __always_inline int packet_reach(struct __sk_buff *skb, __u32 len)
 	return (int)bpf_skb_pull_data(skb, len);
 }
 
-/* A pointer to `size` bytes at `offset`, checked in the way the verifier understands; NULL if not there. */
+/*
+ * A pointer to `size` bytes at `offset`, checked in the way the verifier understands; NULL if not
+ * there.
+ */
 static __always_inline void *packet_at(struct __sk_buff *skb, __u32 offset, __u32 size)
 {
 	void *data, *end;
@@ -134,7 +139,10 @@ static __always_inline int find_after_ethernet(struct __sk_buff *skb, struct ip_
 	const __be16 *inner;
 	int i;
 
-	/* Tags that the device adds itself are not in the packet, and protocol is that of the payload then. */
+	/*
+	 * Tags that the device adds itself are not in the packet, and protocol is that of the
+	 * payload then.
+	 */
 #pragma unroll
 	for (i = 0; i < VLAN_TAGS_MAX; i++) {
 		if (ethertype != bpf_htons(ETH_P_8021Q) && ethertype != bpf_htons(ETH_P_8021AD))
@@ -151,8 +159,9 @@ static __always_inline int find_after_ethernet(struct __sk_buff *skb, struct ip_
 }
 
 /*
- * The kernel knows where the network header is but tells a classifier only what stands there. So: read it,
- * compute from its length field where it must begin, and make sure that the same bytes stand there.
+ * The kernel knows where the network header is but tells a classifier only what stands there. So:
+ * read it, compute from its length field where it must begin, and make sure that the same bytes
+ * stand there.
  */
 static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packet *ip)
 {
@@ -161,7 +170,8 @@ static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packe
 	__u32 begin[5], total, i;
 
 	ip->version = version_of((__be16)skb->protocol);
-	if (!ip->version || bpf_skb_load_bytes_relative(skb, 0, begin, sizeof(begin), BPF_HDR_START_NET) != 0)
+	if (!ip->version ||
+	    bpf_skb_load_bytes_relative(skb, 0, begin, sizeof(begin), BPF_HDR_START_NET) != 0)
 		return -1;
 	if (ip->version == 4) {
 		__builtin_memcpy(&v4, begin, sizeof(v4));
@@ -190,8 +200,9 @@ static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packe
 /* Which protocols have a destination port in their bytes 2 and 3. */
 static __always_inline int has_ports(__u8 protocol)
 {
-	return protocol == PROTOCOL_UDP || protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDPLITE ||
-	       protocol == PROTOCOL_SCTP || protocol == PROTOCOL_DCCP;
+	return protocol == PROTOCOL_UDP || protocol == PROTOCOL_TCP ||
+	       protocol == PROTOCOL_UDPLITE || protocol == PROTOCOL_SCTP ||
+	       protocol == PROTOCOL_DCCP;
 }
 
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct ip_packet *ip)
@@ -228,7 +239,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct ip_packet *i
 
 /* What stands at the end of the chain of extension headers. */
 struct ipv6_chain {
-	__u32 at; /* offset of the first header after the fixed one; then of what follows the last */
+	__u32 at; /* offset of the first of them; then of what follows the last */
 	__u32 id;
 	__u8 protocol;
 	__u8 fragment;
@@ -253,14 +264,14 @@ static __always_inline int read_ipv6_fragment(struct __sk_buff *skb, struct ipv6
 
 static __always_inline int is_extension(__u8 protocol)
 {
-	return protocol == PROTOCOL_HOP_BY_HOP || protocol == PROTOCOL_ROUTING || protocol == PROTOCOL_FRAGMENT ||
-	       protocol == PROTOCOL_AH || protocol == PROTOCOL_DESTINATION_OPTIONS ||
-	       protocol == PROTOCOL_MOBILITY;
+	return protocol == PROTOCOL_HOP_BY_HOP || protocol == PROTOCOL_ROUTING ||
+	       protocol == PROTOCOL_FRAGMENT || protocol == PROTOCOL_AH ||
+	       protocol == PROTOCOL_DESTINATION_OPTIONS || protocol == PROTOCOL_MOBILITY;
 }
 
 /*
- * Rare, so it may be slow: a helper call per header. A function of its own, so that the verifier goes through
- * the loop once and not once for every way to what follows.
+ * Rare, so it may be slow: a helper call per header. A function of its own, so that the verifier
+ * goes through the loop once and not once for every way to what follows.
  */
 __attribute__((noinline)) int walk_extensions(struct __sk_buff *skb, struct ipv6_chain *chain)
 {
@@ -302,11 +313,15 @@ static __always_inline int parse_ipv6_chain(struct __sk_buff *skb, struct ip_pac
 	ip->protocol = chain.protocol;
 	ip->fragment = chain.fragment;
 	ip->id = chain.id;
-	ip->transport = has_ports(ip->protocol) && chain.at < TRANSPORT_OFFSET_MAX ? (__u16)chain.at : 0;
+	ip->transport = has_ports(ip->protocol) && chain.at < TRANSPORT_OFFSET_MAX ? (__u16)chain.at
+										   : 0;
 	return 0;
 }
 
-/* RFC 4291: fe80::/10, and multicast of interface or link scope; spec of the address is then per link. */
+/*
+ * RFC 4291: fe80::/10, and multicast of interface or link scope; spec of the address is then per
+ * link.
+ */
 static __always_inline int is_link_local(const __u8 addr[16])
 {
 	if (addr[0] == 0xfe)
@@ -339,7 +354,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct ip_packet *i
 }
 
 /* Everything but the port. 0, or -1: not an IP packet that may be touched. */
-static __always_inline int parse_ip(struct __sk_buff *skb, enum link_kind kind, struct ip_packet *ip)
+static __always_inline int parse_ip(struct __sk_buff *skb, enum link_kind kind,
+				    struct ip_packet *ip)
 {
 	int r = kind == LINK_ETHERNET ? find_after_ethernet(skb, ip) : find_by_length(skb, ip);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * trace.bpf.c: shutdown() and connect(AF_UNSPEC), for which the kernel has no hook of its own, seen at the
- * entry of the functions that carry them out. The loader loads each program alone (a host may refuse one or
- * all of them) and chooses the function where its name differs between kernels.
+ * trace.bpf.c: shutdown() and connect(AF_UNSPEC), for which the kernel has no hook of its own, seen
+ * at the entry of the functions that carry them out. The loader loads each program alone (a host
+ * may refuse one or all of them) and chooses the function where its name differs between kernels.
  */
 #include "close.h"
 

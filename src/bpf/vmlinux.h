@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * vmlinux.h: the few kernel types our programs touch, so that a build needs no type information of a
- * running kernel. Members of `preserve_access_index` structs are relocated when a program is loaded; only the
- * members we read are named. The others are fixed by the user-space interface.
+ * vmlinux.h: the few kernel types our programs touch, so that a build needs no type information of
+ * a running kernel. Members of `preserve_access_index` structs are relocated when a program is
+ * loaded; only the members we read are named. The others are fixed by the user-space interface.
  */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__

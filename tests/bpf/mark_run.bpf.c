@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * mark_run.bpf.c: the marking code of src/bpf/mark.h as it is, run on packets made by a test. Such packets
- * have no socket of an application, so the cookie comes from a variable.
+ * mark_run.bpf.c: the marking code of src/bpf/mark.h as it is, run on packets made by a test. Such
+ * packets have no socket of an application, so the cookie comes from a variable.
  */
 #include "mark.h"
 

@@ -24,7 +24,7 @@
 
 int net_enter(void)
 {
-	struct ifreq request = {.ifr_name = "lo"};
+	struct ifreq request = { .ifr_name = "lo" };
 	int fd, r = 0;
 
 	if (unshare(CLONE_NEWNET) < 0)
@@ -54,12 +54,16 @@ int net_run(const char *format, ...)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* --- Datagrams -------------------------------------------------------------------------------------- */
+/*
+ * --- Datagrams
+ * --------------------------------------------------------------------------------------
+ */
 
 void ear_open(struct ear *ear, int family)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in v4 = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	const int on = 1;
 
 	memset(ear, 0, sizeof(*ear));
@@ -72,7 +76,8 @@ void ear_open(struct ear *ear, int family)
 	if (family == AF_INET)
 		assert_int_equal(setsockopt(ear->fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)), 0);
 	else
-		assert_int_equal(setsockopt(ear->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on)), 0);
+		assert_int_equal(
+			setsockopt(ear->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on)), 0);
 }
 
 void ear_close(struct ear *ear)
@@ -84,14 +89,14 @@ void ear_close(struct ear *ear)
 int ear_hear(const struct ear *ear)
 {
 	char data[16384], control[256];
-	struct iovec iov = {.iov_base = data, .iov_len = sizeof(data)};
+	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
 	struct msghdr message = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
-	struct pollfd pollfd = {.fd = ear->fd, .events = POLLIN};
+	struct pollfd pollfd = { .fd = ear->fd, .events = POLLIN };
 	int mark = -1;
 
 	if (poll(&pollfd, 1, HEAR_TIMEOUT_MS) != 1)
@@ -119,8 +124,9 @@ int mouth_open(int family, const struct ear *ear)
 static void say(int fd, const struct ear *ear, size_t len)
 {
 	static const char words[8192];
-	ssize_t sent = ear ? sendto(fd, words, len, 0, (const struct sockaddr *)&ear->address, ear->len)
-			   : send(fd, words, len, 0);
+	ssize_t sent =
+		ear ? sendto(fd, words, len, 0, (const struct sockaddr *)&ear->address, ear->len)
+		    : send(fd, words, len, 0);
 
 	assert_int_equal(sent, len);
 }
@@ -149,15 +155,20 @@ struct address ear_address(const struct ear *ear)
 {
 	struct address address;
 
-	assert_int_equal(address_from_sockaddr((const struct sockaddr *)&ear->address, ear->len, &address), 0);
+	assert_int_equal(address_from_sockaddr((const struct sockaddr *)&ear->address, ear->len,
+					       &address),
+			 0);
 	return address;
 }
 
-/* --- Packets ---------------------------------------------------------------------------------------- */
+/*
+ * --- Packets
+ * ----------------------------------------------------------------------------------------
+ */
 
 int sniffer_open(const char *interface)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
 
 	assert_true(fd >= 0);
@@ -169,7 +180,7 @@ int sniffer_open(const char *interface)
 
 struct sniffed sniffer_read(int fd, int version, int protocol, uint8_t mark)
 {
-	struct sniffed sniffed = {0};
+	struct sniffed sniffed = { 0 };
 	struct sockaddr_ll from;
 	socklen_t len = sizeof(from);
 	uint8_t data[128], tos;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net.h: a network namespace of the test's own, and sockets in it that tell which mark arrived. Failures end
- * the running test.
+ * net.h: a network namespace of the test's own, and sockets in it that tell which mark arrived.
+ * Failures end the running test.
  */
 #ifndef GW_TEST_NET_H
 #define GW_TEST_NET_H
@@ -19,7 +19,10 @@ int net_enter(void);
 /* Runs a command, without a shell's output on success; returns its exit status. */
 int net_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- Datagrams -------------------------------------------------------------------------------------- */
+/*
+ * --- Datagrams
+ * --------------------------------------------------------------------------------------
+ */
 
 struct ear {
 	int fd;
@@ -27,7 +30,10 @@ struct ear {
 	socklen_t len;
 };
 
-/* A UDP socket on the loopback address of the family that reports each packet's TOS or traffic class. */
+/*
+ * A UDP socket on the loopback address of the family that reports each packet's TOS or traffic
+ * class.
+ */
 void ear_open(struct ear *ear, int family);
 void ear_close(struct ear *ear);
 
@@ -44,7 +50,10 @@ int say_and_hear(int fd, const struct ear *ear);
 uint64_t socket_cookie(int fd);
 struct address ear_address(const struct ear *ear);
 
-/* --- Packets ---------------------------------------------------------------------------------------- */
+/*
+ * --- Packets
+ * ----------------------------------------------------------------------------------------
+ */
 
 struct sniffed {
 	int count;

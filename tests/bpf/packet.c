@@ -35,8 +35,8 @@ static void put_checksum(uint8_t *header)
 
 void packet_destination(int version, uint8_t last_octet, uint8_t ret_addr[static 16])
 {
-	static const uint8_t v4[16] = {[10] = 0xff, 0xff, 192, 0, 2, 0};
-	static const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8};
+	static const uint8_t v4[16] = { [10] = 0xff, 0xff, 192, 0, 2, 0 };
+	static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
 
 	memcpy(ret_addr, version == 4 ? v4 : v6, 16);
 	ret_addr[15] = last_octet;
@@ -82,7 +82,7 @@ static void build_ipv4(struct packet *packet, const struct packet_options *optio
 	put16(header + 6, (options->more_fragments ? 0x2000u : 0) | options->fragment_offset);
 	header[8] = 64;
 	header[9] = UDP;
-	memcpy(header + 12, (const uint8_t[]){192, 0, 2, 1}, 4);
+	memcpy(header + 12, (const uint8_t[]){ 192, 0, 2, 1 }, 4);
 	packet_destination(4, options->last_octet, addr);
 	memcpy(header + 16, addr + 12, 4);
 	end = put_udp(header + len, options);
@@ -106,7 +106,8 @@ static uint8_t *put_chain(uint8_t *first, uint8_t *at, const struct packet_optio
 {
 	uint8_t *type_of_this = first;
 
-	for (const uint8_t *type = options->extensions; type && *type != END_OF_EXTENSIONS; type++) {
+	for (const uint8_t *type = options->extensions; type && *type != END_OF_EXTENSIONS;
+	     type++) {
 		*type_of_this = *type;
 		type_of_this = at;
 		at = put_extension(at, *type, UDP);
@@ -115,7 +116,8 @@ static uint8_t *put_chain(uint8_t *first, uint8_t *at, const struct packet_optio
 		*type_of_this = FRAGMENT;
 		at[0] = UDP;
 		at[1] = 0;
-		put16(at + 2, (unsigned)options->fragment_offset << 3 | (options->more_fragments ? 1 : 0));
+		put16(at + 2,
+		      (unsigned)options->fragment_offset << 3 | (options->more_fragments ? 1 : 0));
 		put16(at + 4, options->id >> 16);
 		put16(at + 6, options->id & 0xffff);
 		at += 8;

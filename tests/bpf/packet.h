@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * packet.h: builds packets for the tests and computes what marking must make of them, independently of the
- * code under test: the IPv4 checksum anew over the whole header, not from a difference.
+ * packet.h: builds packets for the tests and computes what marking must make of them, independently
+ * of the code under test: the IPv4 checksum anew over the whole header, not from a difference.
  */
 #ifndef GW_TEST_PACKET_H
 #define GW_TEST_PACKET_H
@@ -24,7 +24,7 @@ struct packet_options {
 	unsigned vlan_tags;
 	uint8_t tos;
 	uint32_t flow_label;
-	uint16_t port; /* destination */
+	uint16_t port;	    /* destination */
 	uint8_t last_octet; /* of the destination address */
 	unsigned ipv4_option_words;
 	const uint8_t *extensions; /* types of IPv6 extension headers, ended by 255 */

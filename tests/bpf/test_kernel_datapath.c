@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_kernel_datapath.c: the kernel datapath with real sockets in a network namespace of its own; what
- * arrives at a receiver decides. Proves Q-086, Q-088, Q-089, and the way out in the kernel: nothing of a socket is
- * left when its close() has returned.
+ * test_kernel_datapath.c: the kernel datapath with real sockets in a network namespace of its own;
+ * what arrives at a receiver decides. Proves Q-086, Q-088, Q-089, and the way out in the kernel:
+ * nothing of a socket is left when its close() has returned.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -38,11 +38,14 @@
 static struct kernel_datapath *datapath;
 static struct kernel_facts facts;
 
-/* --- Helpers ---------------------------------------------------------------------------------------- */
+/*
+ * --- Helpers
+ * ----------------------------------------------------------------------------------------
+ */
 
 static int open_datapath(const struct kernel_config *config)
 {
-	static const struct kernel_config all = {.max_sockets = 4096};
+	static const struct kernel_config all = { .max_sockets = 4096 };
 
 	return kernel_datapath_open(config ? config : &all, &facts, &datapath);
 }
@@ -62,18 +65,20 @@ static struct datapath_treatment treatment(uint8_t dscp)
 {
 	return (struct datapath_treatment){
 		.flow_id = 1,
-		.mark = {.set_dscp = true, .dscp = dscp, .set_priority = true, .priority = 5},
+		.mark = { .set_dscp = true, .dscp = dscp, .set_priority = true, .priority = 5 },
 	};
 }
 
 static struct datapath_target target_any(int fd)
 {
-	return (struct datapath_target){.cookie = socket_cookie(fd), .fd = fd, .any_destination = true};
+	return (struct datapath_target){ .cookie = socket_cookie(fd),
+					 .fd = fd,
+					 .any_destination = true };
 }
 
 static struct datapath_target target_for(int fd, const struct ear *ear)
 {
-	struct datapath_target target = {.cookie = socket_cookie(fd), .fd = fd};
+	struct datapath_target target = { .cookie = socket_cookie(fd), .fd = fd };
 
 	target.destination = ear_address(ear);
 	return target;
@@ -114,7 +119,7 @@ static void on_close(void *user_data, const struct gw_close *event)
 
 static struct seen poll_events(uint64_t cookie)
 {
-	struct seen seen = {.cookie = cookie};
+	struct seen seen = { .cookie = cookie };
 	bool lost;
 
 	assert_int_equal(kernel_datapath_poll(datapath, on_close, &seen, &lost), 0);
@@ -140,7 +145,7 @@ static void on_link(void *user_data, const struct kernel_link *link)
 
 static struct wanted_link find_link(const char *name)
 {
-	struct wanted_link wanted = {.name = name};
+	struct wanted_link wanted = { .name = name };
 
 	kernel_datapath_visit_links(datapath, on_link, &wanted);
 	return wanted;
@@ -172,7 +177,10 @@ static bool has_pins(void)
 	return stat(path, &pins) == 0;
 }
 
-/* --- Marks ------------------------------------------------------------------------------------------ */
+/*
+ * --- Marks
+ * ------------------------------------------------------------------------------------------
+ */
 
 static void check_connected(int mouth_family, int ear_family)
 {
@@ -186,7 +194,7 @@ static void check_connected(int mouth_family, int ear_family)
 	if (mouth_family != ear_family) {
 		/* A dual-stack socket that talks to an IPv4 host. */
 		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&ear.address;
-		struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = v4->sin_port};
+		struct sockaddr_in6 mapped = { .sin6_family = AF_INET6, .sin6_port = v4->sin_port };
 
 		mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
 		memcpy(mapped.sin6_addr.s6_addr + 12, &v4->sin_addr, 4);
@@ -322,7 +330,7 @@ static void test_clear_socket(void **state)
 
 static void test_table_full(void **state)
 {
-	const struct kernel_config config = {.max_sockets = 4};
+	const struct kernel_config config = { .max_sockets = 4 };
 	struct datapath_target target;
 	int fd[5];
 
@@ -375,17 +383,18 @@ static void test_fragments(void **state)
 /* A link without an Ethernet header. */
 static void test_tun(void **state)
 {
-	struct ifreq request = {.ifr_name = "gwtun0", .ifr_flags = IFF_TUN | IFF_NO_PI};
-	struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(5004)};
-	uint8_t packet[2048] = {0};
+	struct ifreq request = { .ifr_name = "gwtun0", .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(5004) };
+	uint8_t packet[2048] = { 0 };
 	struct datapath_target target;
 	int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	struct pollfd pollfd = {.fd = tun, .events = POLLIN};
+	struct pollfd pollfd = { .fd = tun, .events = POLLIN };
 	int fd;
 
 	if (tun < 0 || ioctl(tun, TUNSETIFF, &request) < 0)
 		skip();
-	assert_int_equal(net_run("ip addr add 192.0.2.1/24 dev gwtun0 && ip link set gwtun0 up"), 0);
+	assert_int_equal(net_run("ip addr add 192.0.2.1/24 dev gwtun0 && ip link set gwtun0 up"),
+			 0);
 	assert_int_equal(kernel_datapath_link_event(datapath), 0);
 	assert_true(is_attached("gwtun0"));
 
@@ -406,7 +415,10 @@ static void test_tun(void **state)
 	assert_false(find_link("gwtun0").found);
 }
 
-/* --- TCP -------------------------------------------------------------------------------------------- */
+/*
+ * --- TCP
+ * --------------------------------------------------------------------------------------------
+ */
 
 struct stream {
 	int listener;
@@ -419,19 +431,22 @@ static void stream_prepare(struct stream *stream)
 {
 	socklen_t len = sizeof(stream->address);
 
-	stream->address =
-		(struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	stream->address = (struct sockaddr_in){ .sin_family = AF_INET,
+						.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	stream->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	stream->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	stream->server = -1;
 	assert_int_equal(bind(stream->listener, (struct sockaddr *)&stream->address, len), 0);
-	assert_int_equal(getsockname(stream->listener, (struct sockaddr *)&stream->address, &len), 0);
+	assert_int_equal(getsockname(stream->listener, (struct sockaddr *)&stream->address, &len),
+			 0);
 	assert_int_equal(listen(stream->listener, 1), 0);
 }
 
 static void stream_connect(struct stream *stream)
 {
-	assert_int_equal(connect(stream->client, (struct sockaddr *)&stream->address, sizeof(stream->address)), 0);
+	assert_int_equal(connect(stream->client, (struct sockaddr *)&stream->address,
+				 sizeof(stream->address)),
+			 0);
 	stream->server = accept4(stream->listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(stream->server >= 0);
 }
@@ -445,10 +460,12 @@ static void stream_close(struct stream *stream)
 
 static struct datapath_target stream_target(const struct stream *stream)
 {
-	struct datapath_target target = {.cookie = socket_cookie(stream->client), .fd = stream->client};
+	struct datapath_target target = { .cookie = socket_cookie(stream->client),
+					  .fd = stream->client };
 
-	assert_int_equal(address_from_sockaddr((const struct sockaddr *)&stream->address, sizeof(stream->address),
-					       &target.destination), 0);
+	assert_int_equal(address_from_sockaddr((const struct sockaddr *)&stream->address,
+					       sizeof(stream->address), &target.destination),
+			 0);
 	return target;
 }
 
@@ -476,10 +493,11 @@ static void test_tcp(void **state)
 	clear(&target);
 	assert_int_equal(apply(&target, OTHER_DSCP), 0);
 	for (int i = 0; i < 50; i++) {
-		char piece[20000] = {0};
+		char piece[20000] = { 0 };
 
 		assert_int_equal(send(stream.client, piece, sizeof(piece), 0), sizeof(piece));
-		assert_int_equal(recv(stream.server, piece, sizeof(piece), MSG_WAITALL), sizeof(piece));
+		assert_int_equal(recv(stream.server, piece, sizeof(piece), MSG_WAITALL),
+				 sizeof(piece));
 		sniffed = sniffer_read(sniffer, 4, IPPROTO_TCP, OTHER_MARK);
 		assert_true(sniffed.marked >= 1);
 	}
@@ -534,7 +552,7 @@ static void test_tcp_shutdown_only_reported(void **state)
 
 static void test_tcp_disconnect(void **state)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct datapath_target target;
 	struct stream stream;
 	struct seen seen;
@@ -556,7 +574,7 @@ static void test_tcp_disconnect(void **state)
 
 static void test_udp_shutdown_and_disconnect(void **state)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct datapath_target target;
 	struct ear ear;
 	int fd;
@@ -580,7 +598,10 @@ static void test_udp_shutdown_and_disconnect(void **state)
 	ear_close(&ear);
 }
 
-/* --- The end of sockets ----------------------------------------------------------------------------- */
+/*
+ * --- The end of sockets
+ * -----------------------------------------------------------------------------
+ */
 
 static void test_close_removes_before_it_returns(void **state)
 {
@@ -593,7 +614,8 @@ static void test_close_removes_before_it_returns(void **state)
 	ear_open(&ear, AF_INET);
 	poll_events(0);
 	for (int i = 0; i < 1000; i++) {
-		fd = i % 2 ? mouth_open(AF_INET, &ear) : socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		fd = i % 2 ? mouth_open(AF_INET, &ear)
+			   : socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		target = target_any(fd);
 		assert_int_equal(apply(&target, DSCP), 0);
 		close(fd);
@@ -661,7 +683,7 @@ static void test_killed_process(void **state)
 /* More endings than the ring buffer holds: they are done all the same, and the loss is told. */
 static void test_lost_events(void **state)
 {
-	struct seen seen = {0};
+	struct seen seen = { 0 };
 	struct datapath_target target;
 	bool lost;
 	int fd;
@@ -680,7 +702,10 @@ static void test_lost_events(void **state)
 	assert_false(lost);
 }
 
-/* --- Daemons come and go ---------------------------------------------------------------------------- */
+/*
+ * --- Daemons come and go
+ * ----------------------------------------------------------------------------
+ */
 
 static void test_marks_survive_a_crash(void **state)
 {
@@ -730,7 +755,7 @@ static void test_marks_survive_a_crash(void **state)
 
 static void test_other_size_starts_afresh(void **state)
 {
-	const struct kernel_config config = {.max_sockets = 100};
+	const struct kernel_config config = { .max_sockets = 100 };
 	int fd = mouth_open(AF_INET, NULL);
 	struct datapath_target target = target_any(fd);
 
@@ -746,7 +771,7 @@ static void test_other_size_starts_afresh(void **state)
 
 static void test_one_daemon_per_namespace(void **state)
 {
-	const struct kernel_config config = {0};
+	const struct kernel_config config = { 0 };
 	struct kernel_datapath *second = NULL;
 	struct kernel_facts second_facts;
 
@@ -799,15 +824,18 @@ static void test_clean_close(void **state)
 	assert_false(has_pins());
 }
 
-/* --- Interfaces ------------------------------------------------------------------------------------- */
+/*
+ * --- Interfaces
+ * -------------------------------------------------------------------------------------
+ */
 
-#define FOREIGN_ADD "tc filter add dev lo %s protocol all prio 99 u32 match u32 0 0 classid 1:1"
+#define FOREIGN_ADD "tc filter add dev lo %s protocol all prio %d u32 match u32 0 0 classid 1:1"
 
 static void test_foreign_filters_survive(void **state)
 {
 	teardown(state);
 	assert_int_equal(net_run("tc qdisc add dev lo clsact"), 0);
-	assert_int_equal(net_run(FOREIGN_ADD, "egress"), 0);
+	assert_int_equal(net_run(FOREIGN_ADD, "egress", 99), 0);
 	assert_int_equal(open_datapath(NULL), 0);
 	assert_true(has_filter("lo"));
 	assert_false(find_link("lo").link.made_clsact);
@@ -821,7 +849,7 @@ static void test_foreign_filters_survive(void **state)
 static void test_hook_in_use_stays(void **state)
 {
 	assert_true(find_link("lo").link.made_clsact);
-	assert_int_equal(net_run(FOREIGN_ADD, "ingress"), 0);
+	assert_int_equal(net_run(FOREIGN_ADD, "ingress", 99), 0);
 	teardown(state);
 	assert_true(has_clsact("lo"));
 	assert_false(has_filter("lo"));
@@ -834,7 +862,7 @@ static void test_priority_taken(void **state)
 {
 	teardown(state);
 	assert_int_equal(net_run("tc qdisc add dev lo clsact"), 0);
-	assert_int_equal(net_run("tc filter add dev lo egress protocol all prio 7 u32 match u32 0 0 classid 1:1"), 0);
+	assert_int_equal(net_run(FOREIGN_ADD, "egress", 7), 0);
 	assert_int_equal(open_datapath(NULL), 0);
 	assert_true(has_filter("lo"));
 	/* A successor finds it where it is. */
@@ -864,10 +892,13 @@ static void test_interfaces_come_and_go(void **state)
 
 static void test_only_named_interfaces(void **state)
 {
-	static const char *const names[] = {"gwb", "gwd", NULL};
-	const struct kernel_config config = {.interfaces = names, .max_sockets = 4096};
+	static const char *const names[] = { "gwb", "gwd", NULL };
+	const struct kernel_config config = { .interfaces = names, .max_sockets = 4096 };
 
-	/* What the daemon before us served and we do not is given back, though nobody closed it cleanly. */
+	/*
+	 * What the daemon before us served and we do not is given back, though nobody closed it
+	 * cleanly.
+	 */
 	datapath = kernel_datapath_abandon(datapath);
 	assert_int_equal(net_run("ip link add gwa type veth peer name gwb"), 0);
 	assert_int_equal(open_datapath(&config), 0);
@@ -906,7 +937,10 @@ static void test_deleted_filter_comes_back(void **state)
 	assert_false(has_clsact("lo"));
 }
 
-/* --- Control groups --------------------------------------------------------------------------------- */
+/*
+ * --- Control groups
+ * ---------------------------------------------------------------------------------
+ */
 
 static void on_empty(void *user_data, uint64_t group)
 {
@@ -915,7 +949,7 @@ static void on_empty(void *user_data, uint64_t group)
 
 static uint64_t wait_empty(void)
 {
-	struct pollfd pollfd = {.fd = kernel_group_event_fd(datapath), .events = POLLIN};
+	struct pollfd pollfd = { .fd = kernel_group_event_fd(datapath), .events = POLLIN };
 	uint64_t empty = 0;
 
 	for (int i = 0; i < 20 && empty == 0; i++) {
@@ -952,7 +986,7 @@ static pid_t start_talker(int pipe_fd[2], const struct ear *ear)
 
 static void test_group(void **state)
 {
-	struct datapath_target target = {.fd = -1, .any_destination = true};
+	struct datapath_target target = { .fd = -1, .any_destination = true };
 	struct gw_verdict verdict;
 	struct ear ear;
 	int pipe_fd[2], status;
@@ -1005,7 +1039,7 @@ static bool keep_everything(void *user_data, uint64_t group)
 
 static void test_sweep_groups(void **state)
 {
-	struct datapath_target target = {.fd = -1, .any_destination = true, .group = 12345678};
+	struct datapath_target target = { .fd = -1, .any_destination = true, .group = 12345678 };
 
 	assert_int_equal(apply(&target, DSCP), 0);
 	datapath = kernel_datapath_abandon(datapath);
@@ -1019,7 +1053,7 @@ static void test_sweep_groups(void **state)
 /* The server's SYN-ACK belongs to the listening program's group. */
 static void test_group_marks_syn_ack(void **state)
 {
-	struct datapath_target target = {.fd = -1, .any_destination = true};
+	struct datapath_target target = { .fd = -1, .any_destination = true };
 	int sniffer = sniffer_open("lo"), go[2], ready[2], status;
 	struct sniffed sniffed;
 	struct stream stream;
@@ -1036,16 +1070,20 @@ static void test_group_marks_syn_ack(void **state)
 		if (read(go[0], &byte, 1) != 1)
 			_exit(1);
 		stream_prepare(&stream);
-		if (write(ready[1], &stream.address, sizeof(stream.address)) < 0 || read(go[0], &byte, 1) < 0)
+		if (write(ready[1], &stream.address, sizeof(stream.address)) < 0 ||
+		    read(go[0], &byte, 1) < 0)
 			_exit(1);
 		_exit(0);
 	}
 	assert_int_equal(kernel_group_create(datapath, child, &target.group), 0);
 	assert_int_equal(apply(&target, DSCP), 0);
 	assert_int_equal(write(go[1], "x", 1), 1);
-	assert_int_equal(read(ready[0], &stream.address, sizeof(stream.address)), sizeof(stream.address));
+	assert_int_equal(read(ready[0], &stream.address, sizeof(stream.address)),
+			 sizeof(stream.address));
 	stream.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(stream.client, (struct sockaddr *)&stream.address, sizeof(stream.address)), 0);
+	assert_int_equal(connect(stream.client, (struct sockaddr *)&stream.address,
+				 sizeof(stream.address)),
+			 0);
 	sniffed = sniffer_read(sniffer, 4, IPPROTO_TCP, MARK);
 	assert_int_equal(sniffed.count, 3);
 	assert_int_equal(sniffed.marked, 1);
@@ -1062,11 +1100,14 @@ static void test_group_marks_syn_ack(void **state)
 	close(sniffer);
 }
 
-/* --- Asking for the state of sockets ---------------------------------------------------------------- */
+/*
+ * --- Asking for the state of sockets
+ * ----------------------------------------------------------------
+ */
 
 static void test_sockdiag_udp(void **state)
 {
-	struct sockdiag_query query = {.family = AF_INET, .protocol = IPPROTO_UDP};
+	struct sockdiag_query query = { .family = AF_INET, .protocol = IPPROTO_UDP };
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 	struct sockdiag_state answer;
@@ -1101,7 +1142,7 @@ static void test_sockdiag_udp(void **state)
 
 static void test_sockdiag_tcp(void **state)
 {
-	struct sockdiag_query query = {.family = AF_INET, .protocol = IPPROTO_TCP};
+	struct sockdiag_query query = { .family = AF_INET, .protocol = IPPROTO_TCP };
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 	struct sockdiag_state answer;
@@ -1127,19 +1168,23 @@ static void test_sockdiag_tcp(void **state)
 	sockdiag_free(sockdiag);
 }
 
-/* --- What the machine offers ------------------------------------------------------------------------ */
+/*
+ * --- What the machine offers
+ * ------------------------------------------------------------------------
+ */
 
 static void print_facts(void)
 {
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++)
-		printf("%-18s %-3s %s\n", facts.mechanism[i].name, facts.mechanism[i].present ? "yes" : "no",
-		       facts.mechanism[i].note);
+		printf("%-18s %-3s %s\n", facts.mechanism[i].name,
+		       facts.mechanism[i].present ? "yes" : "no", facts.mechanism[i].note);
 }
 
 static void test_facts_agree(void **state)
 {
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
-		assert_int_equal(facts.mechanism[i].present, kernel_datapath_has(datapath, (enum kernel_mechanism)i));
+		assert_int_equal(facts.mechanism[i].present,
+				 kernel_datapath_has(datapath, (enum kernel_mechanism)i));
 		assert_true(facts.mechanism[i].note[0] != '\0');
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_mark.c: runs the marking code in the kernel on packets of our own making and compares what comes out
- * byte for byte. Proves Q-086 (ECN survives) and Q-087 (flow label unchanged), Q-088 and Q-089 in the datapath.
+ * test_mark.c: runs the marking code in the kernel on packets of our own making and compares what
+ * comes out byte for byte. Proves Q-086 (ECN survives) and Q-087 (flow label unchanged), Q-088 and
+ * Q-089 in the datapath.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -35,7 +36,10 @@
 
 static struct mark_run_bpf *run;
 
-/* --- Helpers ---------------------------------------------------------------------------------------- */
+/*
+ * --- Helpers
+ * ----------------------------------------------------------------------------------------
+ */
 
 static const struct packet_options plain = {
 	.port = PACKET_PORT,
@@ -56,7 +60,7 @@ static struct gw_verdict verdict(uint8_t dscp)
 
 static struct gw_dest destination(int version, uint8_t last_octet, uint16_t port)
 {
-	struct gw_dest dest = {.set = 1, .port = __builtin_bswap16(port)};
+	struct gw_dest dest = { .set = 1, .port = __builtin_bswap16(port) };
 
 	packet_destination(version, last_octet, dest.addr);
 	return dest;
@@ -64,7 +68,8 @@ static struct gw_dest destination(int version, uint8_t last_octet, uint16_t port
 
 static void put_socket(uint64_t cookie, const struct gw_socket *entry)
 {
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->maps.sockets), &cookie, entry, BPF_ANY), 0);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(run->maps.sockets), &cookie, entry, BPF_ANY), 0);
 }
 
 static void put_first(int version, uint8_t dscp)
@@ -80,7 +85,7 @@ static void put_first(int version, uint8_t dscp)
 
 static void put_any(uint8_t dscp)
 {
-	const struct gw_socket entry = {.any_verdict = verdict(dscp), .generation = GENERATION};
+	const struct gw_socket entry = { .any_verdict = verdict(dscp), .generation = GENERATION };
 
 	put_socket(COOKIE, &entry);
 }
@@ -97,12 +102,14 @@ static void put_groups(uint32_t groups)
 	const uint32_t zero = 0;
 
 	settings()->groups = groups;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->maps.settings), &zero, settings(), BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->maps.settings), &zero, settings(),
+					     BPF_ANY),
+			 0);
 }
 
 static int clear_tables(void **state)
 {
-	const uint64_t cookies[] = {COOKIE, OTHER_COOKIE}, group = ROOT_GROUP;
+	const uint64_t cookies[] = { COOKIE, OTHER_COOKIE }, group = ROOT_GROUP;
 
 	for (size_t i = 0; i < 2; i++)
 		bpf_map_delete_elem(bpf_map__fd(run->maps.sockets), &cookies[i]);
@@ -116,10 +123,12 @@ static int clear_tables(void **state)
 static uint32_t pass_through(const struct bpf_program *program, struct packet *packet)
 {
 	uint8_t out[PACKET_MAX + 64];
-	struct __sk_buff context = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data, .data_size_in = (uint32_t)packet->len,
-		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .ctx_out = &context, .ctx_size_out = sizeof(context));
+	struct __sk_buff context = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data,
+		    .data_size_in = (uint32_t)packet->len, .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .ctx_out = &context,
+		    .ctx_size_out = sizeof(context));
 
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &opts), 0);
 	assert_int_equal((int)opts.retval, -1);
@@ -134,7 +143,8 @@ static void expect_same(const struct packet *got, const struct packet *wanted)
 	assert_memory_equal(got->data, wanted->data, got->len);
 }
 
-static void expect_marked_by(const struct bpf_program *program, const struct packet *packet, uint8_t dscp)
+static void expect_marked_by(const struct bpf_program *program, const struct packet *packet,
+			     uint8_t dscp)
 {
 	struct packet got = *packet, wanted = *packet;
 
@@ -161,7 +171,10 @@ static void expect_untouched(const struct packet *packet)
 	expect_untouched_by(run->progs.run_ethernet, packet);
 }
 
-/* --- The header ------------------------------------------------------------------------------------- */
+/*
+ * --- The header
+ * -------------------------------------------------------------------------------------
+ */
 
 /* every mark over every byte that can have been there before. */
 static void every_mark_over_every_byte(int version)
@@ -206,7 +219,7 @@ static void test_every_checksum(void **state)
 
 static void test_flow_labels(void **state)
 {
-	static const uint32_t labels[] = {0, 1, 0x0ffff, 0x10000, 0x80000, 0xfffff};
+	static const uint32_t labels[] = { 0, 1, 0x0ffff, 0x10000, 0x80000, 0xfffff };
 	struct packet_options options = plain;
 	struct packet packet;
 
@@ -225,7 +238,8 @@ static void test_ipv4_options(void **state)
 	struct packet packet;
 
 	put_first(4, DSCP);
-	for (options.ipv4_option_words = 0; options.ipv4_option_words <= 10; options.ipv4_option_words++) {
+	for (options.ipv4_option_words = 0; options.ipv4_option_words <= 10;
+	     options.ipv4_option_words++) {
 		packet_build(&packet, 4, &options);
 		expect_marked(&packet, DSCP);
 	}
@@ -233,7 +247,7 @@ static void test_ipv4_options(void **state)
 
 static void test_only_priority_or_only_dscp(void **state)
 {
-	struct gw_socket entry = {.any_verdict = verdict(DSCP)};
+	struct gw_socket entry = { .any_verdict = verdict(DSCP) };
 	struct packet packet, wanted, got;
 
 	packet_build(&packet, 4, &plain);
@@ -251,7 +265,10 @@ static void test_only_priority_or_only_dscp(void **state)
 	expect_same(&got, &wanted);
 }
 
-/* --- Around the header ------------------------------------------------------------------------------ */
+/*
+ * --- Around the header
+ * ------------------------------------------------------------------------------
+ */
 
 static void test_vlan_tags(void **state)
 {
@@ -272,12 +289,13 @@ static void test_vlan_tags(void **state)
 static void test_extension_headers(void **state)
 {
 	static const uint8_t chains[][9] = {
-		{HOP_BY_HOP, END},
-		{ROUTING, END},
-		{AH, END},
-		{HOP_BY_HOP, DESTINATION_OPTIONS, ROUTING, AH, DESTINATION_OPTIONS, END},
-		{DESTINATION_OPTIONS, DESTINATION_OPTIONS, DESTINATION_OPTIONS, DESTINATION_OPTIONS,
-		 DESTINATION_OPTIONS, DESTINATION_OPTIONS, DESTINATION_OPTIONS, DESTINATION_OPTIONS, END},
+		{ HOP_BY_HOP, END },
+		{ ROUTING, END },
+		{ AH, END },
+		{ HOP_BY_HOP, DESTINATION_OPTIONS, ROUTING, AH, DESTINATION_OPTIONS, END },
+		{ DESTINATION_OPTIONS, DESTINATION_OPTIONS, DESTINATION_OPTIONS,
+		  DESTINATION_OPTIONS, DESTINATION_OPTIONS, DESTINATION_OPTIONS,
+		  DESTINATION_OPTIONS, DESTINATION_OPTIONS, END },
 	};
 	struct packet_options options = plain;
 	struct packet packet;
@@ -293,7 +311,7 @@ static void test_extension_headers(void **state)
 /* Longer than anybody sends: no port is found, so only a verdict for every destination holds. */
 static void test_too_many_extension_headers(void **state)
 {
-	static const uint8_t chain[] = {HOP_BY_HOP, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, END};
+	static const uint8_t chain[] = { HOP_BY_HOP, 60, 60, 60, 60, 60, 60, 60, 60, 60, 60, END };
 	struct packet_options options = plain;
 	struct packet packet;
 
@@ -315,13 +333,18 @@ static void test_header_found_by_length(void **state)
 		put_first(version, DSCP);
 		packet_build(&packet, version, &options);
 		expect_marked_by(run->progs.run_other, &packet, DSCP);
-		/* Something behind the packet: what begins that far from the end is not its header. */
+		/*
+		 * Something behind the packet: what begins that far from the end is not its header.
+		 */
 		packet.len += 6;
 		expect_untouched_by(run->progs.run_other, &packet);
 	}
 }
 
-/* --- Who is meant ----------------------------------------------------------------------------------- */
+/*
+ * --- Who is meant
+ * -----------------------------------------------------------------------------------
+ */
 
 /* */
 static void test_only_this_destination_of_this_socket(void **state)
@@ -350,8 +373,8 @@ static void test_only_this_destination_of_this_socket(void **state)
 
 static void test_further_destinations(void **state)
 {
-	struct gw_destval value = {.verdict = verdict(10), .generation = GENERATION};
-	struct gw_destkey key = {.cookie = COOKIE, .dest = destination(4, 9, PACKET_PORT)};
+	struct gw_destval value = { .verdict = verdict(10), .generation = GENERATION };
+	struct gw_destkey key = { .cookie = COOKIE, .dest = destination(4, 9, PACKET_PORT) };
 	int dests = bpf_map__fd(run->maps.dests);
 	struct packet_options options = plain;
 	struct gw_socket entry = {
@@ -394,7 +417,7 @@ static void test_left_alone(void **state)
 {
 	const struct gw_socket entry = {
 		.first = destination(4, PACKET_LAST_OCTET, PACKET_PORT),
-		.first_verdict = {.flags = GW_VERDICT_VALID},
+		.first_verdict = { .flags = GW_VERDICT_VALID },
 		.any_verdict = verdict(DSCP),
 	};
 	struct packet packet;
@@ -406,12 +429,13 @@ static void test_left_alone(void **state)
 
 static void test_group(void **state)
 {
-	const struct gw_group group = {.verdict = verdict(34)};
+	const struct gw_group group = { .verdict = verdict(34) };
 	const uint64_t id = ROOT_GROUP;
 	struct packet packet;
 
 	packet_build(&packet, 6, &plain);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->maps.groups), &id, &group, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->maps.groups), &id, &group, BPF_ANY),
+			 0);
 	expect_untouched(&packet);
 	put_groups(1);
 	expect_marked(&packet, 34);
@@ -423,7 +447,10 @@ static void test_group(void **state)
 static void test_link_local(void **state)
 {
 	static const uint8_t addresses[][16] = {
-		{0xfe, 0x80, [15] = 1}, {0xfe, 0xbf, [15] = 1}, {0xff, 0x02, [15] = 0xfb}, {0xff, 0x11, [15] = 1},
+		{ 0xfe, 0x80, [15] = 1 },
+		{ 0xfe, 0xbf, [15] = 1 },
+		{ 0xff, 0x02, [15] = 0xfb },
+		{ 0xff, 0x11, [15] = 1 },
 	};
 	struct gw_socket entry = {
 		.first = destination(6, 0, PACKET_PORT),
@@ -444,7 +471,10 @@ static void test_link_local(void **state)
 	}
 }
 
-/* --- Fragments -------------------------------------------------------------------------------------- */
+/*
+ * --- Fragments
+ * --------------------------------------------------------------------------------------
+ */
 
 static void fragments(int version)
 {
@@ -498,11 +528,14 @@ static void test_fragments_of_any_destination(void **state)
 	}
 }
 
-/* --- Hostile ---------------------------------------------------------------------------------------- */
+/*
+ * --- Hostile
+ * ----------------------------------------------------------------------------------------
+ */
 
 static void test_truncated(void **state)
 {
-	static const uint8_t chain[] = {HOP_BY_HOP, AH, DESTINATION_OPTIONS, END};
+	static const uint8_t chain[] = { HOP_BY_HOP, AH, DESTINATION_OPTIONS, END };
 	struct packet_options options = plain;
 	struct packet whole, part;
 
@@ -522,8 +555,9 @@ static void test_truncated(void **state)
 }
 
 /*
- * Whatever the header says: the length stays, nothing but the mark changes, ECN and flow label stay, and an IPv4
- * sum that was right before is right after (and one that was wrong is wrong by the same amount).
+ * Whatever the header says: the length stays, nothing but the mark changes, ECN and flow label
+ * stay, and an IPv4 sum that was right before is right after (and one that was wrong is wrong by
+ * the same amount).
  */
 static void expect_harmless(const struct packet *before, const struct packet *after)
 {
@@ -570,7 +604,7 @@ static void test_hostile(void **state)
 /* A packet of another protocol stays as it is even for a socket with a mark for all. */
 static void test_other_protocols(void **state)
 {
-	static const uint16_t types[] = {0x0806, 0x8847, 0x8863, 0x88cc};
+	static const uint16_t types[] = { 0x0806, 0x8847, 0x8863, 0x88cc };
 	struct packet packet;
 
 	put_any(DSCP);
@@ -583,7 +617,10 @@ static void test_other_protocols(void **state)
 	}
 }
 
-/* --- Counters and cost ------------------------------------------------------------------------------ */
+/*
+ * --- Counters and cost
+ * ------------------------------------------------------------------------------
+ */
 
 static uint64_t counter(enum gw_stat stat)
 {
@@ -645,7 +682,8 @@ static void test_print_cost(void **state)
 
 		clear_tables(NULL);
 		packet_build(&packet, version, &plain);
-		print_message("IPv%d ns/packet: empty program %u", version, best_ns(run->progs.run_nothing, &packet));
+		print_message("IPv%d ns/packet: empty program %u", version,
+			      best_ns(run->progs.run_nothing, &packet));
 		print_message(", not managed %u", best_ns(run->progs.run_ethernet, &packet));
 		put_first(version, DSCP);
 		print_message(", marked already %u", best_ns(run->progs.run_ethernet, &packet));

@@ -14,7 +14,9 @@
 
 #include "base/cleanup.h"
 
-/* A mount table line: id, parent, device, root, mount point, options, optional fields, "-", type. */
+/*
+ * A mount table line: id, parent, device, root, mount point, options, optional fields, "-", type.
+ */
 struct mount_line {
 	char *root;
 	char *point;
@@ -40,7 +42,7 @@ static void unescape(char *text)
 static bool parse_mount(char *line, struct mount_line *ret_mount)
 {
 	char *type = strstr(line, " - cgroup2 "), *save = NULL, *field;
-	struct mount_line mount = {0};
+	struct mount_line mount = { 0 };
 	int number = 0;
 
 	if (!type)
@@ -105,7 +107,9 @@ static int find_mounted(int *ret_fd, int *ret_depth)
 	return -ENOENT;
 }
 
-/* glibc has these calls only since 2.36. The mount hangs nowhere and goes with the last descriptor. */
+/*
+ * glibc has these calls only since 2.36. The mount hangs nowhere and goes with the last descriptor.
+ */
 static int mount_detached(int *ret_fd)
 {
 	_cleanup_(closep) int context = (int)syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC);
@@ -136,7 +140,7 @@ int cgroup_id(int directory_fd, uint64_t *ret_id)
 	union {
 		struct file_handle handle;
 		char space[sizeof(struct file_handle) + sizeof(uint64_t)];
-	} u = {.handle.handle_bytes = sizeof(uint64_t)};
+	} u = { .handle.handle_bytes = sizeof(uint64_t) };
 	int mount_id;
 
 	if (name_to_handle_at(directory_fd, "", &u.handle, &mount_id, AT_EMPTY_PATH) < 0)

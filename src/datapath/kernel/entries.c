@@ -23,7 +23,10 @@ struct further_list {
 	UT_hash_handle hh;
 };
 
-/* --- Translation ------------------------------------------------------------------------------------ */
+/*
+ * --- Translation
+ * ------------------------------------------------------------------------------------
+ */
 
 static struct gw_dest dest_of(const struct address *address)
 {
@@ -39,7 +42,8 @@ static struct gw_dest dest_of(const struct address *address)
 
 static struct gw_destkey key_of(const struct datapath_target *target)
 {
-	return (struct gw_destkey){.cookie = target->cookie, .dest = dest_of(&target->destination)};
+	return (struct gw_destkey){ .cookie = target->cookie,
+				    .dest = dest_of(&target->destination) };
 }
 
 static struct gw_verdict verdict_of(const struct datapath_treatment *treatment)
@@ -64,8 +68,10 @@ static struct gw_verdict verdict_of(const struct datapath_treatment *treatment)
 
 static uint16_t flags_of(const struct datapath_target *target)
 {
-	return (uint16_t)((target->end_on & TARGET_END_ON_SHUTDOWN ? GW_SOCKET_END_ON_SHUTDOWN : 0) |
-			  (target->end_on & TARGET_END_ON_DISCONNECT ? GW_SOCKET_END_ON_DISCONNECT : 0));
+	return (uint16_t)((target->end_on & TARGET_END_ON_SHUTDOWN ? GW_SOCKET_END_ON_SHUTDOWN
+								   : 0) |
+			  (target->end_on & TARGET_END_ON_DISCONNECT ? GW_SOCKET_END_ON_DISCONNECT
+								     : 0));
 }
 
 static bool same_dest(const struct gw_dest *a, const struct gw_dest *b)
@@ -75,7 +81,8 @@ static bool same_dest(const struct gw_dest *a, const struct gw_dest *b)
 
 static bool is_vacant(const struct gw_socket *entry)
 {
-	return !entry->first.set && entry->more == 0 && !(entry->any_verdict.flags & GW_VERDICT_VALID);
+	return !entry->first.set && entry->more == 0 &&
+	       !(entry->any_verdict.flags & GW_VERDICT_VALID);
 }
 
 /* The kernel's word for a full hash map. */
@@ -94,7 +101,10 @@ static uint16_t generation(const struct entries *entries)
 	return (uint16_t)entries->tables->settings->generation;
 }
 
-/* --- Further destinations --------------------------------------------------------------------------- */
+/*
+ * --- Further destinations
+ * ---------------------------------------------------------------------------
+ */
 
 static struct further_list *find_list(const struct entries *entries, uint64_t cookie)
 {
@@ -112,11 +122,13 @@ static struct further *find_further(const struct entries *entries, const struct 
 	return further;
 }
 
-static int put_dest(const struct entries *entries, const struct gw_destkey *key, const struct gw_verdict *verdict)
+static int put_dest(const struct entries *entries, const struct gw_destkey *key,
+		    const struct gw_verdict *verdict)
 {
-	const struct gw_destval value = {.verdict = *verdict, .generation = generation(entries)};
+	const struct gw_destval value = { .verdict = *verdict, .generation = generation(entries) };
 
-	return table_error(bpf_map_update_elem(table_fd(entries, TABLE_DESTS), key, &value, BPF_ANY));
+	return table_error(
+		bpf_map_update_elem(table_fd(entries, TABLE_DESTS), key, &value, BPF_ANY));
 }
 
 static struct further_list *make_list(struct entries *entries, uint64_t cookie)
@@ -136,7 +148,8 @@ static void drop_list(struct entries *entries, struct further_list *list)
 	free(list);
 }
 
-static int make_further(struct entries *entries, const struct gw_destkey *key, const struct gw_verdict *verdict)
+static int make_further(struct entries *entries, const struct gw_destkey *key,
+			const struct gw_verdict *verdict)
 {
 	struct further_list *list = find_list(entries, key->cookie);
 	struct further *further = calloc(1, sizeof(*further));
@@ -180,12 +193,16 @@ static void drop_all_further(struct entries *entries, uint64_t cookie)
 		;
 }
 
-/* --- Sockets ---------------------------------------------------------------------------------------- */
+/*
+ * --- Sockets
+ * ----------------------------------------------------------------------------------------
+ */
 
-static int write_socket(const struct entries *entries, uint64_t cookie, const struct gw_socket *entry,
-			uint64_t flags)
+static int write_socket(const struct entries *entries, uint64_t cookie,
+			const struct gw_socket *entry, uint64_t flags)
 {
-	return table_error(bpf_map_update_elem(table_fd(entries, TABLE_SOCKETS), &cookie, entry, flags));
+	return table_error(
+		bpf_map_update_elem(table_fd(entries, TABLE_SOCKETS), &cookie, entry, flags));
 }
 
 /* An entry of an earlier daemon counts as none: its flows have ended with it. */
@@ -200,10 +217,11 @@ static int read_socket(const struct entries *entries, uint64_t cookie, struct gw
 	return 0;
 }
 
-static struct gw_socket fresh_entry(const struct entries *entries, const struct datapath_target *target,
+static struct gw_socket fresh_entry(const struct entries *entries,
+				    const struct datapath_target *target,
 				    const struct gw_verdict *verdict)
 {
-	struct gw_socket entry = {.flags = flags_of(target), .generation = generation(entries)};
+	struct gw_socket entry = { .flags = flags_of(target), .generation = generation(entries) };
 
 	if (target->any_destination) {
 		entry.any_verdict = *verdict;
@@ -215,7 +233,8 @@ static struct gw_socket fresh_entry(const struct entries *entries, const struct 
 }
 
 static int change_further(struct entries *entries, const struct datapath_target *target,
-			  const struct gw_destkey *key, const struct gw_verdict *verdict, struct gw_socket *entry)
+			  const struct gw_destkey *key, const struct gw_verdict *verdict,
+			  struct gw_socket *entry)
 {
 	uint16_t flags = flags_of(target);
 	struct further *further = find_further(entries, key);
@@ -237,8 +256,9 @@ static int change_socket(struct entries *entries, const struct datapath_target *
 {
 	const struct gw_destkey key = key_of(target);
 
-	if (!target->any_destination && (find_further(entries, &key) ||
-					 (entry->first.set && !same_dest(&entry->first, &key.dest))))
+	if (!target->any_destination &&
+	    (find_further(entries, &key) ||
+	     (entry->first.set && !same_dest(&entry->first, &key.dest))))
 		return change_further(entries, target, &key, verdict, entry);
 
 	entry->flags = flags_of(target);
@@ -256,7 +276,9 @@ static int make_socket(struct entries *entries, const struct datapath_target *ta
 {
 	const struct gw_socket entry = fresh_entry(entries, target, verdict);
 
-	/* What the socket had before, the kernel has ended; the engine may not have been told yet. */
+	/*
+	 * What the socket had before, the kernel has ended; the engine may not have been told yet.
+	 */
 	drop_all_further(entries, target->cookie);
 	return write_socket(entries, target->cookie, &entry, flags);
 }
@@ -279,7 +301,10 @@ static int apply_socket(struct entries *entries, const struct datapath_target *t
 		r = make_socket(entries, target, verdict, BPF_EXIST);
 	else if (r == 0)
 		r = change_socket(entries, target, verdict, &entry);
-	/* The kernel has deleted the entry, perhaps just now; the socket itself is alive as long as we hold it. */
+	/*
+	 * The kernel has deleted the entry, perhaps just now; the socket itself is alive as long as
+	 * we hold it.
+	 */
 	if (r == -ENOENT && target->fd >= 0)
 		r = make_socket(entries, target, verdict, BPF_NOEXIST);
 	return r;
@@ -327,11 +352,14 @@ void entries_clear_socket(struct entries *entries, uint64_t cookie)
 	drop_all_further(entries, cookie);
 }
 
-/* --- Groups ----------------------------------------------------------------------------------------- */
+/*
+ * --- Groups
+ * -----------------------------------------------------------------------------------------
+ */
 
 static int apply_group(struct entries *entries, uint64_t group, const struct gw_verdict *verdict)
 {
-	const struct gw_group value = {.verdict = *verdict};
+	const struct gw_group value = { .verdict = *verdict };
 	int fd = table_fd(entries, TABLE_GROUPS);
 	int r = bpf_map_update_elem(fd, &group, &value, BPF_NOEXIST);
 
@@ -350,7 +378,10 @@ static bool delete_group(struct entries *entries, uint64_t group)
 	return true;
 }
 
-/* --- The port --------------------------------------------------------------------------------------- */
+/*
+ * --- The port
+ * ---------------------------------------------------------------------------------------
+ */
 
 int entries_apply(struct entries *entries, const struct datapath_target *target,
 		  const struct datapath_treatment *treatment)
@@ -381,9 +412,10 @@ uint64_t entries_count(const struct entries *entries)
 {
 	uint64_t count = 0;
 
-	table_visit(table_fd(entries, TABLE_SOCKETS), sizeof(uint64_t), sizeof(struct gw_socket), count_one,
-		    &count);
-	table_visit(table_fd(entries, TABLE_GROUPS), sizeof(uint64_t), sizeof(struct gw_group), count_one, &count);
+	table_visit(table_fd(entries, TABLE_SOCKETS), sizeof(uint64_t), sizeof(struct gw_socket),
+		    count_one, &count);
+	table_visit(table_fd(entries, TABLE_GROUPS), sizeof(uint64_t), sizeof(struct gw_group),
+		    count_one, &count);
 	return count;
 }
 
@@ -420,22 +452,23 @@ static void sweep_group(void *user_data, const void *key, const void *value)
 	uint64_t group;
 
 	memcpy(&group, key, sizeof(group));
-	if ((!sweep->keep || !sweep->keep(sweep->user_data, group)) && delete_group(sweep->entries, group))
+	if ((!sweep->keep || !sweep->keep(sweep->user_data, group)) &&
+	    delete_group(sweep->entries, group))
 		sweep->removed++;
 }
 
 int entries_sweep(struct entries *entries, kernel_keep_group_fn *keep, void *user_data)
 {
-	struct sweep sweep = {.entries = entries, .keep = keep, .user_data = user_data};
-	int r = table_visit(table_fd(entries, TABLE_SOCKETS), sizeof(uint64_t), sizeof(struct gw_socket),
-			    sweep_socket, &sweep);
+	struct sweep sweep = { .entries = entries, .keep = keep, .user_data = user_data };
+	int r = table_visit(table_fd(entries, TABLE_SOCKETS), sizeof(uint64_t),
+			    sizeof(struct gw_socket), sweep_socket, &sweep);
 
 	if (r == 0)
 		r = table_visit(table_fd(entries, TABLE_DESTS), sizeof(struct gw_destkey),
 				sizeof(struct gw_destval), sweep_dest, &sweep);
 	if (r == 0)
-		r = table_visit(table_fd(entries, TABLE_GROUPS), sizeof(uint64_t), sizeof(struct gw_group),
-				sweep_group, &sweep);
+		r = table_visit(table_fd(entries, TABLE_GROUPS), sizeof(uint64_t),
+				sizeof(struct gw_group), sweep_group, &sweep);
 	return r < 0 ? r : sweep.removed;
 }
 
@@ -444,10 +477,10 @@ void entries_init(struct entries *entries, const struct tables *tables)
 	uint32_t groups = 0;
 	uint64_t count = 0;
 
-	*entries = (struct entries){.tables = tables};
+	*entries = (struct entries){ .tables = tables };
 	/* A crash may have come between a group's entry and its count. */
-	if (tables->adopted &&
-	    table_visit(tables->fd[TABLE_GROUPS], sizeof(uint64_t), sizeof(struct gw_group), count_one, &count) == 0)
+	if (tables->adopted && table_visit(tables->fd[TABLE_GROUPS], sizeof(uint64_t),
+					   sizeof(struct gw_group), count_one, &count) == 0)
 		groups = (uint32_t)count;
 	tables->settings->groups = groups;
 }

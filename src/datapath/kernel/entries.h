@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entries.h: writes the engine's targets into the maps. The common add is one or two system calls, the
- * common remove one or two. See gw_bpf.h for how the destinations of a socket are laid out.
+ * entries.h: writes the engine's targets into the maps. The common add is one or two system calls,
+ * the common remove one or two. See gw_bpf.h for how the destinations of a socket are laid out.
  *
- * The kernel may delete a socket's entry at any time, and what it has deleted must not come back: without a
- * descriptor, which keeps the socket alive, an entry is only ever changed, never made.
+ * The kernel may delete a socket's entry at any time, and what it has deleted must not come back:
+ * without a descriptor, which keeps the socket alive, an entry is only ever changed, never made.
  */
 #ifndef GW_DATAPATH_ENTRIES_H
 #define GW_DATAPATH_ENTRIES_H
@@ -13,7 +13,10 @@
 #include "datapath/kernel/kernel.h"
 #include "datapath/kernel/tables.h"
 
-/* What is in `dests`, the only thing that is known here and not asked: by destination, and per socket. */
+/*
+ * What is in `dests`, the only thing that is known here and not asked: by destination, and per
+ * socket.
+ */
 struct further;
 struct further_list;
 

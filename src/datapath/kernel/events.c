@@ -34,8 +34,8 @@ int events_fd(const struct events *events)
 	return ring_buffer__epoll_fd(events->ring);
 }
 
-int events_poll(struct events *events, const struct tables *tables, kernel_close_fn *report, void *user_data,
-		bool *ret_lost)
+int events_poll(struct events *events, const struct tables *tables, kernel_close_fn *report,
+		void *user_data, bool *ret_lost)
 {
 	uint64_t lost;
 	int r;

@@ -16,7 +16,7 @@ struct events {
 int events_open(struct events *events, const struct tables *tables);
 void events_close(struct events *events);
 int events_fd(const struct events *events);
-int events_poll(struct events *events, const struct tables *tables, kernel_close_fn *report, void *user_data,
-		bool *ret_lost);
+int events_poll(struct events *events, const struct tables *tables, kernel_close_fn *report,
+		void *user_data, bool *ret_lost);
 
 #endif

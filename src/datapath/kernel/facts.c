@@ -11,31 +11,33 @@ static const struct {
 	const char *use;
 	const char *cost; /* of its absence */
 } texts[KERNEL_MECHANISM_COUNT] = {
-	[KERNEL_BPF] = {"bpf", "programs and maps can be loaded",
-			"marks are set by socket options, which applications can undo"},
-	[KERNEL_BPFFS] = {"bpffs", "marks stay in force while the daemon is down",
-			  "marks do not survive a crash of the daemon"},
-	[KERNEL_CGROUP2] = {"cgroup2", "whole programs can be given a class",
-			    "no `greenwave run`, and endings are found by looking again and again"},
-	[KERNEL_TC_EGRESS] = {"tc-egress", "packets are marked where they leave",
-			      "marks are set by socket options, which applications can undo"},
-	[KERNEL_SOCK_RELEASE] = {"sock-release", "marks end inside close()",
-				 "the end of a socket is found by looking again and again"},
-	[KERNEL_STATE_TRACEPOINT] = {"state-tracepoint", "TCP shutdown and disconnect are noticed at once",
-				     "TCP shutdown and disconnect are found by looking again and again"},
-	[KERNEL_FENTRY_SHUTDOWN] = {"fentry-shutdown", "shutdown() is noticed at once",
-				    "UDP shutdown() is found by looking again and again"},
-	[KERNEL_FENTRY_DISCONNECT] = {"fentry-disconnect", "disconnecting is noticed at once",
-				      "disconnecting UDP is found by looking again and again"},
-	[KERNEL_SOCK_DIAG] = {"sock-diag", "the state of sockets can be asked for",
-			      "what no other mechanism reports stays unnoticed until close()"},
+	[KERNEL_BPF] = { "bpf", "programs and maps can be loaded",
+			 "marks are set by socket options, which applications can undo" },
+	[KERNEL_BPFFS] = { "bpffs", "marks stay in force while the daemon is down",
+			   "marks do not survive a crash of the daemon" },
+	[KERNEL_CGROUP2] = { "cgroup2", "whole programs can be given a class",
+			     "no `greenwave run`, and endings are found by polling" },
+	[KERNEL_TC_EGRESS] = { "tc-egress", "packets are marked where they leave",
+			       "marks are set by socket options, which applications can undo" },
+	[KERNEL_SOCK_RELEASE] = { "sock-release", "marks end inside close()",
+				  "the end of a socket is found by polling" },
+	[KERNEL_STATE_TRACEPOINT] = { "state-tracepoint",
+				      "TCP shutdown and disconnect are noticed at once",
+				      "TCP shutdown and disconnect are found by polling" },
+	[KERNEL_FENTRY_SHUTDOWN] = { "fentry-shutdown", "shutdown() is noticed at once",
+				     "UDP shutdown() is found by polling" },
+	[KERNEL_FENTRY_DISCONNECT] = { "fentry-disconnect", "disconnecting is noticed at once",
+				       "disconnecting UDP is found by polling" },
+	[KERNEL_SOCK_DIAG] = { "sock-diag", "the state of sockets can be asked for",
+			       "what no other mechanism reports stays unnoticed until close()" },
 };
 
 void facts_init(struct kernel_facts *facts)
 {
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
-		facts->mechanism[i] = (struct kernel_fact){.name = texts[i].name};
-		snprintf(facts->mechanism[i].note, KERNEL_NOTE_LEN, "not tried; without it, %s", texts[i].cost);
+		facts->mechanism[i] = (struct kernel_fact){ .name = texts[i].name };
+		snprintf(facts->mechanism[i].note, KERNEL_NOTE_LEN, "not tried; without it, %s",
+			 texts[i].cost);
 	}
 }
 

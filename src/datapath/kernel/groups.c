@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * groups.c: see groups.h. Everything goes through directory descriptors: the hierarchy may be mounted nowhere.
- * Emptiness is told by inotify on cgroup.events, reached through our own descriptor's name in /proc.
+ * groups.c: see groups.h. Everything goes through directory descriptors: the hierarchy may be
+ * mounted nowhere. Emptiness is told by inotify on cgroup.events, reached through our own
+ * descriptor's name in /proc.
  */
 #include "datapath/kernel/groups.h"
 
@@ -46,33 +47,34 @@ static void closedir_cleanup(DIR *directory)
 
 DEFINE_CLEANUP(DIR *, closedir_cleanup);
 
-static int open_directory(int at, const char *name, int *ret_fd)
+/* A descriptor, or a negative errno. */
+static int open_directory(int at, const char *name)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return fd < 0 ? -errno : fd;
 }
 
 /* The caller's descriptor stays as it is. */
 static int list_directory(int fd, DIR **ret_directory)
 {
-	int copy;
-	int r = open_directory(fd, ".", &copy);
+	_cleanup_(closep) int copy = open_directory(fd, ".");
+	DIR *directory;
 
-	if (r < 0)
-		return r;
-	*ret_directory = fdopendir(copy);
-	if (!*ret_directory) {
-		r = -errno;
-		close(copy);
-	}
-	return r;
+	if (copy < 0)
+		return copy;
+	directory = fdopendir(copy);
+	if (!directory)
+		return -errno;
+	(void)steal_fd(&copy);
+	*ret_directory = directory;
+	return 0;
 }
 
-/* "populated 1" counts the processes of subgroups too. If it cannot be read, nothing is given up for it. */
+/*
+ * "populated 1" counts the processes of subgroups too. If it cannot be read, nothing is given up
+ * for it.
+ */
 static bool is_populated(const struct group *group)
 {
 	_cleanup_(closep) int fd = openat(group->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
@@ -145,9 +147,11 @@ static int find_left_behind(struct groups *groups)
 		return r;
 	while ((entry = readdir(directory))) {
 		end = 0;
-		if (sscanf(entry->d_name, "run-%" SCNu32 "%n", &number, &end) != 1 || entry->d_name[end] != '\0')
+		if (sscanf(entry->d_name, "run-%" SCNu32 "%n", &number, &end) != 1 ||
+		    entry->d_name[end] != '\0')
 			continue;
-		if (open_directory(groups->base_fd, entry->d_name, &fd) < 0)
+		fd = open_directory(groups->base_fd, entry->d_name);
+		if (fd < 0)
 			continue;
 		if (add_group(groups, number, fd, &group) == 0 && number > groups->last_number)
 			groups->last_number = number;
@@ -159,10 +163,10 @@ static int find_left_behind(struct groups *groups)
 static int remove_tree(int at, const char *name, int depth)
 {
 	_cleanup_(closedir_cleanupp) DIR *directory = NULL;
-	_cleanup_(closep) int fd = -1;
+	_cleanup_(closep) int fd = depth < DEPTH_MAX ? open_directory(at, name) : -1;
 	const struct dirent *entry;
 
-	if (depth < DEPTH_MAX && open_directory(at, name, &fd) == 0 && list_directory(fd, &directory) == 0) {
+	if (fd >= 0 && list_directory(fd, &directory) == 0) {
 		while ((entry = readdir(directory)))
 			if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
 				remove_tree(fd, entry->d_name, depth + 1);
@@ -225,10 +229,11 @@ int groups_open(int root_fd, uint64_t namespace_inode, struct groups **ret_group
 	if (groups->inotify_fd < 0)
 		return -errno;
 	snprintf(groups->base, sizeof(groups->base), "greenwave.%" PRIu64, namespace_inode);
-	r = open_directory(root_fd, groups->base, &groups->base_fd);
-	if (r == 0)
-		r = find_left_behind(groups);
-	if (r < 0 && r != -ENOENT)
+	groups->base_fd = open_directory(root_fd, groups->base);
+	if (groups->base_fd < 0 && groups->base_fd != -ENOENT)
+		return groups->base_fd;
+	r = groups->base_fd < 0 ? 0 : find_left_behind(groups);
+	if (r < 0)
 		return r;
 	*ret_groups = steal_ptr(&groups);
 	return 0;
@@ -240,19 +245,19 @@ static int make_base(struct groups *groups)
 		return 0;
 	if (mkdirat(groups->root_fd, groups->base, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	return open_directory(groups->root_fd, groups->base, &groups->base_fd);
+	groups->base_fd = open_directory(groups->root_fd, groups->base);
+	return groups->base_fd < 0 ? groups->base_fd : 0;
 }
 
-static int make_directory(struct groups *groups, uint32_t *ret_number, int *ret_fd)
+/* A descriptor of run-<last_number>, or a negative errno. */
+static int make_directory(struct groups *groups)
 {
 	char name[GROUP_NAME_LEN];
 
 	for (int attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
 		group_name(++groups->last_number, name);
-		if (mkdirat(groups->base_fd, name, 0755) == 0) {
-			*ret_number = groups->last_number;
-			return open_directory(groups->base_fd, name, ret_fd);
-		}
+		if (mkdirat(groups->base_fd, name, 0755) == 0)
+			return open_directory(groups->base_fd, name);
 		if (errno != EEXIST)
 			return -errno;
 	}
@@ -273,14 +278,12 @@ static int move_process(const struct group *group, pid_t pid)
 int groups_create(struct groups *groups, pid_t pid, uint64_t *ret_id)
 {
 	struct group *group;
-	uint32_t number;
-	int fd;
 	int r = make_base(groups);
 
 	if (r == 0)
-		r = make_directory(groups, &number, &fd);
-	if (r == 0)
-		r = add_group(groups, number, fd, &group);
+		r = make_directory(groups);
+	if (r >= 0)
+		r = add_group(groups, groups->last_number, r, &group);
 	if (r < 0)
 		return r;
 	r = move_process(group, pid);
@@ -315,7 +318,8 @@ static struct group *find_watch(const struct groups *groups, int watch)
 	return NULL;
 }
 
-int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint64_t id), void *user_data)
+int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint64_t id),
+		    void *user_data)
 {
 	_Alignas(struct inotify_event) char buffer[4096];
 	const struct inotify_event *event;
@@ -333,8 +337,8 @@ int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
 }
 
-void groups_visit(const struct groups *groups, void (*visit)(void *user_data, uint64_t id, bool populated),
-		  void *user_data)
+void groups_visit(const struct groups *groups,
+		  void (*visit)(void *user_data, uint64_t id, bool populated), void *user_data)
 {
 	struct group *group, *next;
 

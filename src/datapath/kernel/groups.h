@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * groups.h: control groups for programs started with `greenwave run`, one each:
- * greenwave.<inode of the network namespace>/run-<n>, below the root we can see. No controller is enabled in
- * them, so they cost a program nothing but its place in the tree. See kernel.h for what the host calls.
+ * groups.h: control groups for programs started with `greenwave run`, one each: greenwave.<inode of
+ * the network namespace>/run-<n>, below the root we can see. No controller is enabled in them, so
+ * they cost a program nothing but its place in the tree. See kernel.h for what the host calls.
  */
 #ifndef GW_DATAPATH_GROUPS_H
 #define GW_DATAPATH_GROUPS_H
@@ -25,8 +25,9 @@ struct groups *groups_close(struct groups *groups, bool remove);
 int groups_create(struct groups *groups, pid_t pid, uint64_t *ret_id);
 int groups_remove(struct groups *groups, uint64_t id);
 int groups_fd(const struct groups *groups);
-int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint64_t id), void *user_data);
-void groups_visit(const struct groups *groups, void (*visit)(void *user_data, uint64_t id, bool populated),
-		  void *user_data);
+int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint64_t id),
+		    void *user_data);
+void groups_visit(const struct groups *groups,
+		  void (*visit)(void *user_data, uint64_t id, bool populated), void *user_data);
 
 #endif

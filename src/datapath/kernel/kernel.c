@@ -54,7 +54,10 @@ static int print_debug(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-/* An inode number comes round again when its namespace has gone; a cookie does not, but is young (5.14). */
+/*
+ * An inode number comes round again when its namespace has gone; a cookie does not, but is young
+ * (5.14).
+ */
 static int identify_namespace(struct kernel_datapath *datapath)
 {
 	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -69,8 +72,8 @@ static int identify_namespace(struct kernel_datapath *datapath)
 	return 0;
 }
 
-static void note(struct kernel_datapath *datapath, struct kernel_facts *facts, enum kernel_mechanism mechanism,
-		 int error)
+static void note(struct kernel_datapath *datapath, struct kernel_facts *facts,
+		 enum kernel_mechanism mechanism, int error)
 {
 	datapath->present[mechanism] = error == 0;
 	facts_set(facts, mechanism, error);
@@ -97,7 +100,8 @@ static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *fac
 	note(datapath, facts, KERNEL_STATE_TRACEPOINT, attached[HOOK_STATE]);
 	note(datapath, facts, KERNEL_FENTRY_SHUTDOWN, attached[HOOK_SHUTDOWN]);
 	note(datapath, facts, KERNEL_FENTRY_DISCONNECT,
-	     attached[HOOK_UDP_DISCONNECT] < 0 ? attached[HOOK_UDP_DISCONNECT] : attached[HOOK_TCP_DISCONNECT]);
+	     attached[HOOK_UDP_DISCONNECT] < 0 ? attached[HOOK_UDP_DISCONNECT]
+					       : attached[HOOK_TCP_DISCONNECT]);
 	note(datapath, facts, KERNEL_SOCK_DIAG, probe.sockdiag);
 	return 0;
 }
@@ -138,11 +142,12 @@ static int open_links(struct kernel_datapath *datapath, const struct kernel_conf
 		.ethernet = datapath->programs.mark_ethernet,
 		.other = datapath->programs.mark_other,
 	};
-	struct link_outcome outcome = {0};
+	struct link_outcome outcome = { 0 };
 	int r = probe_mark(&datapath->programs, &datapath->tables);
 
 	if (r == 0)
-		r = links_open(datapath->tables.fd[TABLE_LINKS], programs, config->interfaces, &datapath->links);
+		r = links_open(datapath->tables.fd[TABLE_LINKS], programs, config->interfaces,
+			       &datapath->links);
 	if (r < 0)
 		return r;
 	links_visit(datapath->links, on_link, &outcome);
@@ -152,7 +157,8 @@ static int open_links(struct kernel_datapath *datapath, const struct kernel_conf
 static int open_parts(struct kernel_datapath *datapath, const struct kernel_config *config,
 		      struct kernel_facts *facts)
 {
-	uint32_t max_sockets = config->max_sockets ? config->max_sockets : KERNEL_DEFAULT_MAX_SOCKETS;
+	uint32_t max_sockets = config->max_sockets ? config->max_sockets
+						   : KERNEL_DEFAULT_MAX_SOCKETS;
 	int r = pins_open(&datapath->pins, datapath->namespace_inode);
 
 	note(datapath, facts, KERNEL_BPFFS, r);
@@ -244,7 +250,10 @@ bool kernel_datapath_adopted(const struct kernel_datapath *datapath)
 	return datapath->tables.adopted;
 }
 
-/* --- The port --------------------------------------------------------------------------------------- */
+/*
+ * --- The port
+ * ---------------------------------------------------------------------------------------
+ */
 
 static int apply(void *datapath, const struct datapath_target *target,
 		 const struct datapath_treatment *treatment)
@@ -289,17 +298,22 @@ bool kernel_datapath_contains(struct kernel_datapath *datapath, uint64_t cookie)
 	return bpf_map_lookup_elem(datapath->tables.fd[TABLE_SOCKETS], &cookie, &entry) == 0;
 }
 
-int kernel_datapath_counters(struct kernel_datapath *datapath, uint64_t ret_counters[static GW_STAT_COUNT])
+int kernel_datapath_counters(struct kernel_datapath *datapath,
+			     uint64_t ret_counters[static GW_STAT_COUNT])
 {
 	return tables_read_stats(&datapath->tables, ret_counters);
 }
 
-int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep, void *user_data)
+int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep,
+			  void *user_data)
 {
 	return entries_sweep(&datapath->entries, keep, user_data);
 }
 
-/* --- Interfaces, endings, groups -------------------------------------------------------------------- */
+/*
+ * --- Interfaces, endings, groups
+ * --------------------------------------------------------------------
+ */
 
 int kernel_datapath_link_fd(const struct kernel_datapath *datapath)
 {
@@ -312,7 +326,8 @@ int kernel_datapath_link_event(struct kernel_datapath *datapath)
 }
 
 void kernel_datapath_visit_links(const struct kernel_datapath *datapath,
-				 void (*visit)(void *user_data, const struct kernel_link *link), void *user_data)
+				 void (*visit)(void *user_data, const struct kernel_link *link),
+				 void *user_data)
 {
 	links_visit(datapath->links, visit, user_data);
 }
@@ -338,10 +353,11 @@ int kernel_group_event_fd(const struct kernel_datapath *datapath)
 	return datapath->groups ? groups_fd(datapath->groups) : -1;
 }
 
-int kernel_group_dispatch(struct kernel_datapath *datapath, void (*emptied)(void *user_data, uint64_t group),
-			  void *user_data)
+int kernel_group_dispatch(struct kernel_datapath *datapath,
+			  void (*emptied)(void *user_data, uint64_t group), void *user_data)
 {
-	return datapath->groups ? groups_dispatch(datapath->groups, emptied, user_data) : -EOPNOTSUPP;
+	return datapath->groups ? groups_dispatch(datapath->groups, emptied, user_data)
+				: -EOPNOTSUPP;
 }
 
 int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group)
@@ -349,7 +365,8 @@ int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group)
 	return datapath->groups ? groups_remove(datapath->groups, group) : -EOPNOTSUPP;
 }
 
-int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group, struct gw_verdict *ret_verdict)
+int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,
+			 struct gw_verdict *ret_verdict)
 {
 	struct gw_group entry;
 	int r = bpf_map_lookup_elem(datapath->tables.fd[TABLE_GROUPS], &group, &entry);
@@ -361,7 +378,8 @@ int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group, struc
 }
 
 void kernel_group_visit(struct kernel_datapath *datapath,
-			void (*visit)(void *user_data, uint64_t group, bool populated), void *user_data)
+			void (*visit)(void *user_data, uint64_t group, bool populated),
+			void *user_data)
 {
 	if (datapath->groups)
 		groups_visit(datapath->groups, visit, user_data);

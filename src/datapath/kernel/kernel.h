@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h: the datapath that marks packets in the kernel: eBPF programs at tc egress of every interface of
- * one network namespace, and hooks that end a socket's entry inside close(). See bpf/gw_bpf.h for the maps.
+ * kernel.h: the datapath that marks packets in the kernel: eBPF programs at tc egress of every
+ * interface of one network namespace, and hooks that end a socket's entry inside close(). See
+ * bpf/gw_bpf.h for the maps.
  *
- * There is no event loop inside: the host watches the descriptors offered here and calls the function named
- * with each. One thread. Functions return 0 or a negative errno.
+ * There is no event loop inside: the host watches the descriptors offered here and calls the
+ * function named with each. One thread. Functions return 0 or a negative errno.
  *
- * What stands in the kernel is pinned below bpffs, so it outlives this process; the next open adopts it, and
- * kernel_datapath_sweep() then removes what nobody has claimed. A clean close leaves nothing behind.
+ * What stands in the kernel is pinned below bpffs, so it outlives this process; the next open
+ * adopts it, and kernel_datapath_sweep() then removes what nobody has claimed. A clean close leaves
+ * nothing behind.
  */
 #ifndef GW_DATAPATH_KERNEL_H
 #define GW_DATAPATH_KERNEL_H
@@ -22,7 +24,10 @@
 
 struct kernel_datapath;
 
-/* Ways of the kernel that may be missing; each is tried out by using it once, versions prove nothing. */
+/*
+ * Ways of the kernel that may be missing; each is tried out by using it once, versions prove
+ * nothing.
+ */
 enum kernel_mechanism {
 	KERNEL_BPF,		  /* maps and programs can be loaded. Without: no kernel datapath */
 	KERNEL_BPFFS,		  /* pins survive a crash of the daemon */
@@ -51,19 +56,23 @@ struct kernel_facts {
 #define KERNEL_DEFAULT_MAX_SOCKETS 131072
 
 struct kernel_config {
-	const char *const *interfaces; /* names, ended by NULL; NULL: every interface, now and later */
-	uint32_t max_sockets;	       /* 0: KERNEL_DEFAULT_MAX_SOCKETS; further destinations the same */
+	const char *const
+		*interfaces;  /* names, ended by NULL; NULL: every interface, now and later */
+	uint32_t max_sockets; /* 0: KERNEL_DEFAULT_MAX_SOCKETS; further destinations the same */
 };
 
 /*
- * Serves the network namespace of the calling thread. *ret_facts is filled in any case.
- * -EBUSY: another daemon serves this namespace. -EPERM, -EOPNOTSUPP …: the kernel does not let us, the
+ * Serves the network namespace of the calling thread. *ret_facts is filled in any case. -EBUSY:
+ * another daemon serves this namespace. -EPERM, -EOPNOTSUPP …: the kernel does not let us, the
  * facts say why.
  */
 int kernel_datapath_open(const struct kernel_config *config, struct kernel_facts *ret_facts,
 			 struct kernel_datapath **ret_datapath);
 
-/* Takes everything of ours out of the kernel. Groups with programs still in them keep their directory. */
+/*
+ * Takes everything of ours out of the kernel. Groups with programs still in them keep their
+ * directory.
+ */
 struct kernel_datapath *kernel_datapath_close(struct kernel_datapath *datapath);
 
 /* Lets go of the descriptors only: what a crash leaves. */
@@ -75,9 +84,9 @@ bool kernel_datapath_has(const struct kernel_datapath *datapath, enum kernel_mec
 bool kernel_datapath_adopted(const struct kernel_datapath *datapath);
 
 /*
- * The port of the engine (datapath.h). A treatment that sets nothing is an entry too: it stops wider ones, and
- * lets the kernel report what becomes of the socket. A socket's entry stands from the first apply, which needs
- * a descriptor, to the last clear. -ENOSPC: the table is full.
+ * The port of the engine (datapath.h). A treatment that sets nothing is an entry too: it stops
+ * wider ones, and lets the kernel report what becomes of the socket. A socket's entry stands from
+ * the first apply, which needs a descriptor, to the last clear. -ENOSPC: the table is full.
  */
 extern const struct datapath_ops kernel_datapath_ops;
 
@@ -85,18 +94,24 @@ extern const struct datapath_ops kernel_datapath_ops;
 bool kernel_datapath_contains(struct kernel_datapath *datapath, uint64_t cookie);
 
 /* Since the maps were made; index is enum gw_stat. */
-int kernel_datapath_counters(struct kernel_datapath *datapath, uint64_t ret_counters[static GW_STAT_COUNT]);
+int kernel_datapath_counters(struct kernel_datapath *datapath,
+			     uint64_t ret_counters[static GW_STAT_COUNT]);
 
 /* Whether the group is still wanted; its entry goes otherwise. */
 typedef bool kernel_keep_group_fn(void *user_data, uint64_t group);
 
 /*
- * Removes what an earlier daemon left and nobody has applied again since: all such sockets, and the groups
- * that `keep` does not want (NULL: none). Returns how many entries went, or a negative errno.
+ * Removes what an earlier daemon left and nobody has applied again since: all such sockets, and the
+ * groups that `keep` does not want (NULL: none). Returns how many entries went, or a negative
+ * errno.
  */
-int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep, void *user_data);
+int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep,
+			  void *user_data);
 
-/* --- Interfaces ------------------------------------------------------------------------------------- */
+/*
+ * --- Interfaces
+ * -------------------------------------------------------------------------------------
+ */
 
 struct kernel_link {
 	unsigned ifindex;
@@ -110,15 +125,20 @@ struct kernel_link {
 int kernel_datapath_link_fd(const struct kernel_datapath *datapath);
 
 /*
- * Attaches to new interfaces and puts our filter back where somebody has deleted it, at most a few times a
- * minute per interface. Call it every few seconds even without an event, to retry what failed.
+ * Attaches to new interfaces and puts our filter back where somebody has deleted it, at most a few
+ * times a minute per interface. Call it every few seconds even without an event, to retry what
+ * failed.
  */
 int kernel_datapath_link_event(struct kernel_datapath *datapath);
 
 void kernel_datapath_visit_links(const struct kernel_datapath *datapath,
-				 void (*visit)(void *user_data, const struct kernel_link *link), void *user_data);
+				 void (*visit)(void *user_data, const struct kernel_link *link),
+				 void *user_data);
 
-/* --- Endings ---------------------------------------------------------------------------------------- */
+/*
+ * --- Endings
+ * ----------------------------------------------------------------------------------------
+ */
 
 typedef void kernel_close_fn(void *user_data, const struct gw_close *event);
 
@@ -126,30 +146,44 @@ typedef void kernel_close_fn(void *user_data, const struct gw_close *event);
 int kernel_datapath_event_fd(const struct kernel_datapath *datapath);
 
 /*
- * Reports what has been seen. One ending may be reported more than once, and for sockets not known any more.
- * *ret_lost: events found no room, so look at every socket with kernel_datapath_contains().
+ * Reports what has been seen. One ending may be reported more than once, and for sockets not known
+ * any more. *ret_lost: events found no room, so look at every socket with
+ * kernel_datapath_contains().
  */
 int kernel_datapath_poll(struct kernel_datapath *datapath, kernel_close_fn *report, void *user_data,
 			 bool *ret_lost);
 
-/* --- Control groups (`greenwave run`) --------------------------------------------------------------- */
+/*
+ * --- Control groups (`greenwave run`)
+ * ---------------------------------------------------------------
+ */
 
 /* Makes a control group and moves process `pid` into it. -EOPNOTSUPP: no cgroup v2. */
 int kernel_group_create(struct kernel_datapath *datapath, pid_t pid, uint64_t *ret_group);
 
-/* Readable when a group may have become empty; then call kernel_group_dispatch(). -1: no cgroup v2. */
+/*
+ * Readable when a group may have become empty; then call kernel_group_dispatch(). -1: no cgroup v2.
+ */
 int kernel_group_event_fd(const struct kernel_datapath *datapath);
-int kernel_group_dispatch(struct kernel_datapath *datapath, void (*emptied)(void *user_data, uint64_t group),
-			  void *user_data);
+int kernel_group_dispatch(struct kernel_datapath *datapath,
+			  void (*emptied)(void *user_data, uint64_t group), void *user_data);
 
-/* Removes the directory of an empty group. Its verdict is the engine's: datapath_ops.clear. -EBUSY: not empty. */
+/*
+ * Removes the directory of an empty group. Its verdict is the engine's: datapath_ops.clear. -EBUSY:
+ * not empty.
+ */
 int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group);
 
-/* Whether the group has a verdict in the kernel; -ENOENT if not. For groups left by an earlier daemon. */
-int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group, struct gw_verdict *ret_verdict);
+/*
+ * Whether the group has a verdict in the kernel; -ENOENT if not. For groups left by an earlier
+ * daemon.
+ */
+int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,
+			 struct gw_verdict *ret_verdict);
 
 /* Every group of this namespace's daemons, also an earlier one's. */
 void kernel_group_visit(struct kernel_datapath *datapath,
-			void (*visit)(void *user_data, uint64_t group, bool populated), void *user_data);
+			void (*visit)(void *user_data, uint64_t group, bool populated),
+			void *user_data);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * links.c: see links.h. The hook is clsact, which is shared: we make it where it is missing, take it away only
- * if we made it and nobody else has hung anything there, and touch no filter but our own. Ours is known by
- * its priority and handle, fixed so that a successor without any memory finds and replaces it.
+ * links.c: see links.h. The hook is clsact, which is shared: we make it where it is missing, take
+ * it away only if we made it and nobody else has hung anything there, and touch no filter but our
+ * own. Ours is known by its priority and handle, fixed so that a successor without any memory finds
+ * and replaces it.
  */
 #include "datapath/kernel/links.h"
 
@@ -25,7 +26,10 @@
 #define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
-/* Early, since filters that end the search would hide us; a priority that another kind holds is passed over. */
+/*
+ * Early, since filters that end the search would hide us; a priority that another kind holds is
+ * passed over.
+ */
 #define PRIORITY_FIRST 7
 #define PRIORITY_LAST 15
 #define HANDLE 0x67770001
@@ -135,7 +139,10 @@ static void count_filter(void *user_data, const struct tc_filter *filter, const 
 	(*count)++;
 }
 
-/* Filters at the hook, both directions; a failure to ask counts as one, so that nothing is destroyed. */
+/*
+ * Filters at the hook, both directions; a failure to ask counts as one, so that nothing is
+ * destroyed.
+ */
 static unsigned count_filters(struct links *links, uint32_t ifindex)
 {
 	unsigned count = 0;
@@ -253,7 +260,8 @@ static int on_name(const struct nlattr *attribute, void *user_data)
 {
 	const char **name = user_data;
 
-	if (mnl_attr_get_type(attribute) == IFLA_IFNAME && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+	if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
 		*name = mnl_attr_get_str(attribute);
 	return MNL_CB_OK;
 }
@@ -266,7 +274,8 @@ static struct link *learn_link(struct links *links, const struct nlmsghdr *messa
 	struct link *link;
 
 	/* Bridges report their ports in messages of the same type, of another family. */
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) || payload->ifi_family != AF_UNSPEC)
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
+	    payload->ifi_family != AF_UNSPEC)
 		return NULL;
 	mnl_attr_parse(message, sizeof(*payload), on_name, &name);
 	link = find_link(links, (uint32_t)payload->ifi_index);
@@ -293,7 +302,8 @@ static void on_lost_link(struct links *links, const struct nlmsghdr *message)
 	const struct ifinfomsg *payload = mnl_nlmsg_get_payload(message);
 	struct link *link;
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) || payload->ifi_family != AF_UNSPEC)
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
+	    payload->ifi_family != AF_UNSPEC)
 		return;
 	link = find_link(links, (uint32_t)payload->ifi_index);
 	if (link)
@@ -323,7 +333,8 @@ static void on_lost_qdisc(struct links *links, const struct nlmsghdr *message)
 	const struct tcmsg *payload = mnl_nlmsg_get_payload(message);
 	struct link *link;
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) || payload->tcm_parent != TC_H_CLSACT)
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
+	    payload->tcm_parent != TC_H_CLSACT)
 		return;
 	link = find_link(links, (uint32_t)payload->tcm_ifindex);
 	if (!link || !link->attached)
@@ -364,8 +375,8 @@ static void settle_all(struct links *links)
 }
 
 /*
- * Compares with what there is. Also after messages were lost, so filters are put again: an exchange for the same
- * program where they are still there.
+ * Compares with what there is. Also after messages were lost, so filters are put again: an exchange
+ * for the same program where they are still there.
  */
 static int synchronise(struct links *links)
 {
@@ -389,14 +400,14 @@ static int synchronise(struct links *links)
 
 static int open_monitor(struct links *links)
 {
-	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_TC};
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_TC };
 
 	links->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!links->monitor || mnl_socket_bind(links->monitor, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP, (void *)&groups[i],
-					  sizeof(groups[i])) < 0)
+		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP,
+					  (void *)&groups[i], sizeof(groups[i])) < 0)
 			return -errno;
 	return 0;
 }
@@ -408,7 +419,8 @@ static void abandon(struct links *links)
 
 DEFINE_CLEANUP(struct links *, abandon);
 
-int links_open(int map, struct links_programs programs, const char *const *interfaces, struct links **ret_links)
+int links_open(int map, struct links_programs programs, const char *const *interfaces,
+	       struct links **ret_links)
 {
 	_cleanup_(abandonp) struct links *links = calloc(1, sizeof(*links));
 	int r;
@@ -480,8 +492,8 @@ int links_event(struct links *links)
 	return r;
 }
 
-void links_visit(const struct links *links, void (*visit)(void *user_data, const struct kernel_link *link),
-		 void *user_data)
+void links_visit(const struct links *links,
+		 void (*visit)(void *user_data, const struct kernel_link *link), void *user_data)
 {
 	struct link *link, *next;
 	struct kernel_link report;

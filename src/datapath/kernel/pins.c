@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pins.c: see pins.h. `ip netns exec` covers /sys by a fresh sysfs, without bpffs; the one of the
- * rest of the system is then still reachable through the root directory of init or of our parent. A mount of our
- * own is the last resort: in a private mount namespace it dies with us, and pins with it.
+ * rest of the system is then still reachable through the root directory of init or of our parent. A
+ * mount of our own is the last resort: in a private mount namespace it dies with us, and pins with
+ * it.
  */
 #include "datapath/kernel/pins.h"
 
@@ -35,7 +36,7 @@ static bool is_bpffs(const char *path)
 static int find_bpffs(struct pins *pins)
 {
 	char parent[sizeof(pins->mount)];
-	const char *candidates[] = {BPFFS, "/proc/1/root" BPFFS, parent};
+	const char *candidates[] = { BPFFS, "/proc/1/root" BPFFS, parent };
 
 	snprintf(parent, sizeof(parent), "/proc/%d/root" BPFFS, (int)getppid());
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
@@ -56,7 +57,10 @@ static int make_folder(const char *path)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* The folder may be removed by its last owner between our opening and locking it: then it is another one. */
+/*
+ * The folder may be removed by its last owner between our opening and locking it: then it is
+ * another one.
+ */
 static int lock_folder(const char *path, int *ret_fd)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -97,7 +101,7 @@ int pins_open(struct pins *pins, uint64_t namespace_inode)
 {
 	int r;
 
-	*pins = (struct pins){.lock_fd = -1};
+	*pins = (struct pins){ .lock_fd = -1 };
 	r = find_bpffs(pins);
 	if (r == 0)
 		r = take_folder(pins, namespace_inode);

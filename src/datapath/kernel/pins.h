@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pins.h: the folder below bpffs where our maps and links outlive the daemon, one per network namespace:
- * <bpffs>/greenwave/<inode of the namespace>/. Who holds the folder's lock is the daemon of that namespace.
+ * pins.h: the folder below bpffs where our maps and links outlive the daemon, one per network
+ * namespace: <bpffs>/greenwave/<inode of the namespace>/. Who holds the folder's lock is the daemon
+ * of that namespace.
  */
 #ifndef GW_DATAPATH_PINS_H
 #define GW_DATAPATH_PINS_H
@@ -11,15 +12,15 @@
 #include <stdint.h>
 
 struct pins {
-	char mount[64];	     /* where bpffs is */
+	char mount[64]; /* where bpffs is */
 	char folder[PATH_MAX / 2];
-	int lock_fd;	     /* -1: no pins */
-	bool mounted;	     /* by us */
+	int lock_fd;  /* -1: no pins */
+	bool mounted; /* by us */
 };
 
 /*
- * Finds or mounts bpffs, makes the folder and locks it. -EBUSY: another daemon has it. Other errors: there
- * is no usable bpffs, and pins_available() is false.
+ * Finds or mounts bpffs, makes the folder and locks it. -EBUSY: another daemon has it. Other
+ * errors: there is no usable bpffs, and pins_available() is false.
  */
 int pins_open(struct pins *pins, uint64_t namespace_inode);
 bool pins_available(const struct pins *pins);

@@ -43,7 +43,8 @@ static bool has_left(const struct tables *tables, uint64_t cookie)
 /* Works also where the loopback interface is down. */
 static int bind_loopback(int fd, struct sockaddr_in *ret_address)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(address);
 	const int on = 1;
 
@@ -57,7 +58,9 @@ static int bind_loopback(int fd, struct sockaddr_in *ret_address)
 
 static int ask_sockdiag(uint64_t cookie, const struct sockaddr_in *bound)
 {
-	struct sockdiag_query query = {.cookie = cookie, .family = AF_INET, .protocol = IPPROTO_UDP};
+	struct sockdiag_query query = { .cookie = cookie,
+					.family = AF_INET,
+					.protocol = IPPROTO_UDP };
 	struct sockdiag_state state;
 	struct sockdiag *sockdiag;
 	int r = address_from_sockaddr((const struct sockaddr *)bound, sizeof(*bound), &query.local);
@@ -76,7 +79,7 @@ static int ask_sockdiag(uint64_t cookie, const struct sockaddr_in *bound)
 /* Shutdown, question, disconnect, close of a socket that never was connected. */
 static int use_udp(struct probe *probe)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in bound;
 	int r;
@@ -94,7 +97,10 @@ static int use_udp(struct probe *probe)
 	return connect(fd, &none, sizeof(none)) < 0 ? -errno : 0;
 }
 
-/* A listening socket that stops listening goes to CLOSE, through the function that also disconnects. */
+/*
+ * A listening socket that stops listening goes to CLOSE, through the function that also
+ * disconnects.
+ */
 static int use_tcp(struct probe *probe)
 {
 	_cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -129,7 +135,7 @@ static void on_event(void *user_data, const struct gw_close *event)
 
 int probe_hooks(const struct tables *tables, struct events *events, struct probe_result *ret_result)
 {
-	struct probe probe = {.tables = tables, .result.sockdiag = -ENOTCONN};
+	struct probe probe = { .tables = tables, .result.sockdiag = -ENOTCONN };
 	bool udp_left, tcp_left, lost;
 	int r = use_udp(&probe);
 
@@ -150,7 +156,7 @@ int probe_hooks(const struct tables *tables, struct events *events, struct probe
 int probe_mark(const struct programs *programs, const struct tables *tables)
 {
 	/* Ethernet, then an IPv4 header that need not be right. */
-	char packet[64] = {[12] = 0x08, [14] = 0x45};
+	char packet[64] = { [12] = 0x08, [14] = 0x45 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet));
 	uint64_t before[GW_STAT_COUNT], after[GW_STAT_COUNT];
 	int r = tables_read_stats(tables, before);
@@ -161,5 +167,7 @@ int probe_mark(const struct programs *programs, const struct tables *tables)
 		r = tables_read_stats(tables, after);
 	if (r < 0)
 		return r;
-	return (int)run.retval == TC_ACT_UNSPEC && after[GW_STAT_PACKETS] > before[GW_STAT_PACKETS] ? 0 : -EBADMSG;
+	return (int)run.retval == TC_ACT_UNSPEC && after[GW_STAT_PACKETS] > before[GW_STAT_PACKETS]
+		       ? 0
+		       : -EBADMSG;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * probe.h: finds out which mechanisms work, by making happen what they are for, with sockets that never send
- * a packet, and looking for the effect.
+ * probe.h: finds out which mechanisms work, by making happen what they are for, with sockets that
+ * never send a packet, and looking for the effect.
  */
 #ifndef GW_DATAPATH_PROBE_H
 #define GW_DATAPATH_PROBE_H
@@ -17,6 +17,7 @@ struct probe_result {
 /* Runs the mark program once on a packet of no socket. 0, or a negative errno. */
 int probe_mark(const struct programs *programs, const struct tables *tables);
 
-int probe_hooks(const struct tables *tables, struct events *events, struct probe_result *ret_result);
+int probe_hooks(const struct tables *tables, struct events *events,
+		struct probe_result *ret_result);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* programs.c: see programs.h. Objects are let go once loaded: programs live as long as what they are attached to. */
+/*
+ * programs.c: see programs.h. Objects are let go once loaded: programs live as long as what they
+ * are attached to.
+ */
 #include "datapath/kernel/programs.h"
 
 #include <bpf/bpf.h>
@@ -84,11 +87,11 @@ int programs_load_mark(struct programs *programs, struct tables *tables, const s
 
 static bool is_attached_to(int link, uint64_t cgroup)
 {
-	struct bpf_link_info info = {0};
+	struct bpf_link_info info = { 0 };
 	uint32_t len = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(link, &info, &len) == 0 && info.type == BPF_LINK_TYPE_CGROUP &&
-	       info.cgroup.cgroup_id == cgroup;
+	return bpf_obj_get_info_by_fd(link, &info, &len) == 0 &&
+	       info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == cgroup;
 }
 
 /* Links of control groups can change their program; that spares the moment of two programs. */
@@ -108,7 +111,8 @@ static int take_over(const struct pins *pins, int program, uint64_t cgroup, int 
 	return 0;
 }
 
-static int attach_release(const struct tables *tables, const struct pins *pins, int cgroup_fd, int *ret_link)
+static int attach_release(const struct tables *tables, const struct pins *pins, int cgroup_fd,
+			  int *ret_link)
 {
 	_cleanup_(release_bpf__destroyp) struct release_bpf *object = release_bpf__open();
 	int program, r, link;
@@ -158,7 +162,8 @@ static int attach_state(const struct tables *tables, int *ret_link)
 }
 
 /* `function`: where the program goes if not where it says itself. */
-static int attach_trace(const struct tables *tables, const char *name, const char *function, int *ret_link)
+static int attach_trace(const struct tables *tables, const char *name, const char *function,
+			int *ret_link)
 {
 	_cleanup_(trace_bpf__destroyp) struct trace_bpf *object = trace_bpf__open();
 	struct bpf_program *program;
@@ -179,14 +184,15 @@ static int attach_trace(const struct tables *tables, const char *name, const cha
 	return r < 0 ? r : attach_tracing(program, ret_link);
 }
 
-static int attach_hook(enum hook hook, const struct tables *tables, const struct pins *pins, int cgroup_fd,
-		       int *ret_link)
+static int attach_hook(enum hook hook, const struct tables *tables, const struct pins *pins,
+		       int cgroup_fd, int *ret_link)
 {
 	int r;
 
 	switch (hook) {
 	case HOOK_RELEASE:
-		return cgroup_fd < 0 ? -EOPNOTSUPP : attach_release(tables, pins, cgroup_fd, ret_link);
+		return cgroup_fd < 0 ? -EOPNOTSUPP
+				     : attach_release(tables, pins, cgroup_fd, ret_link);
 	case HOOK_STATE:
 		return attach_state(tables, ret_link);
 	case HOOK_SHUTDOWN:
@@ -194,7 +200,8 @@ static int attach_hook(enum hook hook, const struct tables *tables, const struct
 	case HOOK_UDP_DISCONNECT:
 		/* Its name differs between kernels, or the inner one has been inlined. */
 		r = attach_trace(tables, "udp_disconnected", NULL, ret_link);
-		return r < 0 ? attach_trace(tables, "udp_disconnected", "udp_disconnect", ret_link) : r;
+		return r < 0 ? attach_trace(tables, "udp_disconnected", "udp_disconnect", ret_link)
+			     : r;
 	case HOOK_TCP_DISCONNECT:
 		return attach_trace(tables, "tcp_disconnected", NULL, ret_link);
 	case HOOK_COUNT:
@@ -210,7 +217,10 @@ int programs_attach(struct programs *programs, enum hook hook, const struct tabl
 	int r = attach_hook(hook, tables, pins, cgroup_fd, &link);
 
 	if (r < 0) {
-		/* An earlier daemon's hook, with an earlier program: better none than one nobody vouches for. */
+		/*
+		 * An earlier daemon's hook, with an earlier program: better none than one nobody
+		 * vouches for.
+		 */
 		pins_drop(pins, pin_names[hook]);
 		log_debug(MODULE, "%s: error %d", pin_names[hook], -r);
 		return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * programs.h: loads our eBPF programs and attaches those that are not hung up at interfaces. Each can be
- * refused by a kernel without harm to the others.
+ * programs.h: loads our eBPF programs and attaches those that are not hung up at interfaces. Each
+ * can be refused by a kernel without harm to the others.
  */
 #ifndef GW_DATAPATH_PROGRAMS_H
 #define GW_DATAPATH_PROGRAMS_H
@@ -30,7 +30,9 @@ void programs_init(struct programs *programs);
 int programs_load_mark(struct programs *programs, struct tables *tables, const struct pins *pins,
 		       uint32_t max_sockets, uint64_t netns_cookie);
 
-/* Attaches one hook, in place of an earlier daemon's without a gap. `cgroup_fd` is the root, or -1. */
+/*
+ * Attaches one hook, in place of an earlier daemon's without a gap. `cgroup_fd` is the root, or -1.
+ */
 int programs_attach(struct programs *programs, enum hook hook, const struct tables *tables,
 		    const struct pins *pins, int cgroup_fd);
 

@@ -17,14 +17,14 @@
 #define CLOSES_BYTES_MIN (64u << 10)
 
 static const char *const names[TABLE_COUNT] = {
-	[TABLE_SOCKETS] = "sockets", [TABLE_DESTS] = "dests",	    [TABLE_GROUPS] = "groups",
-	[TABLE_FRAGS] = "frags",     [TABLE_LINKS] = "links",	    [TABLE_STATS] = "stats",
+	[TABLE_SOCKETS] = "sockets",   [TABLE_DESTS] = "dests",	  [TABLE_GROUPS] = "groups",
+	[TABLE_FRAGS] = "frags",       [TABLE_LINKS] = "links",	  [TABLE_STATS] = "stats",
 	[TABLE_SETTINGS] = "settings", [TABLE_CLOSES] = "closes",
 };
 
 void tables_init(struct tables *tables)
 {
-	*tables = (struct tables){0};
+	*tables = (struct tables){ 0 };
 	for (int i = 0; i < TABLE_COUNT; i++)
 		tables->fd[i] = -1;
 }
@@ -42,11 +42,15 @@ void tables_resize(struct bpf_object *object, uint32_t max_sockets)
 {
 	uint32_t closes_bytes = CLOSES_BYTES_MIN;
 
-	while (closes_bytes < (uint64_t)max_sockets * CLOSES_BYTES_PER_SOCKET && closes_bytes < 1u << 30)
+	while (closes_bytes < (uint64_t)max_sockets * CLOSES_BYTES_PER_SOCKET &&
+	       closes_bytes < 1u << 30)
 		closes_bytes *= 2;
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_SOCKETS]), max_sockets);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_DESTS]), max_sockets);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_CLOSES]), closes_bytes);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_SOCKETS]),
+				 max_sockets);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_DESTS]),
+				 max_sockets);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_CLOSES]),
+				 closes_bytes);
 }
 
 static int map_settings(struct tables *tables)
@@ -62,12 +66,14 @@ static int map_settings(struct tables *tables)
 
 static bool same_shape(const struct bpf_map *wanted, int fd)
 {
-	struct bpf_map_info info = {0};
+	struct bpf_map_info info = { 0 };
 	uint32_t len = sizeof(info);
 
 	return bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == bpf_map__type(wanted) &&
-	       info.key_size == bpf_map__key_size(wanted) && info.value_size == bpf_map__value_size(wanted) &&
-	       info.max_entries == bpf_map__max_entries(wanted) && info.map_flags == bpf_map__map_flags(wanted);
+	       info.key_size == bpf_map__key_size(wanted) &&
+	       info.value_size == bpf_map__value_size(wanted) &&
+	       info.max_entries == bpf_map__max_entries(wanted) &&
+	       info.map_flags == bpf_map__map_flags(wanted);
 }
 
 static void drop_all_but(struct tables *tables, enum table kept)
@@ -84,7 +90,8 @@ static void drop_all_but(struct tables *tables, enum table kept)
 }
 
 /* How many of the maps that are pinned are as wanted; their descriptors are kept. */
-static int open_fitting(struct tables *tables, const struct bpf_object *object, const struct pins *pins)
+static int open_fitting(struct tables *tables, const struct bpf_object *object,
+			const struct pins *pins)
 {
 	int fitting = 0;
 
@@ -103,7 +110,8 @@ static int open_fitting(struct tables *tables, const struct bpf_object *object, 
 static bool are_ours(struct tables *tables, uint64_t netns_cookie)
 {
 	return tables->fd[TABLE_SETTINGS] >= 0 && map_settings(tables) == 0 &&
-	       tables->settings->abi == GW_BPF_ABI && tables->settings->netns_cookie == netns_cookie;
+	       tables->settings->abi == GW_BPF_ABI &&
+	       tables->settings->netns_cookie == netns_cookie;
 }
 
 void tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
@@ -201,7 +209,8 @@ static int visit_singly(int fd, void *keys, void *values, uint32_t key_size, tab
 	return 0;
 }
 
-int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *visit, void *user_data)
+int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *visit,
+		void *user_data)
 {
 	_cleanup_(freep) char *keys = calloc(BATCH, key_size);
 	_cleanup_(freep) char *values = calloc(BATCH, value_size);
@@ -213,7 +222,8 @@ int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *
 		return -ENOMEM;
 	do {
 		count = BATCH;
-		r = bpf_map_lookup_batch(fd, begun ? &position : NULL, &position, keys, values, &count, NULL);
+		r = bpf_map_lookup_batch(fd, begun ? &position : NULL, &position, keys, values,
+					 &count, NULL);
 		if (r < 0 && r != -ENOENT) {
 			if (!begun)
 				return visit_singly(fd, keys, values, key_size, visit, user_data);
@@ -221,7 +231,8 @@ int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *
 		}
 		begun = true;
 		for (uint32_t i = 0; i < count; i++)
-			visit(user_data, keys + (size_t)i * key_size, values + (size_t)i * value_size);
+			visit(user_data, keys + (size_t)i * key_size,
+			      values + (size_t)i * value_size);
 	} while (r == 0);
 	return 0;
 }

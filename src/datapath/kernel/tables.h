@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tables.h: the BPF maps of gw_bpf.h: made, or taken over from an earlier daemon, and shared by all programs.
+ * tables.h: the BPF maps of gw_bpf.h: made, or taken over from an earlier daemon, and shared by all
+ * programs.
  */
 #ifndef GW_DATAPATH_TABLES_H
 #define GW_DATAPATH_TABLES_H
@@ -37,9 +38,9 @@ void tables_close(struct tables *tables);
 void tables_resize(struct bpf_object *object, uint32_t max_sockets);
 
 /*
- * Takes over the pinned maps if they are all there, are just as the (not yet loaded) object wants them, and
- * belong to this network namespace: `adopted`. If only their sizes differ, at least `links` is taken over:
- * what hangs at the interfaces has to be cleaned up by somebody.
+ * Takes over the pinned maps if they are all there, are just as the (not yet loaded) object wants
+ * them, and belong to this network namespace: `adopted`. If only their sizes differ, at least
+ * `links` is taken over: what hangs at the interfaces has to be cleaned up by somebody.
  */
 void tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
 		  uint64_t netns_cookie);
@@ -56,6 +57,7 @@ int tables_read_stats(const struct tables *tables, uint64_t ret_counters[static 
 
 /* Calls for every entry of a hash map; the visitor may delete the entry. Negative errno. */
 typedef void table_visit_fn(void *user_data, const void *key, const void *value);
-int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *visit, void *user_data);
+int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *visit,
+		void *user_data);
 
 #endif

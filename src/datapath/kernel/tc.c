@@ -31,7 +31,7 @@ int tc_open(struct tc *tc)
 		mnl_socket_close(netlink);
 		return r;
 	}
-	*tc = (struct tc){.netlink = netlink, .sequence = (uint32_t)time(NULL)};
+	*tc = (struct tc){ .netlink = netlink, .sequence = (uint32_t)time(NULL) };
 	return 0;
 }
 
@@ -42,7 +42,8 @@ void tc_close(struct tc *tc)
 	tc->netlink = NULL;
 }
 
-static struct nlmsghdr *begin(void *buffer, uint16_t type, uint16_t flags, const struct tcmsg *payload)
+static struct nlmsghdr *begin(void *buffer, uint16_t type, uint16_t flags,
+			      const struct tcmsg *payload)
 {
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 
@@ -72,15 +73,15 @@ static int talk_once(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_messag
 			continue;
 		if (n < 0)
 			return -errno;
-		r = mnl_cb_run(buffer, (size_t)n, tc->sequence, mnl_socket_get_portid(tc->netlink), on_message,
-			       user_data);
+		r = mnl_cb_run(buffer, (size_t)n, tc->sequence, mnl_socket_get_portid(tc->netlink),
+			       on_message, user_data);
 	}
 	return r < 0 ? -errno : 0;
 }
 
 /*
- * -EINTR: what was being dumped has changed, and the rest is worth nothing. It is left unread, in a socket
- * given up, and the dump begins anew; so visitors may see a thing twice.
+ * -EINTR: what was being dumped has changed, and the rest is worth nothing. It is left unread, in a
+ * socket given up, and the dump begins anew; so visitors may see a thing twice.
  */
 static int talk(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_message, void *user_data)
 {
@@ -110,7 +111,7 @@ static int change_clsact(struct tc *tc, uint32_t ifindex, uint16_t type, uint16_
 		.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0),
 		.tcm_parent = TC_H_CLSACT,
 	};
-	char buffer[REQUEST_LEN] = {0};
+	char buffer[REQUEST_LEN] = { 0 };
 	struct nlmsghdr *message = begin(buffer, type, flags, &payload);
 
 	mnl_attr_put_strz(message, TCA_KIND, "clsact");
@@ -127,7 +128,8 @@ int tc_clsact_delete(struct tc *tc, uint32_t ifindex)
 	return change_clsact(tc, ifindex, RTM_DELQDISC, 0);
 }
 
-static struct nlmsghdr *begin_filter(void *buffer, uint16_t type, uint16_t flags, const struct tc_filter *filter)
+static struct nlmsghdr *begin_filter(void *buffer, uint16_t type, uint16_t flags,
+				     const struct tc_filter *filter)
 {
 	const struct tcmsg payload = {
 		.tcm_family = AF_UNSPEC,
@@ -144,7 +146,7 @@ static struct nlmsghdr *begin_filter(void *buffer, uint16_t type, uint16_t flags
 
 int tc_filter_put(struct tc *tc, const struct tc_filter *filter, int program_fd, const char *name)
 {
-	char buffer[REQUEST_LEN] = {0};
+	char buffer[REQUEST_LEN] = { 0 };
 	struct nlmsghdr *message = begin_filter(buffer, RTM_NEWTFILTER, NLM_F_CREATE, filter);
 	struct nlattr *options = mnl_attr_nest_start(message, TCA_OPTIONS);
 
@@ -157,7 +159,7 @@ int tc_filter_put(struct tc *tc, const struct tc_filter *filter, int program_fd,
 
 int tc_filter_delete(struct tc *tc, const struct tc_filter *filter)
 {
-	char buffer[REQUEST_LEN] = {0};
+	char buffer[REQUEST_LEN] = { 0 };
 
 	return change(tc, begin_filter(buffer, RTM_DELTFILTER, 0, filter));
 }
@@ -166,12 +168,14 @@ static int on_kind(const struct nlattr *attribute, void *user_data)
 {
 	const char **kind = user_data;
 
-	if (mnl_attr_get_type(attribute) == TCA_KIND && mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+	if (mnl_attr_get_type(attribute) == TCA_KIND &&
+	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
 		*kind = mnl_attr_get_str(attribute);
 	return MNL_CB_OK;
 }
 
-int tc_filter_parse(const struct nlmsghdr *message, struct tc_filter *ret_filter, const char **ret_kind)
+int tc_filter_parse(const struct nlmsghdr *message, struct tc_filter *ret_filter,
+		    const char **ret_kind)
 {
 	const struct tcmsg *payload = mnl_nlmsg_get_payload(message);
 	const char *kind = "";
@@ -201,21 +205,22 @@ static int on_filter(const struct nlmsghdr *message, void *user_data)
 	const char *kind;
 
 	/* Handle 0 announces a priority, not a filter. */
-	if (message->nlmsg_type == RTM_NEWTFILTER && tc_filter_parse(message, &filter, &kind) == 0 &&
-	    filter.handle != 0)
+	if (message->nlmsg_type == RTM_NEWTFILTER &&
+	    tc_filter_parse(message, &filter, &kind) == 0 && filter.handle != 0)
 		visitor->visit(visitor->user_data, &filter, kind);
 	return MNL_CB_OK;
 }
 
-int tc_filter_visit(struct tc *tc, uint32_t ifindex, uint32_t parent, tc_filter_fn *visit, void *user_data)
+int tc_filter_visit(struct tc *tc, uint32_t ifindex, uint32_t parent, tc_filter_fn *visit,
+		    void *user_data)
 {
 	const struct tcmsg payload = {
 		.tcm_family = AF_UNSPEC,
 		.tcm_ifindex = (int)ifindex,
 		.tcm_parent = parent,
 	};
-	struct filter_visitor visitor = {.visit = visit, .user_data = user_data};
-	char buffer[REQUEST_LEN] = {0};
+	struct filter_visitor visitor = { .visit = visit, .user_data = user_data };
+	char buffer[REQUEST_LEN] = { 0 };
 
 	return talk(tc, begin(buffer, RTM_GETTFILTER, NLM_F_DUMP, &payload), on_filter, &visitor);
 }
@@ -235,8 +240,8 @@ static int on_link(const struct nlmsghdr *message, void *user_data)
 
 int tc_link_visit(struct tc *tc, tc_link_fn *visit, void *user_data)
 {
-	struct link_visitor visitor = {.visit = visit, .user_data = user_data};
-	char buffer[REQUEST_LEN] = {0};
+	struct link_visitor visitor = { .visit = visit, .user_data = user_data };
+	char buffer[REQUEST_LEN] = { 0 };
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *payload;
 

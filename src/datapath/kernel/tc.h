@@ -25,7 +25,10 @@ struct tc_filter {
 int tc_open(struct tc *tc);
 void tc_close(struct tc *tc);
 
-/* The hook for classifiers that is not a queue. -EEXIST: it (or "ingress", its ancestor) is there already. */
+/*
+ * The hook for classifiers that is not a queue. -EEXIST: it (or "ingress", its ancestor) is there
+ * already.
+ */
 int tc_clsact_create(struct tc *tc, uint32_t ifindex);
 int tc_clsact_delete(struct tc *tc, uint32_t ifindex);
 
@@ -34,12 +37,14 @@ int tc_filter_put(struct tc *tc, const struct tc_filter *filter, int program_fd,
 int tc_filter_delete(struct tc *tc, const struct tc_filter *filter);
 
 typedef void tc_filter_fn(void *user_data, const struct tc_filter *filter, const char *kind);
-int tc_filter_visit(struct tc *tc, uint32_t ifindex, uint32_t parent, tc_filter_fn *visit, void *user_data);
+int tc_filter_visit(struct tc *tc, uint32_t ifindex, uint32_t parent, tc_filter_fn *visit,
+		    void *user_data);
 
 typedef void tc_link_fn(void *user_data, const struct nlmsghdr *message);
 int tc_link_visit(struct tc *tc, tc_link_fn *visit, void *user_data);
 
 /* Reads a message about a filter; `ret_kind` is "" if it names none. -EBADMSG: too short. */
-int tc_filter_parse(const struct nlmsghdr *message, struct tc_filter *ret_filter, const char **ret_kind);
+int tc_filter_parse(const struct nlmsghdr *message, struct tc_filter *ret_filter,
+		    const char **ret_kind);
 
 #endif
