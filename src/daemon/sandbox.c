@@ -2,7 +2,9 @@
 /*
  * sandbox.c: keeps only what serving needs. Programs and maps are loaded by then, so what remains is: changing
  * map entries (CAP_BPF), and attaching to interfaces that appear later (CAP_NET_ADMIN; CAP_PERFMON because the
- * verifier asks for it again when a filter is put back). A daemon that was not root has nothing to drop.
+ * verifier asks for it again when a filter is put back), and making and removing control groups, whose root
+ * directory nobody has the right to write to, not even its owner (CAP_DAC_OVERRIDE). A daemon that was not root
+ * has nothing to drop.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -25,7 +27,7 @@ void sandbox_raise_limits(void)
 
 int sandbox_enter(void)
 {
-	static const unsigned needed[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON };
+	static const unsigned needed[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_DAC_OVERRIDE };
 	unsigned kept[sizeof(needed) / sizeof(needed[0])];
 	size_t n = 0;
 
