@@ -486,13 +486,14 @@ int engine_adopt_group(struct engine *engine, uint64_t group,
 {
 	struct flow_request request = { .traffic_class = treatment->traffic_class,
 					.dscp = GW_DSCP_FROM_CLASS };
-	struct mark usual = class_mark(&engine->config.profile, treatment->traffic_class);
+	struct mark usual;
 	struct flow *flow;
 	int r;
 
 	(void)now_us;
 	if (!class_is_valid(treatment->traffic_class))
 		return -EINVAL;
+	usual = class_mark(&engine->config.profile, treatment->traffic_class);
 	if (treatment->mark.set_dscp && treatment->mark.dscp != usual.dscp)
 		request.dscp = treatment->mark.dscp;
 	r = group_flow(engine, info, &request, &flow);
