@@ -21,7 +21,8 @@ static void add_flow(struct gw *gw, const struct sockaddr_in *peer)
 	const struct gw_flow_options voice = GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE);
 	uint32_t id;
 
-	must(gw_flow_add(gw, udp_socket(), (const struct sockaddr *)peer, sizeof(*peer), &voice, &id),
+	must(gw_flow_add(gw, udp_socket(), (const struct sockaddr *)peer, sizeof(*peer), &voice,
+			 &id),
 	     "gw_flow_add");
 }
 
@@ -44,9 +45,9 @@ int main(int argc, char **argv)
 	raise_descriptor_limit();
 	enter_namespace(argv[1]);
 	for (size_t i = 0; i < flows; i++) {
-		const struct gw_open_options how = {
-			.size = sizeof(how), .mode = GW_MODE_DAEMON, .socket_path = argv[2]
-		};
+		const struct gw_open_options how = { .size = sizeof(how),
+						     .mode = GW_MODE_DAEMON,
+						     .socket_path = argv[2] };
 
 		if (i < n)
 			must(gw_open(&handles[i], &how), argv[2]);

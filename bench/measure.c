@@ -116,7 +116,8 @@ void report(const char *id, const char *unit, struct series *values, struct seri
 
 void report_count(const char *id, const char *unit, uint64_t value)
 {
-	printf("{\"case\": \"%s\", \"unit\": \"%s\", \"count\": 1, \"value\": %" PRIu64 "}\n", id, unit, value);
+	printf("{\"case\": \"%s\", \"unit\": \"%s\", \"count\": 1, \"value\": %" PRIu64 "}\n", id,
+	       unit, value);
 	fflush(stdout);
 }
 
@@ -177,7 +178,8 @@ int receiver_open(const char *namespace, uint16_t port, int receive_buffer_bytes
 	enter_namespace(namespace);
 	fd = udp_socket();
 	enter_namespace("-");
-	must_call(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(int)), "SO_RCVBUF");
+	must_call(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(int)),
+		  "SO_RCVBUF");
 	must_call(setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &yes, sizeof(yes)), "IP_RECVTOS");
 	must_call(bind(fd, (struct sockaddr *)&any, sizeof(any)), "bind");
 	return fd;

@@ -33,7 +33,9 @@ struct sender {
 
 static void open_flow(struct sender *sender, const char *path)
 {
-	const struct gw_open_options how = { .size = sizeof(how), .mode = GW_MODE_DAEMON, .socket_path = path };
+	const struct gw_open_options how = { .size = sizeof(how),
+					     .mode = GW_MODE_DAEMON,
+					     .socket_path = path };
 	const struct gw_flow_options voice = GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE);
 	uint32_t id;
 
@@ -73,7 +75,8 @@ static double slice_ns(const struct sender *sender, size_t packets)
 }
 
 /* Which of the two goes first changes from round to round, so that a drift of the machine favours neither. */
-static void pair(struct sender *reference, struct sender *sender, size_t packets, bool reference_first, bool keep)
+static void pair(struct sender *reference, struct sender *sender, size_t packets,
+		 bool reference_first, bool keep)
 {
 	double base = 0, cost;
 

@@ -16,6 +16,9 @@ SINK_MAC = '02:67:77:00:{:02x}:02'
 SOURCE_MAC = '02:67:77:00:{:02x}:01'
 NOBODYS_MAC = '02:67:77:00:00:ff'
 DESCRIPTORS = 1000000
+DESCRIPTORS_PER_HANDLE = 3  # of libgreenwave
+DESCRIPTORS_PER_CLIENT = 2  # of greenwaved
+DESCRIPTORS_SPARE = 200
 PATIENCE_S = 10
 
 
@@ -64,12 +67,15 @@ def wait_for_line(process, what, patience_s=PATIENCE_S):
 
 def raise_descriptor_limit():
     """For our children: 100,000 flows are 100,000 sockets."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(DESCRIPTORS, hard)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-        return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for limit in (max(DESCRIPTORS, hard), hard):
+        with contextlib.suppress(ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return
+
+
+def descriptor_limit():
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class Place:
@@ -193,9 +199,14 @@ class World(contextlib.ExitStack):
         return process
 
     def hold_flows(self, daemon, flows, handles=1):
-        """A process with that many sockets, each in a flow of the daemon."""
-        return self.start(self.program('hold_flows'), daemon.place.namespace, daemon.socket,
-                          daemon.place.peer, flows, handles, what='hold_flows')
+        """Processes with that many sockets in all, each in a flow; as many as the limit of descriptors asks for."""
+        per_flow = 1 + DESCRIPTORS_PER_HANDLE * (handles == flows)
+        most = (descriptor_limit() - DESCRIPTORS_SPARE) // per_flow
+        while flows > 0:
+            batch = min(flows, most)
+            self.start(self.program('hold_flows'), daemon.place.namespace, daemon.socket,
+                       daemon.place.peer, batch, min(handles, batch), what='hold_flows')
+            flows -= batch
 
     def program(self, name):
         path = self.build / 'bench' / name
