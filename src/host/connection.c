@@ -24,7 +24,8 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
-#define MESSAGES_PER_TURN 32 /* then the others */
+#define MESSAGES_PER_TURN 32	 /* then the others */
+#define EVENT_ROOM_MAX (4 << 20) /* bytes that may wait for one who watches */
 
 /* A message as it arrived. */
 struct packet {
@@ -102,8 +103,20 @@ static bool tell_of_loss(struct connection *connection)
 	return len > 0 && send_now(connection, buf, (size_t)len);
 }
 
+/* One who falls behind for the first time gets more room, where we may give it. */
+static void make_room(const struct connection *connection)
+{
+	int size = EVENT_ROOM_MAX;
+
+	setsockopt(connection->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+}
+
 void connection_send_event(struct connection *connection, const void *buf, size_t len)
 {
+	if (!connection->roomy && !has_room_for_events(connection)) {
+		connection->roomy = true;
+		make_room(connection);
+	}
 	if (has_room_for_events(connection)) {
 		if (connection->lost > 0 && tell_of_loss(connection))
 			connection->lost = 0;

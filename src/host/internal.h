@@ -17,6 +17,7 @@ struct connection {
 	int fd;
 	int pidfd;     /* of the peer process, or -1 */
 	uint64_t lost; /* events that did not fit and have not been told of */
+	bool roomy;    /* has been given all the room for events there is */
 	struct event *readable;
 	struct event *death;
 	struct connection *prev, *next;
