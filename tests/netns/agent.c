@@ -289,6 +289,12 @@ static void do_add_native(const struct command *c)
 	say(" %u", id);
 }
 
+static void do_watch(const struct command *c)
+{
+	(void)c;
+	say("%d", gw_watch(native));
+}
+
 static void do_event(const struct command *c)
 {
 	struct gw_event event = { .size = sizeof(event) };
@@ -419,6 +425,7 @@ static const struct {
 	{ "open", 1, do_open },
 	{ "close-native", 1, do_close_native },
 	{ "add-native", 6, do_add_native },
+	{ "watch", 1, do_watch },
 	{ "event", 2, do_event },
 	{ "close-latency", 2, do_close_latency },
 	{ "fork", 2, do_fork },

@@ -4,7 +4,6 @@
 The programs are those of the build directory $GW_BUILD (default: build-test, else build, of this tree).
 """
 import contextlib
-import errno
 import json
 import os
 import pathlib
@@ -494,5 +493,27 @@ def own_agent(agents, own_net, own_daemon):
     return agent
 
 
-def kernel_lacks(error):
-    return error.errno in (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT, errno.EINVAL)
+class Endings:
+    """Told of every flow that ends: `next()` is its identifier and the reason."""
+
+    FLOW_ENDED = 4
+
+    def __init__(self, agent):
+        self.agent = agent
+        assert agent.number('open') == 0
+        assert agent.number('watch') == 0
+
+    def next(self, timeout=3.0):
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            assert left > 0, 'no flow has ended'
+            answer = self.agent.ask('event', int(left * 1000))
+            if answer[0] == 1 and answer[1] == self.FLOW_ENDED:
+                return answer[2], answer[3]
+            assert answer[0] >= 0, answer
+
+
+@pytest.fixture
+def endings(agents, net, daemon):
+    return Endings(agents(net.a, daemon))
