@@ -30,8 +30,10 @@ def start_bus(here):
     world.need('dbus-daemon')
     config = here.folder / 'bus.conf'
     config.write_text(BUS_CONFIG.format(socket=here.folder / 'bus'))
-    bus = subprocess.Popen(['dbus-daemon', f'--config-file={config}', '--nofork', '--print-address'],
-                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    with (here.folder / 'bus.log').open('w') as log:
+        bus = subprocess.Popen(
+            ['dbus-daemon', f'--config-file={config}', '--nofork', '--print-address'],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
     here.callback(world.end, bus)
     return world.wait_for_line(bus, 'dbus-daemon').split(',')[0]
 

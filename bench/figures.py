@@ -20,9 +20,12 @@ class Figures:
         self.cases = []
         self.skipped = []
         self.over = 0
+        self.loads = []
 
     def title(self, text):
-        print(f'\n{text}', flush=True)
+        """Others at work on the machine make every figure of time worse, ratios less so: say how busy it is."""
+        self.loads.append(os.getloadavg()[0])
+        print(f'\n{text}\n  ({os.cpu_count()} processors, load {self.loads[-1]:.1f} before)', flush=True)
 
     def note(self, text):
         print(f'  {text}', flush=True)
@@ -63,6 +66,7 @@ class Figures:
             'kernel': platform.release(),
             'machine': platform.machine(),
             'processors': os.cpu_count(),
+            'loads_before': self.loads,
             'cases': self.cases,
             'skipped': self.skipped,
         }, indent=1) + '\n')
