@@ -24,6 +24,7 @@
 #define ETHERNET_LEN 14
 #define VLAN_LEN 4
 #define VLAN_TAGS_MAX 2
+#define OTHER_HEADER_MAX 0xffu /* of links other than Ethernet; all bits set: a mask too */
 
 #define PROTOCOL_HOP_BY_HOP 0
 #define PROTOCOL_TCP 6
@@ -167,7 +168,7 @@ static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packe
 {
 	struct ipv4_header v4;
 	const __u32 *there;
-	__u32 begin[5], total, i;
+	__u32 begin[5], total, offset, i;
 
 	ip->version = version_of((__be16)skb->protocol);
 	if (!ip->version ||
@@ -184,9 +185,15 @@ static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packe
 	}
 	if (total > skb->len)
 		return -1;
-	ip->offset = total ? skb->len - total : 0;
-	if (ip->offset > 255)
+	offset = total ? skb->len - total : 0;
+	if (offset > OTHER_HEADER_MAX)
 		return -1;
+	/*
+	 * The compiler may compare one copy and go on with another, and the verifier of Linux 6.1
+	 * then knows of no limit. A mask that the compiler cannot see through tells it once more.
+	 */
+	asm volatile("" : "+r"(offset));
+	ip->offset = offset & OTHER_HEADER_MAX;
 
 	there = packet_at(skb, ip->offset, sizeof(begin));
 	if (!there)
