@@ -54,10 +54,7 @@ int net_run(const char *format, ...)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/*
- * --- Datagrams
- * --------------------------------------------------------------------------------------
- */
+/* --- Datagrams -------------------------------------------------------------------------------- */
 
 void ear_open(struct ear *ear, int family)
 {
@@ -161,10 +158,7 @@ struct address ear_address(const struct ear *ear)
 	return address;
 }
 
-/*
- * --- Packets
- * ----------------------------------------------------------------------------------------
- */
+/* --- Packets ---------------------------------------------------------------------------------- */
 
 int sniffer_open(const char *interface)
 {

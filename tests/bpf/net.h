@@ -19,10 +19,7 @@ int net_enter(void);
 /* Runs a command, without a shell's output on success; returns its exit status. */
 int net_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/*
- * --- Datagrams
- * --------------------------------------------------------------------------------------
- */
+/* --- Datagrams -------------------------------------------------------------------------------- */
 
 struct ear {
 	int fd;
@@ -50,10 +47,7 @@ int say_and_hear(int fd, const struct ear *ear);
 uint64_t socket_cookie(int fd);
 struct address ear_address(const struct ear *ear);
 
-/*
- * --- Packets
- * ----------------------------------------------------------------------------------------
- */
+/* --- Packets ---------------------------------------------------------------------------------- */
 
 struct sniffed {
 	int count;

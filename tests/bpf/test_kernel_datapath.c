@@ -30,6 +30,7 @@
 #include "net.h"
 
 #define SKIP 77
+#define TCX_EGRESS ((enum bpf_attach_type)47)
 #define DSCP 46
 #define MARK (DSCP << 2)
 #define OTHER_DSCP 10
@@ -38,21 +39,37 @@
 static struct kernel_datapath *datapath;
 static struct kernel_facts facts;
 
-/*
- * --- Helpers
- * ----------------------------------------------------------------------------------------
- */
+/* --- Helpers ---------------------------------------------------------------------------------- */
 
-static int open_datapath(const struct kernel_config *config)
+/* Every test in the way the kernel likes best, and those about interfaces once more with clsact. */
+static bool only_clsact;
+
+static int open_with(const char *const *interfaces, uint32_t max_sockets)
 {
-	static const struct kernel_config all = { .max_sockets = 4096 };
+	const struct kernel_config config = {
+		.interfaces = interfaces,
+		.only_clsact = only_clsact,
+		.max_sockets = max_sockets,
+	};
 
-	return kernel_datapath_open(config ? config : &all, &facts, &datapath);
+	return kernel_datapath_open(&config, &facts, &datapath);
+}
+
+static int open_datapath(void)
+{
+	return open_with(NULL, 4096);
 }
 
 static int setup(void **state)
 {
-	return open_datapath(NULL);
+	only_clsact = false;
+	return open_datapath();
+}
+
+static int setup_clsact(void **state)
+{
+	only_clsact = true;
+	return open_datapath();
 }
 
 static int teardown(void **state)
@@ -156,10 +173,20 @@ static bool is_attached(const char *name)
 	return find_link(name).link.attached;
 }
 
-/* Both what we believe and what the kernel says. */
+/* What the kernel says, not what we believe. The namespace is ours: whoever is there is we. */
+static bool has_tcx(const char *name)
+{
+	uint32_t ids[4], attached = 4;
+
+	return bpf_prog_query((int)if_nametoindex(name), TCX_EGRESS, 0, NULL, ids, &attached) ==
+		       0 &&
+	       attached > 0;
+}
+
 static bool has_filter(const char *name)
 {
-	return net_run("tc filter show dev %s egress | grep -q greenwave_mark", name) == 0;
+	return has_tcx(name) ||
+	       net_run("tc filter show dev %s egress | grep -q greenwave_mark", name) == 0;
 }
 
 static bool has_clsact(const char *name)
@@ -177,10 +204,7 @@ static bool has_pins(void)
 	return stat(path, &pins) == 0;
 }
 
-/*
- * --- Marks
- * ------------------------------------------------------------------------------------------
- */
+/* --- Marks ------------------------------------------------------------------------------------ */
 
 static void check_connected(int mouth_family, int ear_family)
 {
@@ -330,12 +354,11 @@ static void test_clear_socket(void **state)
 
 static void test_table_full(void **state)
 {
-	const struct kernel_config config = { .max_sockets = 4 };
 	struct datapath_target target;
 	int fd[5];
 
 	teardown(state);
-	assert_int_equal(open_datapath(&config), 0);
+	assert_int_equal(open_with(NULL, 4), 0);
 	for (int i = 0; i < 5; i++) {
 		fd[i] = mouth_open(AF_INET, NULL);
 		target = target_any(fd[i]);
@@ -415,10 +438,7 @@ static void test_tun(void **state)
 	assert_false(find_link("gwtun0").found);
 }
 
-/*
- * --- TCP
- * --------------------------------------------------------------------------------------------
- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 struct stream {
 	int listener;
@@ -598,10 +618,7 @@ static void test_udp_shutdown_and_disconnect(void **state)
 	ear_close(&ear);
 }
 
-/*
- * --- The end of sockets
- * -----------------------------------------------------------------------------
- */
+/* --- The end of sockets ----------------------------------------------------------------------- */
 
 static void test_close_removes_before_it_returns(void **state)
 {
@@ -702,10 +719,7 @@ static void test_lost_events(void **state)
 	assert_false(lost);
 }
 
-/*
- * --- Daemons come and go
- * ----------------------------------------------------------------------------
- */
+/* --- Daemons come and go ---------------------------------------------------------------------- */
 
 static void test_marks_survive_a_crash(void **state)
 {
@@ -729,7 +743,7 @@ static void test_marks_survive_a_crash(void **state)
 	assert_int_equal(ear_hear(&ear), MARK);
 	close(fd[2]);
 
-	assert_int_equal(open_datapath(NULL), 0);
+	assert_int_equal(open_datapath(), 0);
 	assert_true(kernel_datapath_adopted(datapath));
 	assert_int_equal(count(), 2);
 	mouth_say(fd[0], NULL);
@@ -750,18 +764,17 @@ static void test_marks_survive_a_crash(void **state)
 	assert_true(poll_events(kept.cookie).closes >= 1);
 	close(fd[1]);
 	ear_close(&ear);
-	assert_true(find_link("lo").link.made_clsact);
+	assert_true(!only_clsact || find_link("lo").link.made_clsact);
 }
 
 static void test_other_size_starts_afresh(void **state)
 {
-	const struct kernel_config config = { .max_sockets = 100 };
 	int fd = mouth_open(AF_INET, NULL);
 	struct datapath_target target = target_any(fd);
 
 	assert_int_equal(apply(&target, DSCP), 0);
 	datapath = kernel_datapath_abandon(datapath);
-	assert_int_equal(open_datapath(&config), 0);
+	assert_int_equal(open_with(NULL, 100), 0);
 	assert_false(kernel_datapath_adopted(datapath));
 	assert_int_equal(count(), 0);
 	assert_int_equal(apply(&target, DSCP), 0);
@@ -795,7 +808,7 @@ static void test_daemon_in_another_namespace(void **state)
 
 		datapath = NULL; /* the parent's, which is not ours to close */
 		if (r == 0)
-			r = open_datapath(NULL);
+			r = open_datapath();
 		socket_there = mouth_open(AF_INET, NULL);
 		own = target_any(socket_there);
 		if (r == 0)
@@ -816,7 +829,7 @@ static void test_daemon_in_another_namespace(void **state)
 static void test_clean_close(void **state)
 {
 	assert_true(has_filter("lo"));
-	assert_true(has_clsact("lo"));
+	assert_int_equal(has_clsact("lo"), !kernel_datapath_has(datapath, KERNEL_TCX));
 	assert_true(!kernel_datapath_has(datapath, KERNEL_BPFFS) || has_pins());
 	teardown(state);
 	assert_false(has_filter("lo"));
@@ -824,10 +837,7 @@ static void test_clean_close(void **state)
 	assert_false(has_pins());
 }
 
-/*
- * --- Interfaces
- * -------------------------------------------------------------------------------------
- */
+/* --- Interfaces ------------------------------------------------------------------------------- */
 
 #define FOREIGN_ADD "tc filter add dev lo %s protocol all prio %d u32 match u32 0 0 classid 1:1"
 
@@ -836,7 +846,7 @@ static void test_foreign_filters_survive(void **state)
 	teardown(state);
 	assert_int_equal(net_run("tc qdisc add dev lo clsact"), 0);
 	assert_int_equal(net_run(FOREIGN_ADD, "egress", 99), 0);
-	assert_int_equal(open_datapath(NULL), 0);
+	assert_int_equal(open_datapath(), 0);
 	assert_true(has_filter("lo"));
 	assert_false(find_link("lo").link.made_clsact);
 	teardown(state);
@@ -863,11 +873,11 @@ static void test_priority_taken(void **state)
 	teardown(state);
 	assert_int_equal(net_run("tc qdisc add dev lo clsact"), 0);
 	assert_int_equal(net_run(FOREIGN_ADD, "egress", 7), 0);
-	assert_int_equal(open_datapath(NULL), 0);
+	assert_int_equal(open_datapath(), 0);
 	assert_true(has_filter("lo"));
 	/* A successor finds it where it is. */
 	datapath = kernel_datapath_abandon(datapath);
-	assert_int_equal(open_datapath(NULL), 0);
+	assert_int_equal(open_datapath(), 0);
 	teardown(state);
 	assert_false(has_filter("lo"));
 	assert_int_equal(net_run("tc filter show dev lo egress | grep -q 'pref 7 u32'"), 0);
@@ -893,7 +903,6 @@ static void test_interfaces_come_and_go(void **state)
 static void test_only_named_interfaces(void **state)
 {
 	static const char *const names[] = { "gwb", "gwd", NULL };
-	const struct kernel_config config = { .interfaces = names, .max_sockets = 4096 };
 
 	/*
 	 * What the daemon before us served and we do not is given back, though nobody closed it
@@ -901,7 +910,7 @@ static void test_only_named_interfaces(void **state)
 	 */
 	datapath = kernel_datapath_abandon(datapath);
 	assert_int_equal(net_run("ip link add gwa type veth peer name gwb"), 0);
-	assert_int_equal(open_datapath(&config), 0);
+	assert_int_equal(open_with(names, 4096), 0);
 	assert_true(has_filter("gwb"));
 	assert_false(has_filter("gwa"));
 	assert_false(has_filter("lo"));
@@ -937,10 +946,30 @@ static void test_deleted_filter_comes_back(void **state)
 	assert_false(has_clsact("lo"));
 }
 
-/*
- * --- Control groups
- * ---------------------------------------------------------------------------------
- */
+/* A new daemon, or kernel, has another way: the old one's traces go. */
+static void test_change_of_ways(void **state)
+{
+	int fd = mouth_open(AF_INET, NULL);
+	struct datapath_target target = target_any(fd);
+	struct ear ear;
+
+	if (!kernel_datapath_has(datapath, KERNEL_TCX))
+		skip();
+	ear_open(&ear, AF_INET);
+	assert_int_equal(apply(&target, DSCP), 0);
+	for (int i = 0; i < 3; i++) {
+		datapath = kernel_datapath_abandon(datapath);
+		only_clsact = !only_clsact;
+		assert_int_equal(open_datapath(), 0);
+		assert_int_equal(has_clsact("lo"), only_clsact);
+		assert_int_equal(has_tcx("lo"), !only_clsact);
+		assert_int_equal(say_and_hear(fd, &ear), MARK);
+	}
+	close(fd);
+	ear_close(&ear);
+}
+
+/* --- Control groups --------------------------------------------------------------------------- */
 
 static void on_empty(void *user_data, uint64_t group)
 {
@@ -1011,7 +1040,7 @@ static void test_group(void **state)
 	datapath = kernel_datapath_abandon(datapath);
 	assert_int_equal(write(pipe_fd[1], "x", 1), 1);
 	assert_int_equal(ear_hear(&ear), MARK);
-	assert_int_equal(open_datapath(NULL), 0);
+	assert_int_equal(open_datapath(), 0);
 	assert_int_equal(kernel_group_verdict(datapath, target.group, &verdict), 0);
 
 	clear(&target);
@@ -1043,7 +1072,7 @@ static void test_sweep_groups(void **state)
 
 	assert_int_equal(apply(&target, DSCP), 0);
 	datapath = kernel_datapath_abandon(datapath);
-	assert_int_equal(open_datapath(NULL), 0);
+	assert_int_equal(open_datapath(), 0);
 	assert_int_equal(kernel_datapath_sweep(datapath, keep_everything, NULL), 0);
 	assert_int_equal(count(), 1);
 	assert_int_equal(kernel_datapath_sweep(datapath, keep_nothing, NULL), 1);
@@ -1100,10 +1129,7 @@ static void test_group_marks_syn_ack(void **state)
 	close(sniffer);
 }
 
-/*
- * --- Asking for the state of sockets
- * ----------------------------------------------------------------
- */
+/* --- Asking for the state of sockets ---------------------------------------------------------- */
 
 static void test_sockdiag_udp(void **state)
 {
@@ -1168,10 +1194,7 @@ static void test_sockdiag_tcp(void **state)
 	sockdiag_free(sockdiag);
 }
 
-/*
- * --- What the machine offers
- * ------------------------------------------------------------------------
- */
+/* --- What the machine offers ------------------------------------------------------------------ */
 
 static void print_facts(void)
 {
@@ -1190,21 +1213,30 @@ static void test_facts_agree(void **state)
 }
 
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE_CLSACT(function)                                                 \
+	{                                                                     \
+#function " (clsact)", function, setup_clsact, teardown, NULL \
+	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_facts_agree),
 		CASE(test_ipv4),
+		CASE_CLSACT(test_ipv4),
 		CASE(test_ipv6),
+		CASE_CLSACT(test_ipv6),
 		CASE(test_v4_mapped),
 		CASE(test_ecn),
 		CASE(test_several_destinations),
 		CASE(test_clear_socket),
 		CASE(test_table_full),
 		CASE(test_fragments),
+		CASE_CLSACT(test_fragments),
 		CASE(test_tun),
+		CASE_CLSACT(test_tun),
 		CASE(test_tcp),
+		CASE_CLSACT(test_tcp),
 		CASE(test_tcp_shutdown_ends),
 		CASE(test_tcp_shutdown_only_reported),
 		CASE(test_tcp_disconnect),
@@ -1215,16 +1247,24 @@ int main(void)
 		CASE(test_killed_process),
 		CASE(test_lost_events),
 		CASE(test_marks_survive_a_crash),
+		CASE_CLSACT(test_marks_survive_a_crash),
 		CASE(test_other_size_starts_afresh),
+		CASE_CLSACT(test_other_size_starts_afresh),
 		CASE(test_one_daemon_per_namespace),
 		CASE(test_daemon_in_another_namespace),
 		CASE(test_clean_close),
+		CASE_CLSACT(test_clean_close),
 		CASE(test_foreign_filters_survive),
-		CASE(test_hook_in_use_stays),
+		CASE_CLSACT(test_foreign_filters_survive),
+		CASE_CLSACT(test_hook_in_use_stays),
 		CASE(test_priority_taken),
+		CASE_CLSACT(test_priority_taken),
 		CASE(test_interfaces_come_and_go),
+		CASE_CLSACT(test_interfaces_come_and_go),
 		CASE(test_only_named_interfaces),
-		CASE(test_deleted_filter_comes_back),
+		CASE_CLSACT(test_only_named_interfaces),
+		CASE_CLSACT(test_deleted_filter_comes_back),
+		CASE(test_change_of_ways),
 		CASE(test_group),
 		CASE(test_sweep_groups),
 		CASE(test_group_marks_syn_ack),
@@ -1237,7 +1277,7 @@ int main(void)
 		printf("SKIP: no network namespace of our own: %s\n", strerror(-r));
 		return SKIP;
 	}
-	r = open_datapath(NULL);
+	r = open_datapath();
 	print_facts();
 	if (r < 0) {
 		printf("SKIP: no kernel datapath here: %s\n", strerror(-r));

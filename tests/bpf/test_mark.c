@@ -36,10 +36,7 @@
 
 static struct mark_run_bpf *run;
 
-/*
- * --- Helpers
- * ----------------------------------------------------------------------------------------
- */
+/* --- Helpers ---------------------------------------------------------------------------------- */
 
 static const struct packet_options plain = {
 	.port = PACKET_PORT,
@@ -171,10 +168,7 @@ static void expect_untouched(const struct packet *packet)
 	expect_untouched_by(run->progs.run_ethernet, packet);
 }
 
-/*
- * --- The header
- * -------------------------------------------------------------------------------------
- */
+/* --- The header ------------------------------------------------------------------------------- */
 
 /* every mark over every byte that can have been there before. */
 static void every_mark_over_every_byte(int version)
@@ -265,10 +259,7 @@ static void test_only_priority_or_only_dscp(void **state)
 	expect_same(&got, &wanted);
 }
 
-/*
- * --- Around the header
- * ------------------------------------------------------------------------------
- */
+/* --- Around the header ------------------------------------------------------------------------ */
 
 static void test_vlan_tags(void **state)
 {
@@ -341,10 +332,7 @@ static void test_header_found_by_length(void **state)
 	}
 }
 
-/*
- * --- Who is meant
- * -----------------------------------------------------------------------------------
- */
+/* --- Who is meant ----------------------------------------------------------------------------- */
 
 /* */
 static void test_only_this_destination_of_this_socket(void **state)
@@ -471,10 +459,7 @@ static void test_link_local(void **state)
 	}
 }
 
-/*
- * --- Fragments
- * --------------------------------------------------------------------------------------
- */
+/* --- Fragments -------------------------------------------------------------------------------- */
 
 static void fragments(int version)
 {
@@ -528,10 +513,7 @@ static void test_fragments_of_any_destination(void **state)
 	}
 }
 
-/*
- * --- Hostile
- * ----------------------------------------------------------------------------------------
- */
+/* --- Hostile ---------------------------------------------------------------------------------- */
 
 static void test_truncated(void **state)
 {
@@ -617,10 +599,7 @@ static void test_other_protocols(void **state)
 	}
 }
 
-/*
- * --- Counters and cost
- * ------------------------------------------------------------------------------
- */
+/* --- Counters and cost ------------------------------------------------------------------------ */
 
 static uint64_t counter(enum gw_stat stat)
 {

@@ -23,10 +23,7 @@ struct further_list {
 	UT_hash_handle hh;
 };
 
-/*
- * --- Translation
- * ------------------------------------------------------------------------------------
- */
+/* --- Translation ------------------------------------------------------------------------------ */
 
 static struct gw_dest dest_of(const struct address *address)
 {
@@ -101,10 +98,7 @@ static uint16_t generation(const struct entries *entries)
 	return (uint16_t)entries->tables->settings->generation;
 }
 
-/*
- * --- Further destinations
- * ---------------------------------------------------------------------------
- */
+/* --- Further destinations --------------------------------------------------------------------- */
 
 static struct further_list *find_list(const struct entries *entries, uint64_t cookie)
 {
@@ -193,10 +187,7 @@ static void drop_all_further(struct entries *entries, uint64_t cookie)
 		;
 }
 
-/*
- * --- Sockets
- * ----------------------------------------------------------------------------------------
- */
+/* --- Sockets ---------------------------------------------------------------------------------- */
 
 static int write_socket(const struct entries *entries, uint64_t cookie,
 			const struct gw_socket *entry, uint64_t flags)
@@ -352,10 +343,7 @@ void entries_clear_socket(struct entries *entries, uint64_t cookie)
 	drop_all_further(entries, cookie);
 }
 
-/*
- * --- Groups
- * -----------------------------------------------------------------------------------------
- */
+/* --- Groups ----------------------------------------------------------------------------------- */
 
 static int apply_group(struct entries *entries, uint64_t group, const struct gw_verdict *verdict)
 {
@@ -378,10 +366,7 @@ static bool delete_group(struct entries *entries, uint64_t group)
 	return true;
 }
 
-/*
- * --- The port
- * ---------------------------------------------------------------------------------------
- */
+/* --- The port --------------------------------------------------------------------------------- */
 
 int entries_apply(struct entries *entries, const struct datapath_target *target,
 		  const struct datapath_treatment *treatment)

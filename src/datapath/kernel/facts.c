@@ -19,6 +19,8 @@ static const struct {
 			     "no `greenwave run`, and endings are found by polling" },
 	[KERNEL_TC_EGRESS] = { "tc-egress", "packets are marked where they leave",
 			       "marks are set by socket options, which applications can undo" },
+	[KERNEL_TCX] = { "tcx", "marking takes the short way",
+			 "marking hangs on the clsact hook and costs a packet some 50 ns more" },
 	[KERNEL_SOCK_RELEASE] = { "sock-release", "marks end inside close()",
 				  "the end of a socket is found by polling" },
 	[KERNEL_STATE_TRACEPOINT] = { "state-tracepoint",

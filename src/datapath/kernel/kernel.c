@@ -138,16 +138,21 @@ static void on_link(void *user_data, const struct kernel_link *link)
 /* One that refuses us is that interface's affair; all of them is ours. */
 static int open_links(struct kernel_datapath *datapath, const struct kernel_config *config)
 {
-	const struct links_programs programs = {
-		.ethernet = datapath->programs.mark_ethernet,
-		.other = datapath->programs.mark_other,
+	const struct links_config links = {
+		.pins = &datapath->pins,
+		.map = datapath->tables.fd[TABLE_LINKS],
+		.programs = {
+			.ethernet = datapath->programs.mark_ethernet,
+			.other = datapath->programs.mark_other,
+		},
+		.interfaces = config->interfaces,
+		.only_clsact = config->only_clsact,
 	};
 	struct link_outcome outcome = { 0 };
 	int r = probe_mark(&datapath->programs, &datapath->tables);
 
 	if (r == 0)
-		r = links_open(datapath->tables.fd[TABLE_LINKS], programs, config->interfaces,
-			       &datapath->links);
+		r = links_open(&links, &datapath->links);
 	if (r < 0)
 		return r;
 	links_visit(datapath->links, on_link, &outcome);
@@ -184,7 +189,10 @@ static int open_parts(struct kernel_datapath *datapath, const struct kernel_conf
 		return r;
 	r = open_links(datapath, config);
 	note(datapath, facts, KERNEL_TC_EGRESS, r);
-	return r;
+	if (r < 0)
+		return r;
+	note(datapath, facts, KERNEL_TCX, links_use_tcx(datapath->links) ? 0 : -EOPNOTSUPP);
+	return 0;
 }
 
 static struct kernel_datapath *let_go(struct kernel_datapath *datapath, bool remove)
@@ -250,10 +258,7 @@ bool kernel_datapath_adopted(const struct kernel_datapath *datapath)
 	return datapath->tables.adopted;
 }
 
-/*
- * --- The port
- * ---------------------------------------------------------------------------------------
- */
+/* --- The port --------------------------------------------------------------------------------- */
 
 static int apply(void *datapath, const struct datapath_target *target,
 		 const struct datapath_treatment *treatment)
@@ -310,10 +315,7 @@ int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn
 	return entries_sweep(&datapath->entries, keep, user_data);
 }
 
-/*
- * --- Interfaces, endings, groups
- * --------------------------------------------------------------------
- */
+/* --- Interfaces, endings, groups -------------------------------------------------------------- */
 
 int kernel_datapath_link_fd(const struct kernel_datapath *datapath)
 {

@@ -33,6 +33,7 @@ enum kernel_mechanism {
 	KERNEL_BPFFS,		  /* pins survive a crash of the daemon */
 	KERNEL_CGROUP2,		  /* control groups: close hook, `greenwave run` */
 	KERNEL_TC_EGRESS,	  /* packets are marked. Without: no kernel datapath */
+	KERNEL_TCX,		  /* they are marked by a program list of the interface's own */
 	KERNEL_SOCK_RELEASE,	  /* entries end inside close() */
 	KERNEL_STATE_TRACEPOINT,  /* TCP: end of sending, disconnect, reset */
 	KERNEL_FENTRY_SHUTDOWN,	  /* shutdown() of every kind of socket */
@@ -58,6 +59,7 @@ struct kernel_facts {
 struct kernel_config {
 	const char *const
 		*interfaces;  /* names, ended by NULL; NULL: every interface, now and later */
+	bool only_clsact;     /* mark by a filter that tc(8) shows, even where tcx exists */
 	uint32_t max_sockets; /* 0: KERNEL_DEFAULT_MAX_SOCKETS; further destinations the same */
 };
 
@@ -108,10 +110,7 @@ typedef bool kernel_keep_group_fn(void *user_data, uint64_t group);
 int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep,
 			  void *user_data);
 
-/*
- * --- Interfaces
- * -------------------------------------------------------------------------------------
- */
+/* --- Interfaces ------------------------------------------------------------------------------- */
 
 struct kernel_link {
 	unsigned ifindex;
@@ -135,10 +134,7 @@ void kernel_datapath_visit_links(const struct kernel_datapath *datapath,
 				 void (*visit)(void *user_data, const struct kernel_link *link),
 				 void *user_data);
 
-/*
- * --- Endings
- * ----------------------------------------------------------------------------------------
- */
+/* --- Endings ---------------------------------------------------------------------------------- */
 
 typedef void kernel_close_fn(void *user_data, const struct gw_close *event);
 
@@ -153,10 +149,7 @@ int kernel_datapath_event_fd(const struct kernel_datapath *datapath);
 int kernel_datapath_poll(struct kernel_datapath *datapath, kernel_close_fn *report, void *user_data,
 			 bool *ret_lost);
 
-/*
- * --- Control groups (`greenwave run`)
- * ---------------------------------------------------------------
- */
+/* --- Control groups (`greenwave run`) --------------------------------------------------------- */
 
 /* Makes a control group and moves process `pid` into it. -EOPNOTSUPP: no cgroup v2. */
 int kernel_group_create(struct kernel_datapath *datapath, pid_t pid, uint64_t *ret_group);

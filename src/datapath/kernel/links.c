@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * links.c: see links.h. The hook is clsact, which is shared: we make it where it is missing, take
- * it away only if we made it and nobody else has hung anything there, and touch no filter but our
- * own. Ours is known by its priority and handle, fixed so that a successor without any memory finds
- * and replaces it.
+ * links.c: see links.h. Follows what happens to interfaces, and to our filters where they can be
+ * deleted by others, and decides which interfaces are to have one; egress.c does it.
  */
 #include "datapath/kernel/links.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
@@ -19,21 +16,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "datapath/kernel/tc.h"
+#include "datapath/kernel/egress.h"
 
 #define MODULE "kernel"
-
-#define EGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
-#define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
-
-/*
- * Early, since filters that end the search would hide us; a priority that another kind holds is
- * passed over.
- */
-#define PRIORITY_FIRST 7
-#define PRIORITY_LAST 15
-#define HANDLE 0x67770001
-#define FILTER_NAME "greenwave_mark"
 
 /* Against somebody who keeps deleting our filter: we do not fight. */
 #define ATTEMPTS_PER_WINDOW 5
@@ -44,23 +29,17 @@
 struct link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
-	bool ethernet;
-	bool attached;
-	bool placed; /* a filter of ours, or of a daemon before us, may stand there */
-	bool made_clsact;
+	struct egress egress;
 	bool seen; /* by the dump under way */
 	int error;
-	uint32_t priority;
 	unsigned attempts; /* in the window */
 	uint64_t window_us;
 	UT_hash_handle hh;
 };
 
 struct links {
-	struct tc tc;
+	struct egress_port port;
 	struct mnl_socket *monitor;
-	int map;
-	struct links_programs programs;
 	char **interfaces; /* NULL: all */
 	struct link *table;
 };
@@ -104,101 +83,11 @@ static bool is_wanted(const struct links *links, const struct link *link)
 	return false;
 }
 
-static struct tc_filter filter_of(const struct link *link)
+static void forget(struct links *links, struct link *link, bool keep)
 {
-	return (struct tc_filter){
-		.ifindex = link->ifindex,
-		.parent = EGRESS,
-		.priority = link->priority,
-		.handle = HANDLE,
-	};
-}
-
-static void remember(struct links *links, const struct link *link)
-{
-	const struct gw_link value = {
-		.priority = link->priority,
-		.handle = HANDLE,
-		.made_clsact = link->made_clsact,
-	};
-
-	bpf_map_update_elem(links->map, &link->ifindex, &value, BPF_ANY);
-}
-
-static void forget(struct links *links, struct link *link)
-{
-	bpf_map_delete_elem(links->map, &link->ifindex);
+	egress_release(&link->egress, &links->port, keep);
 	HASH_DEL(links->table, link);
 	free(link);
-}
-
-static void count_filter(void *user_data, const struct tc_filter *filter, const char *kind)
-{
-	unsigned *count = user_data;
-
-	(*count)++;
-}
-
-/*
- * Filters at the hook, both directions; a failure to ask counts as one, so that nothing is
- * destroyed.
- */
-static unsigned count_filters(struct links *links, uint32_t ifindex)
-{
-	unsigned count = 0;
-
-	if (tc_filter_visit(&links->tc, ifindex, EGRESS, count_filter, &count) < 0 ||
-	    tc_filter_visit(&links->tc, ifindex, INGRESS, count_filter, &count) < 0)
-		count++;
-	return count;
-}
-
-static void detach(struct links *links, struct link *link)
-{
-	const struct tc_filter filter = filter_of(link);
-
-	if (link->placed)
-		tc_filter_delete(&links->tc, &filter);
-	if (link->made_clsact && count_filters(links, link->ifindex) == 0)
-		tc_clsact_delete(&links->tc, link->ifindex);
-	link->attached = false;
-	link->placed = false;
-	link->made_clsact = false;
-	bpf_map_delete_elem(links->map, &link->ifindex);
-}
-
-static int put_filter(struct links *links, struct link *link)
-{
-	int program = link->ethernet ? links->programs.ethernet : links->programs.other;
-	struct tc_filter filter;
-	int r;
-
-	do {
-		filter = filter_of(link);
-		r = tc_filter_put(&links->tc, &filter, program, FILTER_NAME);
-	} while ((r == -EINVAL || r == -EEXIST) && ++link->priority <= PRIORITY_LAST);
-	return r;
-}
-
-static int try_attach(struct links *links, struct link *link)
-{
-	int r = tc_clsact_create(&links->tc, link->ifindex);
-
-	if (r < 0 && r != -EEXIST)
-		return r;
-	if (r == 0) {
-		link->made_clsact = true;
-		remember(links, link);
-	}
-	r = put_filter(links, link);
-	if (r < 0) {
-		link->priority = PRIORITY_FIRST;
-		detach(links, link);
-		return r;
-	}
-	link->placed = true;
-	remember(links, link);
-	return 0;
 }
 
 static void attach(struct links *links, struct link *link)
@@ -212,21 +101,18 @@ static void attach(struct links *links, struct link *link)
 	if (link->attempts >= ATTEMPTS_PER_WINDOW)
 		return;
 	link->attempts++;
-	link->error = try_attach(links, link);
-	link->attached = link->error == 0;
+	link->error = egress_attach(&link->egress, &links->port);
 	log_debug(MODULE, "interface %s (%u): %s", link->name, link->ifindex,
-		  link->attached ? "attached" : strerror(-link->error));
+		  link->egress.attached ? "attached" : strerror(-link->error));
 }
 
 /* Attached if wanted, detached if not. */
 static void settle(struct links *links, struct link *link)
 {
-	if (is_wanted(links, link)) {
-		if (!link->attached)
-			attach(links, link);
-	} else if (link->placed || link->made_clsact) {
-		detach(links, link);
-	}
+	if (!is_wanted(links, link))
+		egress_detach(&link->egress, &links->port);
+	else if (!link->egress.attached)
+		attach(links, link);
 }
 
 static struct link *find_link(const struct links *links, uint32_t ifindex)
@@ -240,18 +126,12 @@ static struct link *find_link(const struct links *links, uint32_t ifindex)
 static struct link *add_link(struct links *links, uint32_t ifindex)
 {
 	struct link *link = calloc(1, sizeof(*link));
-	struct gw_link known;
 
 	if (!link)
 		return NULL;
 	link->ifindex = ifindex;
-	link->priority = PRIORITY_FIRST;
 	link->window_us = time_now_us();
-	if (bpf_map_lookup_elem(links->map, &ifindex, &known) == 0) {
-		link->made_clsact = known.made_clsact;
-		link->priority = known.priority;
-		link->placed = true;
-	}
+	egress_init(&link->egress, &links->port, ifindex);
 	HASH_ADD(hh, links->table, ifindex, sizeof(link->ifindex), link);
 	return link;
 }
@@ -284,7 +164,8 @@ static struct link *learn_link(struct links *links, const struct nlmsghdr *messa
 	if (!link)
 		return NULL;
 	link->seen = true;
-	link->ethernet = payload->ifi_type == ARPHRD_ETHER || payload->ifi_type == ARPHRD_LOOPBACK;
+	link->egress.ethernet = payload->ifi_type == ARPHRD_ETHER ||
+				payload->ifi_type == ARPHRD_LOOPBACK;
 	snprintf(link->name, sizeof(link->name), "%s", name);
 	return link;
 }
@@ -307,25 +188,20 @@ static void on_lost_link(struct links *links, const struct nlmsghdr *message)
 		return;
 	link = find_link(links, (uint32_t)payload->ifi_index);
 	if (link)
-		forget(links, link);
+		forget(links, link, false);
 }
 
-/* Handle 0: all filters of the priority went together. */
 static void on_lost_filter(struct links *links, const struct nlmsghdr *message)
 {
 	struct tc_filter filter;
 	struct link *link;
 	const char *kind;
 
-	if (tc_filter_parse(message, &filter, &kind) < 0 || filter.parent != EGRESS)
+	if (tc_filter_parse(message, &filter, &kind) < 0)
 		return;
 	link = find_link(links, filter.ifindex);
-	if (!link || !link->attached || filter.priority != link->priority ||
-	    (filter.handle != HANDLE && filter.handle != 0))
-		return;
-	link->attached = false;
-	link->placed = false;
-	settle(links, link);
+	if (link && egress_lost_filter(&link->egress, &filter))
+		settle(links, link);
 }
 
 static void on_lost_qdisc(struct links *links, const struct nlmsghdr *message)
@@ -337,12 +213,8 @@ static void on_lost_qdisc(struct links *links, const struct nlmsghdr *message)
 	    payload->tcm_parent != TC_H_CLSACT)
 		return;
 	link = find_link(links, (uint32_t)payload->tcm_ifindex);
-	if (!link || !link->attached)
-		return;
-	link->attached = false;
-	link->placed = false;
-	link->made_clsact = false;
-	settle(links, link);
+	if (link && egress_lost_clsact(&link->egress))
+		settle(links, link);
 }
 
 static int on_message(const struct nlmsghdr *message, void *user_data)
@@ -385,15 +257,15 @@ static int synchronise(struct links *links)
 
 	HASH_ITER(hh, links->table, link, next) {
 		link->seen = false;
-		link->attached = false;
+		link->egress.attached = false;
 		link->attempts = 0;
 	}
-	r = tc_link_visit(&links->tc, on_dumped, links);
+	r = tc_link_visit(&links->port.tc, on_dumped, links);
 	if (r < 0)
 		return r;
 	HASH_ITER(hh, links->table, link, next)
 		if (!link->seen)
-			forget(links, link);
+			forget(links, link, false);
 	settle_all(links);
 	return 0;
 }
@@ -419,19 +291,22 @@ static void abandon(struct links *links)
 
 DEFINE_CLEANUP(struct links *, abandon);
 
-int links_open(int map, struct links_programs programs, const char *const *interfaces,
-	       struct links **ret_links)
+int links_open(const struct links_config *config, struct links **ret_links)
 {
 	_cleanup_(abandonp) struct links *links = calloc(1, sizeof(*links));
 	int r;
 
 	if (!links)
 		return -ENOMEM;
-	links->map = map;
-	links->programs = programs;
-	r = interfaces ? copy_names(interfaces, &links->interfaces) : 0;
+	links->port = (struct egress_port){
+		.pins = config->pins,
+		.map = config->map,
+		.programs = config->programs,
+		.tcx = !config->only_clsact,
+	};
+	r = config->interfaces ? copy_names(config->interfaces, &links->interfaces) : 0;
 	if (r == 0)
-		r = tc_open(&links->tc);
+		r = tc_open(&links->port.tc);
 	/* First listen, then look: nothing falls between. */
 	if (r == 0)
 		r = open_monitor(links);
@@ -443,24 +318,28 @@ int links_open(int map, struct links_programs programs, const char *const *inter
 	return 0;
 }
 
-struct links *links_close(struct links *links, bool take_away)
+struct links *links_close(struct links *links, bool detach)
 {
 	struct link *link, *next;
 
 	if (!links)
 		return NULL;
 	HASH_ITER(hh, links->table, link, next) {
-		if (take_away && (link->placed || link->made_clsact))
-			detach(links, link);
-		HASH_DEL(links->table, link);
-		free(link);
+		if (detach)
+			egress_detach(&link->egress, &links->port);
+		forget(links, link, !detach);
 	}
 	if (links->monitor)
 		mnl_socket_close(links->monitor);
-	tc_close(&links->tc);
+	tc_close(&links->port.tc);
 	free_names(links->interfaces);
 	free(links);
 	return NULL;
+}
+
+bool links_use_tcx(const struct links *links)
+{
+	return links->port.tcx;
 }
 
 int links_fd(const struct links *links)
@@ -502,8 +381,8 @@ void links_visit(const struct links *links,
 		report = (struct kernel_link){
 			.ifindex = link->ifindex,
 			.name = link->name,
-			.attached = link->attached,
-			.made_clsact = link->made_clsact,
+			.attached = link->egress.attached,
+			.made_clsact = link->egress.made_clsact,
 			.error = link->error,
 		};
 		visit(user_data, &report);

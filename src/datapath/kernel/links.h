@@ -7,25 +7,26 @@
 #ifndef GW_DATAPATH_LINKS_H
 #define GW_DATAPATH_LINKS_H
 
+#include "datapath/kernel/egress.h"
 #include "datapath/kernel/kernel.h"
 
 struct links;
 
-struct links_programs {
-	int ethernet;
-	int other;
+struct links_config {
+	const struct pins *pins;
+	int map; /* TABLE_LINKS */
+	struct egress_programs programs;
+	const char *const *interfaces; /* NULL: every one */
+	bool only_clsact;
 };
 
-/*
- * Attaches to all there is. `map` is the BPF map that remembers what was made, for whoever comes
- * after a crash. An interface that cannot be attached to is no error here; see links_visit().
- */
-int links_open(int map, struct links_programs programs, const char *const *interfaces,
-	       struct links **ret_links);
+/* Attaches to all there is. One that cannot be attached to is no error here; see links_visit(). */
+int links_open(const struct links_config *config, struct links **ret_links);
 
 /* `detach`: takes away what is ours; else it keeps working without us. */
 struct links *links_close(struct links *links, bool detach);
 
+bool links_use_tcx(const struct links *links);
 int links_fd(const struct links *links);
 int links_event(struct links *links);
 void links_visit(const struct links *links,

@@ -24,89 +24,108 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define FOLDER "greenwave"
-#define PIN_PATH_LEN (PATH_MAX / 2 + 64)
+#define PIN_PATH_LEN 64
 
-static bool is_bpffs(const char *path)
+static int open_directory(int at, const char *path, int *ret_fd)
 {
-	struct statfs fs;
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	return statfs(path, &fs) == 0 && (uint32_t)fs.f_type == BPF_FS_MAGIC;
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_bpffs(const char *path, int *ret_fd)
+{
+	_cleanup_(closep) int fd = -1;
+	struct statfs fs;
+	int r = open_directory(AT_FDCWD, path, &fd);
+
+	if (r < 0)
+		return r;
+	if (fstatfs(fd, &fs) < 0 || (uint32_t)fs.f_type != BPF_FS_MAGIC)
+		return -ENOENT;
+	*ret_fd = steal_fd(&fd);
+	return 0;
 }
 
 static int find_bpffs(struct pins *pins)
 {
-	char parent[sizeof(pins->mount)];
+	char parent[64];
 	const char *candidates[] = { BPFFS, "/proc/1/root" BPFFS, parent };
 
 	snprintf(parent, sizeof(parent), "/proc/%d/root" BPFFS, (int)getppid());
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-		if (is_bpffs(candidates[i])) {
-			snprintf(pins->mount, sizeof(pins->mount), "%s", candidates[i]);
+		if (open_bpffs(candidates[i], &pins->mount_fd) == 0)
 			return 0;
-		}
 	}
 	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
 		return -errno;
-	snprintf(pins->mount, sizeof(pins->mount), "%s", BPFFS);
 	pins->mounted = true;
-	return 0;
+	return open_bpffs(BPFFS, &pins->mount_fd);
 }
 
-static int make_folder(const char *path)
+static int take_directory(int at, const char *name, int *ret_fd)
 {
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	closep(ret_fd);
+	*ret_fd = -1;
+	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return open_directory(at, name, ret_fd);
 }
 
 /*
  * The folder may be removed by its last owner between our opening and locking it: then it is
  * another one.
  */
-static int lock_folder(const char *path, int *ret_fd)
+static int lock_folder(const struct pins *pins)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat locked, named;
 
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (flock(pins->lock_fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	if (fstat(fd, &locked) < 0 || stat(path, &named) < 0)
+	if (fstat(pins->lock_fd, &locked) < 0 ||
+	    fstatat(pins->base_fd, pins->folder, &named, 0) < 0)
 		return -errno;
-	if (locked.st_ino != named.st_ino)
-		return -ENOENT;
-	*ret_fd = steal_fd(&fd);
-	return 0;
+	return locked.st_ino == named.st_ino ? 0 : -ENOENT;
 }
 
 static int take_folder(struct pins *pins, uint64_t namespace_inode)
 {
-	char base[sizeof(pins->mount) + sizeof(FOLDER) + 1];
 	int r;
 
-	snprintf(base, sizeof(base), "%s/" FOLDER, pins->mount);
-	snprintf(pins->folder, sizeof(pins->folder), "%s/%" PRIu64, base, namespace_inode);
+	snprintf(pins->folder, sizeof(pins->folder), "%" PRIu64, namespace_inode);
 	for (int attempt = 0; attempt < 3; attempt++) {
-		r = make_folder(base);
+		r = take_directory(pins->mount_fd, FOLDER, &pins->base_fd);
 		if (r == 0)
-			r = make_folder(pins->folder);
+			r = take_directory(pins->base_fd, pins->folder, &pins->lock_fd);
 		if (r == 0)
-			r = lock_folder(pins->folder, &pins->lock_fd);
+			r = lock_folder(pins);
 		if (r != -ENOENT)
 			return r;
 	}
 	return -ENOENT;
 }
 
+static void close_directories(struct pins *pins)
+{
+	closep(&pins->lock_fd);
+	closep(&pins->base_fd);
+	closep(&pins->mount_fd);
+	pins->lock_fd = pins->base_fd = pins->mount_fd = -1;
+}
+
 int pins_open(struct pins *pins, uint64_t namespace_inode)
 {
 	int r;
 
-	*pins = (struct pins){ .lock_fd = -1 };
+	*pins = (struct pins){ .mount_fd = -1, .base_fd = -1, .lock_fd = -1 };
 	r = find_bpffs(pins);
 	if (r == 0)
 		r = take_folder(pins, namespace_inode);
 	if (r < 0)
-		pins_close(pins, false);
+		close_directories(pins);
 	return r;
 }
 
@@ -117,7 +136,7 @@ bool pins_available(const struct pins *pins)
 
 static void pin_path(const struct pins *pins, const char *name, char ret_path[static PIN_PATH_LEN])
 {
-	snprintf(ret_path, PIN_PATH_LEN, "%s/%s", pins->folder, name);
+	snprintf(ret_path, PIN_PATH_LEN, "/proc/self/fd/%d/%s", pins->lock_fd, name);
 }
 
 int pins_get(const struct pins *pins, const char *name)
@@ -171,26 +190,26 @@ void pins_clear(const struct pins *pins)
 {
 	_cleanup_(closedir_cleanupp) DIR *directory = NULL;
 	const struct dirent *entry;
+	int copy;
 
-	if (!pins_available(pins))
+	if (!pins_available(pins) || open_directory(pins->lock_fd, ".", &copy) < 0)
 		return;
-	directory = opendir(pins->folder);
-	if (!directory)
+	directory = fdopendir(copy);
+	if (!directory) {
+		close(copy);
 		return;
+	}
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(directory), entry->d_name, 0);
+			unlinkat(pins->lock_fd, entry->d_name, 0);
 }
 
 static void remove_folder(const struct pins *pins)
 {
-	char base[sizeof(pins->mount) + sizeof(FOLDER) + 1];
-
 	pins_clear(pins);
-	rmdir(pins->folder);
+	unlinkat(pins->base_fd, pins->folder, AT_REMOVEDIR);
 	/* Fails, rightly, while daemons of other namespaces have theirs. */
-	snprintf(base, sizeof(base), "%s/" FOLDER, pins->mount);
-	rmdir(base);
+	unlinkat(pins->mount_fd, FOLDER, AT_REMOVEDIR);
 }
 
 void pins_close(struct pins *pins, bool remove)
@@ -198,8 +217,7 @@ void pins_close(struct pins *pins, bool remove)
 	if (pins_available(pins)) {
 		if (remove)
 			remove_folder(pins);
-		close(pins->lock_fd);
-		pins->lock_fd = -1;
+		close_directories(pins);
 	}
 	if (remove && pins->mounted)
 		umount2(BPFFS, UMOUNT_NOFOLLOW);

@@ -7,15 +7,16 @@
 #ifndef GW_DATAPATH_PINS_H
 #define GW_DATAPATH_PINS_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct pins {
-	char mount[64]; /* where bpffs is */
-	char folder[PATH_MAX / 2];
-	int lock_fd;  /* -1: no pins */
-	bool mounted; /* by us */
+	/* Everything goes through these: later, rights to go by a path through /proc may have been dropped. */
+	int mount_fd;	 /* where bpffs is */
+	int base_fd;	 /* our folder there */
+	int lock_fd;	 /* and in it, that of the namespace; -1: no pins */
+	char folder[24]; /* its name */
+	bool mounted;	 /* by us */
 };
 
 /*
