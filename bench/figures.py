@@ -6,7 +6,7 @@ import pathlib
 import platform
 import time
 
-WIDTH = 46
+WIDTH = 50
 
 
 def number(value):

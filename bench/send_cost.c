@@ -3,9 +3,10 @@
  * send_cost.c: what one send costs the sender, by several ways of marking, in slices that take turns with
  * slices of an unmarked send.
  *
- *     send_cost ROUNDS SLICE LANE...
+ *     send_cost ROUNDS SLICE SOCKETS LANE...
  *
- * A lane's WHERE is the address to send to. The first lane is the one that the others are compared with.
+ * Each lane sends through that many sockets in turn, to the address that is its WHERE. The first lane is the one
+ * that the others are compared with.
  * KIND is "plain", "setsockopt", or "flow:PATH": in a flow of the daemon whose socket is PATH.
  *
  * The time is the processor's for the sender's thread; on a veth, that includes what the receiving side does.
@@ -25,52 +26,75 @@
 
 struct sender {
 	struct lane lane;
-	int fd;
-	struct gw *gw;
+	int *fds;
+	size_t n_fds;
+	size_t next;	      /* of the sockets */
 	struct series ns;     /* per packet */
 	struct series ratios; /* to the unmarked slice just beside */
 };
 
-static void open_flow(struct sender *sender, const char *path)
+static void open_flows(const struct sender *sender, const char *path)
 {
 	const struct gw_open_options how = { .size = sizeof(how),
 					     .mode = GW_MODE_DAEMON,
 					     .socket_path = path };
 	const struct gw_flow_options voice = GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE);
+	struct gw *gw; /* for as long as the program lasts */
 	uint32_t id;
 
-	must(gw_open(&sender->gw, &how), path);
-	must(gw_flow_add(sender->gw, sender->fd, NULL, 0, &voice, &id), "gw_flow_add");
+	must(gw_open(&gw, &how), path);
+	for (size_t i = 0; i < sender->n_fds; i++)
+		must(gw_flow_add(gw, sender->fds[i], NULL, 0, &voice, &id), "gw_flow_add");
 }
 
-static void open_sender(struct sender *sender)
+static void open_sockets(struct sender *sender, size_t n)
+{
+	struct sockaddr_in peer;
+
+	if (!sender->lane.where)
+		die("lane %s: where to?", sender->lane.id);
+	peer = ipv4_address(sender->lane.where, PORT);
+	sender->fds = calloc(n, sizeof(int));
+	if (!sender->fds)
+		die("out of memory");
+	for (sender->n_fds = 0; sender->n_fds < n; sender->n_fds++) {
+		sender->fds[sender->n_fds] = udp_socket();
+		must_call(connect(sender->fds[sender->n_fds], (struct sockaddr *)&peer,
+				  sizeof(peer)),
+			  "connect");
+	}
+}
+
+static void open_sender(struct sender *sender, size_t n_sockets)
 {
 	const struct lane *lane = &sender->lane;
 	const int tos = VOICE_TOS;
-	struct sockaddr_in peer;
 
-	if (!lane->where)
-		die("lane %s: where to?", lane->id);
-	peer = ipv4_address(lane->where, PORT);
 	enter_namespace(lane->namespace);
-	sender->fd = udp_socket();
-	must_call(connect(sender->fd, (struct sockaddr *)&peer, sizeof(peer)), "connect");
+	open_sockets(sender, n_sockets);
 	enter_namespace("-");
-	if (strncmp(lane->kind, "flow:", 5) == 0)
-		open_flow(sender, lane->kind + 5);
-	else if (strcmp(lane->kind, "setsockopt") == 0)
-		must_call(setsockopt(sender->fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)), "IP_TOS");
-	else if (strcmp(lane->kind, "plain") != 0)
+	if (strncmp(lane->kind, "flow:", 5) == 0) {
+		open_flows(sender, lane->kind + 5);
+	} else if (strcmp(lane->kind, "setsockopt") == 0) {
+		for (size_t i = 0; i < n_sockets; i++)
+			must_call(setsockopt(sender->fds[i], IPPROTO_IP, IP_TOS, &tos, sizeof(tos)),
+				  "IP_TOS");
+	} else if (strcmp(lane->kind, "plain") != 0) {
 		die("lane %s: no such kind", lane->id);
+	}
 }
 
-static double slice_ns(const struct sender *sender, size_t packets)
+static double slice_ns(struct sender *sender, size_t packets)
 {
 	static const char payload[PAYLOAD_BYTES];
 	uint64_t begin = thread_cpu_ns();
 
-	for (size_t i = 0; i < packets; i++)
-		must_call((int)send(sender->fd, payload, sizeof(payload), 0), "send");
+	for (size_t i = 0; i < packets; i++) {
+		must_call((int)send(sender->fds[sender->next], payload, sizeof(payload), 0),
+			  "send");
+		if (++sender->next == sender->n_fds)
+			sender->next = 0;
+	}
 	return (double)(thread_cpu_ns() - begin) / (double)packets;
 }
 
@@ -95,21 +119,22 @@ static void pair(struct sender *reference, struct sender *sender, size_t packets
 int main(int argc, char **argv)
 {
 	struct sender senders[16] = { 0 };
-	size_t rounds, packets, n = 0;
+	size_t rounds, packets, sockets, n = 0;
 
-	if (argc < 5 || (size_t)argc - 3 > sizeof(senders) / sizeof(senders[0]))
-		die("usage: send_cost ROUNDS SLICE LANE LANE...");
+	if (argc < 6 || (size_t)argc - 4 > sizeof(senders) / sizeof(senders[0]))
+		die("usage: send_cost ROUNDS SLICE SOCKETS LANE LANE...");
 	rounds = strtoul(argv[1], NULL, 10);
 	packets = strtoul(argv[2], NULL, 10);
-	for (int i = 3; i < argc; i++, n++) {
+	sockets = strtoul(argv[3], NULL, 10);
+	raise_descriptor_limit();
+	for (int i = 4; i < argc; i++, n++) {
 		senders[n].lane = lane_parse(argv[i]);
-		open_sender(&senders[n]);
+		open_sender(&senders[n], sockets);
 	}
 	for (size_t round = 0; round < rounds + WARM_UP_ROUNDS; round++)
 		for (size_t i = 1; i < n; i++)
 			pair(&senders[0], &senders[i], packets, round % 2, round >= WARM_UP_ROUNDS);
 	for (size_t i = 0; i < n; i++)
 		report(senders[i].lane.id, "ns", &senders[i].ns, i > 0 ? &senders[i].ratios : NULL);
-	/* What holds the flows ends with us. */
 	return EXIT_SUCCESS;
 }
