@@ -95,6 +95,22 @@ static void *thread_main(void *user_data)
 	return NULL;
 }
 
+/* Somebody may be in the middle of gw_embedded_serve() while another thread forks. */
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+__attribute__((constructor)) static void survive_fork(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 /* Identifiers should be unique on the whole host, and no daemon is there to see to it: start at random. */
 static uint32_t random_id(void)
 {

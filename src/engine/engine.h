@@ -126,6 +126,10 @@ void owner_set_api(struct owner *owner, const char *api);
 /* From now on the owner is told what happens to every flow it may see. */
 void owner_watch(struct engine *engine, struct owner *owner);
 
+/* The owner closes its handle: everything of it ends, and it can have nothing any more. */
+void engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us);
+bool owner_is_closed(const struct owner *owner);
+
 /* Ends everything of the owner, then frees it. */
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us);
 

@@ -35,6 +35,7 @@ struct owner {
 	struct op *ops; /* by token */
 	uint32_t n_ops;
 	bool watching;
+	bool closed;		 /* its handle; what was on its way then comes too late */
 	struct engine_view view; /* of one that watches */
 	bool program; /* stands for the processes of one control group; ends with its one flow */
 	struct owner *prev, *next;

@@ -84,6 +84,17 @@ void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t no
 	owner_free(owner);
 }
 
+void engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
+{
+	owner->closed = true;
+	engine_end(engine, &(struct end_scope){ .owner = owner }, END_HANDLE_CLOSED, now_us);
+}
+
+bool owner_is_closed(const struct owner *owner)
+{
+	return owner->closed;
+}
+
 const struct engine_owner_info *owner_info(const struct owner *owner)
 {
 	return &owner->info;

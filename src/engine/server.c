@@ -12,6 +12,7 @@
 
 #define EVENT_ROOM 2048u /* the largest event, one record inside */
 #define IDS_PER_PAGE 4096u
+#define FLOWS_PER_PAGE 4096 /* others have their turn between */
 
 /* A descriptor that came with the request in hand. */
 struct passed {
@@ -86,13 +87,16 @@ static void port_group_end(void *user_data, uint64_t group)
 static void send_event(struct server *server, struct owner *owner, const struct msg *event,
 		       const struct gw_flow_record *record)
 {
+	/* Who waits for a completion would wait for ever. There are no more of them than requests. */
+	bool must_arrive = event->event == GW_EVENT_COMPLETED;
 	unsigned char buf[EVENT_ROOM];
 	long len = msg_encode(event, buf, sizeof(buf));
 
 	if (len > 0 && record)
 		len = record_append(record, buf, (size_t)len, sizeof(buf));
 	if (len > 0)
-		server->ports.send_event(server->ports.user_data, owner, buf, (size_t)len);
+		server->ports.send_event(server->ports.user_data, owner, buf, (size_t)len,
+					 must_arrive);
 }
 
 static void port_completed(void *user_data, struct owner *owner, uint64_t token, int status)
@@ -137,8 +141,7 @@ static int on_hello(struct call *call)
 
 static int on_end(struct call *call)
 {
-	engine_end(call->server->engine, &(struct end_scope){ .owner = call->owner },
-		   END_HANDLE_CLOSED, call->now_us);
+	engine_owner_close(call->server->engine, call->owner, call->now_us);
 	return 0;
 }
 
@@ -314,7 +317,11 @@ static int on_run(struct call *call)
 	return 0;
 }
 
-/* A page of the list: records from a place on, until the message is full. */
+/*
+ * A page of the list: records from a place on, until the message is full or enough flows have been looked at.
+ * The place is a flow, the last that has been shown whole, and a token: how many records of which flow after it
+ * have been shown too.
+ */
 struct list_page {
 	unsigned char records[MSG_MAX - 256];
 	size_t len;
@@ -341,22 +348,24 @@ static int on_list(struct call *call)
 {
 	struct engine *engine = call->server->engine;
 	struct engine_view view = engine_view_of(engine, call->owner);
-	struct list_page page = {
-		.skip = call->request->token,
-		.closed = call->request->flags & GW_LIST_CLOSED,
-	};
+	struct list_page page = { .closed = call->request->flags & GW_LIST_CLOSED };
 	uint32_t after = call->request->flow_id, id;
+	uint64_t token = call->request->token;
 	long len;
 
-	while ((id = engine_next_flow_id(engine, after)) != 0) {
-		page.seen = 0;
-		if (engine_flow_records(engine, &view, id, list_visit, &page) > 0) {
+	for (int n = 0; (id = engine_next_flow_id(engine, after)) != 0; n++) {
+		/* It may have ended since the last page; then nothing of the next one is skipped. */
+		page.skip = token >> 32 == id ? token & UINT32_MAX : 0;
+		page.seen = token = 0;
+		if (n < FLOWS_PER_PAGE &&
+		    engine_flow_records(engine, &view, id, list_visit, &page) > 0)
+			token = (uint64_t)id << 32 | (page.seen - 1);
+		if (n == FLOWS_PER_PAGE || token != 0) {
 			MSG_SET(&call->reply, TAG_MORE, more, 1);
 			MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, after);
-			MSG_SET(&call->reply, TAG_TOKEN, token, page.seen - 1);
+			MSG_SET(&call->reply, TAG_TOKEN, token, token);
 			break;
 		}
-		page.skip = 0;
 		after = id;
 	}
 	len = msg_encode(&call->reply, call->server->out, sizeof(call->server->out));
@@ -583,6 +592,16 @@ static int check_form(const struct owner *owner, const struct msg *message, cons
 	return 0;
 }
 
+static int handle(struct call *call)
+{
+	enum msg_type type = (enum msg_type)call->request->head.type;
+
+	/* Of several threads on one handle, one may have ended it while others were about to ask. */
+	if (owner_is_closed(call->owner) && type != MSG_END)
+		return -ECANCELED;
+	return requests[type].handle(call);
+}
+
 long server_handle(struct server *server, struct owner *owner, const void *buf, size_t len,
 		   const int *fds, size_t n_fds, uint64_t now_us, const void **ret_reply,
 		   const char **ret_why)
@@ -611,7 +630,7 @@ long server_handle(struct server *server, struct owner *owner, const void *buf, 
 	server->n_passed = 0;
 	if (n_fds > 0 && message.head.type != MSG_ADD)
 		note_passed(server, fds, n_fds);
-	r = requests[message.head.type].handle(&call);
+	r = handle(&call);
 	server->n_passed = 0;
 	if (r < 0) {
 		call.reply.head.status = r;

@@ -28,8 +28,12 @@ struct server_ports {
 	int (*identify)(void *user_data, int fd, bool cookie_only,
 			struct engine_socket *ret_socket);
 
-	/* Sends an event without waiting. What does not fit is lost; the host counts it and says so. */
-	void (*send_event)(void *user_data, struct owner *owner, const void *buf, size_t len);
+	/*
+	 * Sends an event without waiting. What does not fit is kept if it must arrive; else it is lost, and the
+	 * host counts it and says so.
+	 */
+	void (*send_event)(void *user_data, struct owner *owner, const void *buf, size_t len,
+			   bool must_arrive);
 
 	/* Wall clock time in microseconds since the epoch, for people who read events. */
 	uint64_t (*wall_clock_us)(void *user_data);

@@ -47,6 +47,7 @@ void connection_close(struct connection *connection)
 		event_free(connection->readable);
 	if (connection->death)
 		event_free(connection->death);
+	outgoing_free(connection);
 	if (connection->pidfd >= 0)
 		close(connection->pidfd);
 	close(connection->fd);
@@ -111,13 +112,16 @@ static void make_room(const struct connection *connection)
 	setsockopt(connection->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 }
 
-void connection_send_event(struct connection *connection, const void *buf, size_t len)
+void connection_send_event(struct connection *connection, const void *buf, size_t len,
+			   bool must_arrive)
 {
+	if (must_arrive && outgoing_send(connection, buf, len) == 0)
+		return;
 	if (!connection->roomy && !has_room_for_events(connection)) {
 		connection->roomy = true;
 		make_room(connection);
 	}
-	if (has_room_for_events(connection)) {
+	if (!must_arrive && !connection->outgoing && has_room_for_events(connection)) {
 		if (connection->lost > 0 && tell_of_loss(connection))
 			connection->lost = 0;
 		if (connection->lost == 0 && send_now(connection, buf, len))
@@ -192,12 +196,7 @@ static int answer(struct connection *connection, struct packet *packet, const ch
 		endwatch_kick(host->endwatch);
 	/* First ours, then the reply: the application's own close() must be able to be the last one. */
 	close_descriptors(packet);
-	if (len < 0)
-		return (int)len;
-	if (send_now(connection, reply, (size_t)len))
-		return 0;
-	*ret_why = errno == EAGAIN ? "does not read its replies" : NULL;
-	return -errno;
+	return len < 0 ? (int)len : outgoing_send_reply(connection, reply, (size_t)len);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *user_data)
@@ -209,7 +208,7 @@ static void on_readable(evutil_socket_t fd, short what, void *user_data)
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
+	for (int i = 0; i < MESSAGES_PER_TURN && !connection->paused; i++) {
 		int r = receive(connection, &packet, &why);
 
 		if (r > 0)

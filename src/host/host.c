@@ -98,13 +98,14 @@ static void port_group_end(void *user_data, uint64_t group)
 		host->options.group_end(host->options.user_data, group);
 }
 
-static void port_send_event(void *user_data, struct owner *owner, const void *buf, size_t len)
+static void port_send_event(void *user_data, struct owner *owner, const void *buf, size_t len,
+			    bool must_arrive)
 {
 	struct connection *connection = owner_host_data(owner);
 
 	(void)user_data;
 	if (connection)
-		connection_send_event(connection, buf, len);
+		connection_send_event(connection, buf, len, must_arrive);
 }
 
 static uint64_t port_wall_clock(void *user_data)

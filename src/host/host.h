@@ -3,8 +3,9 @@
  * host.h: what both hosts of the engine share: connections on an event loop. greenwaved and the embedded
  * engine differ in where connections come from, in the datapath, and in what they allow; all else is here.
  *
- * One connection is one owner. It ends when its peer hangs up, breaks the protocol, stops reading, or (for a
- * daemon) when the process that opened it dies, even if a child of it still holds the descriptor.
+ * One connection is one owner. It ends when its peer hangs up, breaks the protocol, or (for a daemon) when the
+ * process that opened it dies, even if a child of it still holds the descriptor. A peer that does not read its
+ * replies is not read from either, until it does.
  */
 #ifndef GW_HOST_HOST_H
 #define GW_HOST_HOST_H

@@ -10,15 +10,20 @@
 
 struct endwatch;
 
+struct outgoing;
+
 struct connection {
 	struct host *host;
 	struct owner *owner;
 	struct ucred peer;
 	int fd;
-	int pidfd;     /* of the peer process, or -1 */
-	uint64_t lost; /* events that did not fit and have not been told of */
-	bool roomy;    /* has been given all the room for events there is */
+	int pidfd;		   /* of the peer process, or -1 */
+	uint64_t lost;		   /* events that did not fit and have not been told of */
+	bool roomy;		   /* has been given all the room for events there is */
+	struct outgoing *outgoing; /* what must arrive and did not fit */
+	bool paused; /* a reply is among it: no request is read before that has gone */
 	struct event *readable;
+	struct event *writable;
 	struct event *death;
 	struct connection *prev, *next;
 };
@@ -36,7 +41,16 @@ struct host {
 };
 
 void connection_close(struct connection *connection);
-void connection_send_event(struct connection *connection, const void *buf, size_t len);
+void connection_send_event(struct connection *connection, const void *buf, size_t len,
+			   bool must_arrive);
+
+/*
+ * outgoing.c: sends now or, in order, as soon as there is room. Negative: neither can be, or the peer has gone.
+ */
+int outgoing_send(struct connection *connection, const void *buf, size_t len);
+int outgoing_send_reply(struct connection *connection, const void *buf, size_t len);
+void outgoing_free(struct connection *connection);
+
 void host_complain(struct host *host, const struct ucred *peer, const char *why);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/time.h"
 #include "lib/client.h"
 
 /* A thread that waits for the reply with its serial; lives on that thread's stack. */
@@ -19,7 +20,15 @@ struct waiter {
 	uint32_t serial;
 	struct reply *reply;
 	bool done;
+	uint64_t after; /* when it came, so many callbacks had begun */
 	struct waiter *prev, *next;
+};
+
+/* A callback that is running; lives on its thread's stack. */
+struct telling {
+	pthread_t thread;
+	uint64_t number;
+	struct telling *prev, *next;
 };
 
 static int send_request(const struct gw *gw, const struct msg *request, const int *fds,
@@ -82,6 +91,7 @@ static void route_reply(struct gw *gw, const struct msg *msg, const void *buf, s
 			memcpy(waiter->reply->buf, buf, len);
 		/* Anew, because byte fields point into the buffer. */
 		waiter->done = msg_decode(waiter->reply->buf, len, &waiter->reply->msg) == 0;
+		waiter->after = gw->n_begun;
 		return;
 	}
 }
@@ -89,13 +99,36 @@ static void route_reply(struct gw *gw, const struct msg *msg, const void *buf, s
 /* Gives an event to the callback, if there is one, with the lock dropped meanwhile; else to the queue. */
 static void deliver_event(struct gw *gw, const struct gw_event *event)
 {
+	struct telling telling = { .thread = pthread_self() };
+
 	if (!gw->on_event) {
 		event_push(gw, event);
 		return;
 	}
+	telling.number = ++gw->n_begun;
+	DL_APPEND(gw->tellings, &telling);
 	pthread_mutex_unlock(&gw->lock);
 	gw->on_event(event, gw->user_data);
 	pthread_mutex_lock(&gw->lock);
+	DL_DELETE(gw->tellings, &telling);
+	gw->n_told++;
+	pthread_cond_broadcast(&gw->changed);
+}
+
+/*
+ * What came before a reply must have been told when the call returns: who has removed a flow finds its requests
+ * completed. A call from inside a callback cannot wait for that.
+ */
+static void wait_for_tellings(struct gw *gw, uint64_t after)
+{
+	const struct telling *telling;
+
+	DL_FOREACH(gw->tellings, telling) {
+		if (pthread_equal(telling->thread, pthread_self()))
+			return;
+	}
+	while (gw->tellings && gw->tellings->number <= after)
+		pthread_cond_wait(&gw->changed, &gw->lock);
 }
 
 static void route(struct gw *gw, const void *buf, ssize_t len)
@@ -203,9 +236,10 @@ static int call_finish(struct gw *gw, struct waiter *waiter, int sent)
 			read_step(gw, waiter->reply->buf, -1);
 	}
 	DL_DELETE(gw->waiters, waiter);
-	if (waiter->done)
+	if (waiter->done) {
+		wait_for_tellings(gw, waiter->after);
 		r = waiter->reply->msg.head.status;
-	else if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET && sent != -ENOTCONN)
+	} else if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET && sent != -ENOTCONN)
 		r = sent; /* -ETOOMANYREFS, -EBADF for a bad descriptor to pass, -EMSGSIZE */
 	else
 		r = gw->ending ? -ECANCELED : -ESHUTDOWN;
@@ -237,6 +271,7 @@ int client_hello(struct gw *gw, const char *api)
 {
 	struct msg request = REQUEST(MSG_HELLO);
 	struct timeval forever = { 0 };
+	uint64_t started_us;
 	struct reply reply;
 	ssize_t n;
 	int r;
@@ -247,10 +282,13 @@ int client_hello(struct gw *gw, const char *api)
 	r = send_request(gw, &request, NULL, 0);
 	if (r < 0)
 		return r;
-	/* The socket's own time limit still holds. */
-	n = recv(gw->fd, reply.buf, sizeof(reply.buf), 0);
+	/* The socket's own time limit still holds; with it, any signal interrupts, and it begins anew. */
+	started_us = time_now_us();
+	do
+		n = recv(gw->fd, reply.buf, sizeof(reply.buf), 0);
+	while (n < 0 && errno == EINTR && time_now_us() - started_us < ANSWER_US);
 	if (n < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		return errno == EAGAIN || errno == EINTR ? -ETIMEDOUT : -errno;
 	if (n == 0)
 		return -ECONNREFUSED;
 	r = msg_decode(reply.buf, (size_t)n, &reply.msg);
@@ -274,8 +312,10 @@ int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t 
 void client_end(struct gw *gw)
 {
 	struct msg request = REQUEST(MSG_END);
+	int fds[MSG_MAX_FDS];
 	struct reply reply;
 	bool ours;
+	size_t n;
 
 	pthread_mutex_lock(&gw->lock);
 	ours = !gw->ending;
@@ -286,7 +326,10 @@ void client_end(struct gw *gw)
 	if (!ours)
 		return;
 	client_remove_placed(gw);
-	client_last_call(gw, &request, NULL, 0, &reply);
+	/* Those that are being added at this moment are not removed by name, but their marks go as well. */
+	n = placed_collect(gw, 0, fds);
+	client_last_call(gw, &request, fds, n, &reply);
+	placed_close(fds, n);
 	pthread_mutex_lock(&gw->lock);
 	gw->ended = true;
 	pthread_cond_broadcast(&gw->changed);

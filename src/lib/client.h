@@ -17,6 +17,7 @@
 #include "proto/msg.h"
 
 struct waiter;
+struct telling;
 struct queued_event;
 struct placed;
 
@@ -38,9 +39,13 @@ struct gw {
 	bool ending;
 	bool ended;
 	struct waiter *waiters;
+	struct telling *tellings; /* callbacks that are running */
+	uint64_t n_begun;	  /* callbacks */
+	uint64_t n_told;	  /* of these, how many are over */
 	struct queued_event *queue;
 	size_t n_queued;
 	uint64_t n_lost;
+	bool signalled;	       /* queue_fd is readable */
 	struct placed *placed; /* which descriptors flows were given; only for hosts that need them */
 };
 
@@ -50,6 +55,8 @@ struct reply {
 	size_t len;
 	unsigned char buf[MSG_MAX];
 };
+
+#define ANSWER_US UINT64_C(4000000) /* for so long a daemon may keep a new client waiting */
 
 /* connect.c */
 int client_connect(const struct gw_open_options *options, int *ret_fd);
@@ -93,13 +100,25 @@ void event_free_all(struct gw *gw);
 bool client_wait_step(struct gw *gw, int timeout_ms);
 
 /*
- * placed.c: which descriptors the flows of a handle were given. Kept only for hosts whose marks are options of
- * the sockets themselves (MSG_HOST_NEEDS_FDS): there every change must bring the descriptors along.
+ * placed.c: which descriptors the flows of a handle were given. Kept for hosts whose marks are options of the
+ * sockets themselves (MSG_HOST_NEEDS_FDS), where every change must bring the descriptors along; and for adaptive
+ * flows, whose sockets are first marked by a change: any host must then be able to see that they are alive.
  */
-int placed_add(struct gw *gw, uint32_t id, int fd, uint64_t cookie);
+
+/*
+ * Before a socket is asked to be added to flow `id` (0: a new one): from now on the end of the handle finds its
+ * descriptor. *ret_placed is NULL for hosts and flows that need none. -ENOMEM; -ENOBUFS: more sockets than one message
+ * carries. When the answer is there, settle it, with the flow's identifier or, if there is none, with 0.
+ */
+int placed_begin(struct gw *gw, uint32_t id, int fd, uint32_t flow_flags,
+		 struct placed **ret_placed);
+void placed_settle(struct gw *gw, struct placed *placed, uint32_t id);
+
 void placed_drop(struct gw *gw, uint32_t id, uint64_t cookie); /* cookie 0: all of the flow */
-size_t placed_collect(struct gw *gw, uint32_t id,
-		      int fds[static MSG_MAX_FDS]); /* close them afterwards */
+
+/* Copies of the descriptors of a flow, or (id 0) of all; placed_close() them afterwards. */
+size_t placed_collect(struct gw *gw, uint32_t id, int fds[static MSG_MAX_FDS]);
+void placed_close(const int *fds, size_t n);
 void placed_free_all(struct gw *gw);
 
 /* Removes each flow with its descriptors at hand. */

@@ -13,17 +13,18 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/time.h"
 #include "lib/client.h"
 
 #define DEFAULT_SOCKET "/run/greenwave/socket"
-#define ANSWER_SECONDS 4
 #define EMBEDDED_LIBRARY "libgreenwave-embedded.so.0"
 
 static int connect_daemon(const char *path, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	struct timeval patience = { .tv_sec = ANSWER_US / USEC_PER_SEC };
 	_cleanup_(closep) int fd = -1;
+	uint64_t started_us;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
@@ -35,8 +36,12 @@ static int connect_daemon(const char *path, int *ret_fd)
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	started_us = time_now_us();
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (errno == EINTR && time_now_us() - started_us < ANSWER_US)
+			continue;
+		return errno == EAGAIN || errno == EINTR ? -ETIMEDOUT : -errno;
+	}
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }

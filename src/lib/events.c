@@ -20,33 +20,39 @@ struct queued_event {
 	struct queued_event *prev, *next;
 };
 
-static void queue_signal(const struct gw *gw, bool waiting)
+/* Makes the descriptor readable while there is something to take. */
+static void queue_signal(struct gw *gw)
 {
+	bool waiting = gw->queue || gw->n_lost > 0;
 	uint64_t count = 1;
 	ssize_t n;
 
+	if (waiting == gw->signalled)
+		return;
+	gw->signalled = waiting;
 	if (waiting)
 		n = write(gw->queue_fd, &count, sizeof(count));
 	else
 		n = read(gw->queue_fd, &count, sizeof(count));
-	(void)n; /* non-blocking: it is in the wanted state already */
+	(void)n;
 }
 
 int event_push(struct gw *gw, const struct gw_event *event)
 {
+	bool must_keep = event->type == GW_EVENT_COMPLETED || event->type == GW_EVENT_DISCONNECTED;
 	struct queued_event *queued = NULL;
 
-	if (gw->n_queued < QUEUE_MAX)
+	if (gw->n_queued < QUEUE_MAX || must_keep)
 		queued = malloc(sizeof(*queued));
-	if (!queued) {
+	if (queued) {
+		queued->event = *event;
+		DL_APPEND(gw->queue, queued);
+		gw->n_queued++;
+	} else {
 		gw->n_lost++;
-		return -ENOBUFS;
 	}
-	queued->event = *event;
-	DL_APPEND(gw->queue, queued);
-	if (gw->n_queued++ == 0)
-		queue_signal(gw, true);
-	return 0;
+	queue_signal(gw);
+	return queued ? 0 : -ENOBUFS;
 }
 
 bool event_pop(struct gw *gw, struct gw_event *ret_event)
@@ -62,13 +68,14 @@ bool event_pop(struct gw *gw, struct gw_event *ret_event)
 			.lost = gw->n_lost,
 		};
 		gw->n_lost = 0;
+		queue_signal(gw);
 		return true;
 	}
 	*ret_event = queued->event;
 	DL_DELETE(gw->queue, queued);
 	free(queued);
-	if (--gw->n_queued == 0)
-		queue_signal(gw, false);
+	gw->n_queued--;
+	queue_signal(gw);
 	return true;
 }
 
@@ -101,7 +108,7 @@ void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct g
 
 int gw_event_fd(const struct gw *gw)
 {
-	return gw->epoll_fd;
+	return gw ? gw->epoll_fd : -EINVAL;
 }
 
 static uint64_t now_ms(void)
@@ -112,47 +119,51 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* With a callback there is nothing to take: one step of reading is one chance for it to be called. */
-static int next_by_callback(struct gw *gw, int timeout_ms)
+/* With a callback there is nothing to take: that it has been told of another one is enough. Lock held. */
+static bool take_event(struct gw *gw, uint64_t told_before, struct gw_event *ret_event)
 {
-	bool something;
+	return gw->on_event ? gw->n_told != told_before : event_pop(gw, ret_event);
+}
 
-	pthread_mutex_lock(&gw->lock);
-	something = client_wait_step(gw, timeout_ms);
-	pthread_mutex_unlock(&gw->lock);
-	return something ? 1 : 0;
+/* Lock held, and dropped while waiting. */
+static bool wait_for_event(struct gw *gw, int timeout_ms, struct gw_event *ret_event)
+{
+	uint64_t end_ms = timeout_ms > 0 ? now_ms() + (uint64_t)timeout_ms : 0;
+	uint64_t told_before = gw->n_told;
+
+	for (;;) {
+		bool came;
+
+		if (take_event(gw, told_before, ret_event))
+			return true;
+		if (gw->ended || gw->lost)
+			return false;
+		came = client_wait_step(gw, timeout_ms);
+		if (timeout_ms > 0) {
+			uint64_t now = now_ms();
+
+			timeout_ms = now < end_ms ? (int)(end_ms - now) : 0;
+		} else if (timeout_ms == 0 && !came) {
+			return take_event(gw, told_before, ret_event);
+		}
+	}
 }
 
 int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event)
 {
-	uint64_t end_ms = timeout_ms > 0 ? now_ms() + (uint64_t)timeout_ms : 0;
-	bool found;
+	int r;
 
+	if (!gw || !ret_event)
+		return -EINVAL;
 	if (gw->pid != getpid())
 		return -ECHILD;
-	if (gw->on_event) {
-		if (gw->lost || gw->ended)
-			return gw->ended ? -ECANCELED : -ESHUTDOWN;
-		return next_by_callback(gw, timeout_ms);
-	}
 	pthread_mutex_lock(&gw->lock);
-	while (!(found = event_pop(gw, ret_event))) {
-		if (gw->ended || gw->lost)
-			break;
-		if (timeout_ms > 0) {
-			uint64_t now = now_ms();
-
-			if (now >= end_ms)
-				break;
-			timeout_ms = (int)(end_ms - now);
-		}
-		if (!client_wait_step(gw, timeout_ms) && timeout_ms == 0) {
-			found = event_pop(gw, ret_event);
-			break;
-		}
-	}
+	if (wait_for_event(gw, timeout_ms, ret_event))
+		r = 1;
+	else if (gw->ended)
+		r = -ECANCELED;
+	else
+		r = gw->lost ? -ESHUTDOWN : 0;
 	pthread_mutex_unlock(&gw->lock);
-	if (found)
-		return 1;
-	return gw->ended ? -ECANCELED : gw->lost ? -ESHUTDOWN : 0;
+	return r;
 }

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/client.h"
 #include "lib/options.h"
@@ -28,6 +27,7 @@ static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *des
 {
 	struct msg request = REQUEST(MSG_ADD);
 	struct address address;
+	struct placed *placed;
 	struct reply reply;
 	int r;
 
@@ -44,11 +44,15 @@ static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *des
 	MSG_SET(&request, TAG_CLASS, traffic_class, options->traffic_class);
 	MSG_SET(&request, TAG_FLAGS, flags, options->flags);
 	MSG_SET(&request, TAG_DSCP, dscp, options->dscp);
-	r = client_call(gw, &request, &fd, 1, &reply);
+	r = placed_begin(gw, id, fd, options->flags, &placed);
 	if (r < 0)
 		return r;
+	r = client_call(gw, &request, &fd, 1, &reply);
+	placed_settle(gw, placed, r < 0 ? 0 : reply.msg.flow_id);
+	if (r < 0)
+		return r == -EBADF ? -ENOTSOCK : r; /* closed by another thread meanwhile */
 	*ret_id = reply.msg.flow_id;
-	return placed_add(gw, *ret_id, fd, socket_cookie(fd));
+	return 0;
 }
 
 int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination,
@@ -76,20 +80,18 @@ int gw_flow_attach(struct gw *gw, uint32_t id, int fd, const struct sockaddr *de
 	return id == 0 ? -ENOENT : add_to(gw, id, fd, destination, destination_len, &o, &id);
 }
 
-/* A request about one flow, with its descriptors where the host needs them. */
+/* A request about one flow, with those of its descriptors that were kept for that. */
 static int change(struct gw *gw, struct msg *request, uint32_t id)
 {
 	int fds[MSG_MAX_FDS] = { -1 };
 	struct reply reply;
-	size_t n = 0;
+	size_t n;
 	int r;
 
 	MSG_SET(request, TAG_FLOW_ID, flow_id, id);
-	if (gw->host_flags & MSG_HOST_NEEDS_FDS)
-		n = placed_collect(gw, id, fds);
+	n = placed_collect(gw, id, fds);
 	r = client_call(gw, request, fds, n, &reply);
-	while (n > 0)
-		close(fds[--n]);
+	placed_close(fds, n);
 	return r;
 }
 

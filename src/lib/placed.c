@@ -15,7 +15,7 @@
 #include "lib/client.h"
 
 struct placed {
-	uint32_t id;
+	uint32_t id; /* 0: the flow is being asked for */
 	int fd;
 	uint64_t cookie;
 	struct placed *prev, *next;
@@ -29,20 +29,69 @@ uint64_t socket_cookie(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
-int placed_add(struct gw *gw, uint32_t id, int fd, uint64_t cookie)
+/* Lock held. Counts the flow's sockets; an entry of this one that is there already is told apart. */
+static struct placed *find_among(struct gw *gw, uint32_t id, uint64_t cookie, size_t *ret_sockets)
+{
+	struct placed *placed, *found = NULL;
+
+	*ret_sockets = 0;
+	DL_FOREACH(gw->placed, placed) {
+		if (placed->id != id)
+			continue;
+		++*ret_sockets;
+		if (placed->cookie == cookie)
+			found = placed;
+	}
+	return found;
+}
+
+int placed_begin(struct gw *gw, uint32_t id, int fd, uint32_t flow_flags,
+		 struct placed **ret_placed)
 {
 	struct placed *placed;
+	size_t n_sockets;
+	bool full;
 
-	if (!(gw->host_flags & MSG_HOST_NEEDS_FDS))
+	*ret_placed = NULL;
+	if (!(gw->host_flags & MSG_HOST_NEEDS_FDS) && !(flow_flags & GW_FLOW_ADAPTIVE))
 		return 0;
 	placed = malloc(sizeof(*placed));
 	if (!placed)
 		return -ENOMEM;
-	*placed = (struct placed){ .id = id, .fd = fd, .cookie = cookie };
+	*placed = (struct placed){ .fd = fd, .cookie = socket_cookie(fd) };
 	pthread_mutex_lock(&gw->lock);
-	DL_APPEND(gw->placed, placed);
+	full = id != 0 && !find_among(gw, id, placed->cookie, &n_sockets) &&
+	       n_sockets >= MSG_MAX_FDS;
+	if (!full)
+		DL_APPEND(gw->placed, placed);
 	pthread_mutex_unlock(&gw->lock);
+	if (full) {
+		free(placed);
+		return -ENOBUFS;
+	}
+	*ret_placed = placed;
 	return 0;
+}
+
+void placed_settle(struct gw *gw, struct placed *placed, uint32_t id)
+{
+	struct placed *before = NULL;
+	size_t n_sockets;
+
+	if (!placed)
+		return;
+	pthread_mutex_lock(&gw->lock);
+	if (id != 0)
+		before = find_among(gw, id, placed->cookie, &n_sockets);
+	if (before)
+		before->fd = placed->fd; /* one for each socket, whatever its destinations */
+	if (before || id == 0) {
+		DL_DELETE(gw->placed, placed);
+		free(placed);
+	} else {
+		placed->id = id;
+	}
+	pthread_mutex_unlock(&gw->lock);
 }
 
 void placed_drop(struct gw *gw, uint32_t id, uint64_t cookie)
@@ -59,11 +108,18 @@ void placed_drop(struct gw *gw, uint32_t id, uint64_t cookie)
 	pthread_mutex_unlock(&gw->lock);
 }
 
-/* A copy, so that the application may close its own while ours is on its way. -1: the socket is not ours now. */
+/*
+ * A copy, so that the application may close its own while ours is on its way. -1: the socket is not ours now.
+ * Looked at first, since it may be anything by now: to copy and close a descriptor of a file would drop the
+ * process's record locks on it.
+ */
 static int copy_if(int fd, uint64_t cookie)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int copy;
 
+	if (socket_cookie(fd) != cookie)
+		return -1;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy >= 0 && socket_cookie(copy) == cookie)
 		return copy;
 	if (copy >= 0)
@@ -95,7 +151,7 @@ size_t placed_collect(struct gw *gw, uint32_t id, int fds[static MSG_MAX_FDS])
 	DL_FOREACH(gw->placed, placed) {
 		int copy;
 
-		if (placed->id != id || n == MSG_MAX_FDS)
+		if ((id != 0 && placed->id != id) || n == MSG_MAX_FDS)
 			continue;
 		copy = copy_if(placed->fd, placed->cookie);
 		if (copy < 0)
@@ -107,16 +163,26 @@ size_t placed_collect(struct gw *gw, uint32_t id, int fds[static MSG_MAX_FDS])
 	return n;
 }
 
-static bool placed_first(struct gw *gw, uint32_t *ret_id)
+void placed_close(const int *fds, size_t n)
 {
-	bool found;
+	while (n > 0)
+		close(fds[--n]);
+}
+
+/* A flow that has been placed and not yet removed; 0: none. */
+static uint32_t placed_first(struct gw *gw)
+{
+	struct placed *placed;
+	uint32_t id = 0;
 
 	pthread_mutex_lock(&gw->lock);
-	found = gw->placed != NULL;
-	if (found)
-		*ret_id = gw->placed->id;
+	DL_FOREACH(gw->placed, placed) {
+		id = placed->id;
+		if (id != 0)
+			break;
+	}
 	pthread_mutex_unlock(&gw->lock);
-	return found;
+	return id;
 }
 
 void client_remove_placed(struct gw *gw)
@@ -125,14 +191,13 @@ void client_remove_placed(struct gw *gw)
 	struct reply reply;
 	uint32_t id;
 
-	while (placed_first(gw, &id)) {
+	while ((id = placed_first(gw)) != 0) {
 		struct msg request = REQUEST(MSG_REMOVE);
 		size_t n = placed_collect(gw, id, fds);
 
 		MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
 		client_last_call(gw, &request, fds, n, &reply);
-		while (n > 0)
-			close(fds[--n]);
+		placed_close(fds, n);
 		placed_drop(gw, id, 0);
 	}
 }

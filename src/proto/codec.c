@@ -75,14 +75,17 @@ static int field_read(const unsigned char *buf, size_t len, size_t *position, ui
 	return 1;
 }
 
+/* Only one spelling of each address, or two that are equal would not compare so: what a sockaddr gives. */
 static int address_check(const struct codec_bytes *value)
 {
-	struct address address;
+	struct address address, spelled = { 0 };
+	struct sockaddr_storage sockaddr;
 
 	memcpy(&address, value->data, sizeof(address));
-	if (address.family != AF_UNSPEC && address.family != AF_INET && address.family != AF_INET6)
-		return -EBADMSG;
-	return 0;
+	address_to_sockaddr(&address, &sockaddr);
+	if (sockaddr.ss_family != AF_UNSPEC)
+		address_from_sockaddr((struct sockaddr *)&sockaddr, sizeof(sockaddr), &spelled);
+	return address_equal(&address, &spelled) ? 0 : -EBADMSG;
 }
 
 static int field_store(const struct codec_field *field, const struct codec_bytes *value,

@@ -22,7 +22,7 @@
 
 enum msg_type {
 	MSG_HELLO = 1,	 /* protocol, api -> mode, version, host_flags */
-	MSG_END,	 /* ends all that the owner has -> */
+	MSG_END,	 /* [fds]: ends all that the owner has; all but this is refused then -> */
 	MSG_ADD,	 /* class, flags, dscp, flow_id (0: new), [address], fd -> flow_id */
 	MSG_DETACH,	 /* flow_id, cookie, [fd] -> */
 	MSG_REMOVE,	 /* flow_id, [fds] -> */
@@ -37,7 +37,7 @@ enum msg_type {
 	MSG_TRACK_STOP,	 /* address -> */
 	MSG_ENUMERATE,	 /* flow_id (after it) -> ids, count */
 	MSG_RUN,	 /* class, dscp, flags -> flow_id */
-	MSG_LIST, /* flow_id (after it), token (pairs of it to skip), flags -> records ..., more */
+	MSG_LIST, /* flow_id, token: where to go on (0), flags -> records ..., more, flow_id, token */
 	MSG_STATUS,    /* -> mode, version, count, entries */
 	MSG_FACTS,     /* count (facts to skip) -> facts ..., more */
 	MSG_WATCH,     /* -> */
