@@ -129,7 +129,7 @@ bool engine_next_socket(struct engine *engine, struct engine_managed *ret_socket
 	if (!sock)
 		return false;
 	*ret_socket = describe_sock(sock);
-	ret_socket->first = sock == engine->socks;
+	ret_socket->first = !engine->next_sock;
 	engine->next_sock = sock->hh.next;
 	return true;
 }

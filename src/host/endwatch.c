@@ -36,6 +36,8 @@
 #include "datapath/sockwatch.h"
 #include "host/internal.h"
 
+#define KINDS 4 /* IPv4 and IPv6, UDP and TCP */
+
 #define ROUND_US USEC_PER_SEC /* each socket once, if the budget allows */
 #define ASK_TURN_US 400	      /* of one turn */
 #define SCAN_TURN_US 800      /* of one turn, what was asked in it included */
@@ -76,7 +78,7 @@ struct sight {
 struct endwatch {
 	struct endwatch_options options;
 	struct engine *engine;
-	struct kind kinds[4];
+	struct kind kinds[KINDS];
 	struct sockdiag *sockdiag;
 	struct sockdiag *scan; /* made when first needed */
 	struct kind *scanned;  /* what is being looked through; NULL: nothing */
@@ -280,7 +282,7 @@ static void stop_listening(struct endwatch *watch)
 	event_free(watch->destroyed);
 	watch->destroyed = NULL;
 	watch->sockwatch = sockwatch_free(watch->sockwatch);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < KINDS; i++)
 		watch->kinds[i].joined = false;
 }
 
@@ -307,7 +309,7 @@ static uint32_t count_managed(const struct endwatch *watch)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < KINDS; i++)
 		n += engine_count_sockets(watch->engine, watch->kinds[i].family,
 					  watch->kinds[i].protocol);
 	return n;
@@ -384,7 +386,7 @@ static void scan_begin(struct endwatch *watch)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < 4 && !watch->scanned; i++) {
+	for (size_t i = 0; i < KINDS && !watch->scanned; i++) {
 		if (watch->kinds[i].missing)
 			watch->scanned = &watch->kinds[i];
 	}
@@ -430,7 +432,7 @@ static void arm(struct endwatch *watch, uint64_t wait_us)
 /* Nothing is managed: nothing is listened to, and no timer runs. */
 static void sleep_until_kicked(struct endwatch *watch)
 {
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct kind *kind = &watch->kinds[i];
 
 		if (kind->joined)
@@ -441,18 +443,29 @@ static void sleep_until_kicked(struct endwatch *watch)
 
 static bool something_is_missing(const struct endwatch *watch)
 {
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		if (watch->kinds[i].missing)
 			return true;
 	}
 	return false;
 }
 
+/* When there is something to do next. */
+static uint64_t next_due_us(const struct endwatch *watch)
+{
+	if (watch->scanned)
+		return 0;
+	if (something_is_missing(watch) && watch->next_scan_us < watch->next_ask_us)
+		return watch->next_scan_us;
+	return watch->next_ask_us;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *user_data)
 {
 	struct endwatch *watch = user_data;
-	uint64_t started_us = time_now_us(), due_us, ended_us, rest_us;
+	uint64_t started_us = time_now_us(), busy_us = time_read_us(CLOCK_THREAD_CPUTIME_ID);
 	uint32_t n_managed = count_managed(watch);
+	uint64_t now_us, due_us, rest_us;
 
 	(void)fd;
 	(void)what;
@@ -466,14 +479,11 @@ static void on_timer(evutil_socket_t fd, short what, void *user_data)
 	forget_unmanaged(watch);
 	host_schedule(watch->options.host);
 
-	due_us = watch->next_ask_us;
-	if (watch->scanned)
-		due_us = started_us;
-	else if (something_is_missing(watch) && watch->next_scan_us < due_us)
-		due_us = watch->next_scan_us;
-	ended_us = time_now_us();
-	rest_us = (ended_us - started_us) * IDLE_PER_BUSY;
-	arm(watch, due_us > ended_us + rest_us ? due_us - ended_us : rest_us);
+	/* What others did with the processor meanwhile does not count. */
+	rest_us = (time_read_us(CLOCK_THREAD_CPUTIME_ID) - busy_us) * IDLE_PER_BUSY;
+	now_us = time_now_us();
+	due_us = next_due_us(watch);
+	arm(watch, due_us > now_us + rest_us ? due_us - now_us : rest_us);
 }
 
 static void join(struct endwatch *watch, struct kind *kind)
@@ -488,7 +498,7 @@ void endwatch_kick(struct endwatch *watch)
 {
 	uint32_t n_managed = 0;
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct kind *kind = &watch->kinds[i];
 		uint32_t n = engine_count_sockets(watch->engine, kind->family, kind->protocol);
 
@@ -510,7 +520,7 @@ static int probe_kinds(struct endwatch *watch)
 	static const int protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
 	int r = -EOPNOTSUPP;
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		struct kind *kind = &watch->kinds[i];
 
 		kind->family = families[i / 2];
