@@ -28,6 +28,8 @@ BUS_CONFIG = '''<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 def start_bus(here):
     """A bus daemon of our own."""
     world.need('dbus-daemon')
+    if 'dbus' not in world.command(here.program('control_cost'), 'ways').split():
+        raise world.Unavailable('built without libsystemd')
     config = here.folder / 'bus.conf'
     config.write_text(BUS_CONFIG.format(socket=here.folder / 'bus'))
     with (here.folder / 'bus.log').open('w') as log:

@@ -4,11 +4,13 @@
  * ways that take turns.
  *
  *     control_cost ROUNDS SLICE LANE...
+ *     control_cost ways                    which KINDs there are
  *
  * The first lane is the one that the others are compared with. KIND is that of one of the ways in way.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "way.h"
 
@@ -75,6 +77,10 @@ int main(int argc, char **argv)
 	struct contender contenders[16] = { 0 };
 	size_t rounds, pairs, n = 0;
 
+	if (argc == 2 && strcmp(argv[1], "ways") == 0) {
+		way_list();
+		return EXIT_SUCCESS;
+	}
 	if (argc < 4 || (size_t)argc - 3 > sizeof(contenders) / sizeof(contenders[0]))
 		die("usage: control_cost ROUNDS SLICE LANE...");
 	rounds = strtoul(argv[1], NULL, 10);

@@ -2,25 +2,32 @@
 /* way.c: finding a way by its name, and the one that asks nobody. */
 #include "way.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define VOICE_TOS (56 << 2)
 
+static const struct way *const ways[] = {
+	&way_native, &way_qwave, &way_bare, &way_setsockopt,
+#ifdef HAVE_SYSTEMD
+	&way_dbus,
+#endif
+};
+
 const struct way *way_find(const char *kind)
 {
-	static const struct way *const ways[] = {
-		&way_native, &way_qwave, &way_bare, &way_setsockopt,
-#ifdef HAVE_SYSTEMD
-		&way_dbus,
-#endif
-	};
-
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		if (strcmp(ways[i]->kind, kind) == 0)
 			return ways[i];
 	die("built without this way: %s", kind);
+}
+
+void way_list(void)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		puts(ways[i]->kind);
 }
 
 void *way_state(size_t size)

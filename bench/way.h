@@ -33,6 +33,9 @@ extern const struct way way_setsockopt;
 /* Ends the program if there is none. */
 const struct way *way_find(const char *kind);
 
+/* Prints the kinds of those that were built. */
+void way_list(void);
+
 /* calloc() that ends the program. */
 void *way_state(size_t size);
 

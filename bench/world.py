@@ -35,7 +35,7 @@ def command(*words, stdin=None):
                           stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines() or ['no message']
-        raise CannotMeasure(f'{" ".join(words[:6])}: {said[0]}')
+        raise CannotMeasure(f'{" ".join(map(str, words[:6]))}: {said[0]}')
     return done.stdout
 
 
