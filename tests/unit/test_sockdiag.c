@@ -295,6 +295,26 @@ static void closed_tcp_is_held_by_nobody(void **unused)
 	close(server);
 }
 
+/* On every kernel alike: what has lost its connection is not found, though its port is still taken. */
+static void idle_tcp_is_not_found(void **unused)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockdiag_query query;
+	struct sockdiag_state state;
+
+	(void)unused;
+	assert_true(fd >= 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	query = query_of(fd);
+	assert_int_equal(sockdiag_find(sockdiag, &query, &state), -ENOENT);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(sockdiag_find(sockdiag, &query, &state), 0);
+	assert_int_equal(state.tcp_state, TCP_LISTEN);
+	close(fd);
+}
+
 /* Another socket under the same addresses is not ours. */
 static void a_cookie_is_not_mistaken(void **unused)
 {
@@ -363,6 +383,7 @@ static int run(void)
 		cmocka_unit_test(tells_apart_who_shares_a_port),
 		cmocka_unit_test(closed_udp_is_not_found),
 		cmocka_unit_test(closed_tcp_is_held_by_nobody),
+		cmocka_unit_test(idle_tcp_is_not_found),
 		cmocka_unit_test(a_cookie_is_not_mistaken),
 		cmocka_unit_test(scans_many_in_pieces),
 	};
