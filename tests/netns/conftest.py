@@ -23,6 +23,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / 'tools'))
 
 import netns  # noqa: E402  pylint: disable=wrong-import-position
+from netns import TIME_FACTOR  # noqa: E402  pylint: disable=wrong-import-position
 from packets import Wire  # noqa: E402  pylint: disable=wrong-import-position
 
 NOBODY = 65534
@@ -85,7 +86,7 @@ def build_directory():
 
 def until(condition, timeout=3.0, step=0.005):
     """The first true value of a condition; fails after the time-out."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * TIME_FACTOR
     while True:
         value = condition()
         if value:
@@ -178,7 +179,7 @@ class Daemon:
             self.configure(config)
         begin = time.monotonic()
         self.launch(uid, prefix)
-        readable, _, _ = select.select([self.process.stdout], [], [], 20)
+        readable, _, _ = select.select([self.process.stdout], [], [], 20 * TIME_FACTOR)
         line = self.process.stdout.readline() if readable else b''
         assert line == b'ready\n', f'greenwaved is not ready: {self.log()}'
         self.ready_after = time.monotonic() - begin
@@ -207,7 +208,7 @@ class Daemon:
 
     def _reap(self, timeout):
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(timeout * TIME_FACTOR)
         finally:
             self.process.stdout.close()
             self.host.children.remove(self.process)
@@ -386,7 +387,7 @@ class Agent:
                                   stderr=self.errors, env=programs.environment(socket_path, mode))
         theirs.close()
         self.host = host
-        self.control.settimeout(60)
+        self.control.settimeout(60 * TIME_FACTOR)
         self.pid = self.process.pid
 
     def ask(self, *words, fd=None):
@@ -445,7 +446,7 @@ class Agent:
         if self.process.poll() is None:
             self.control.close()
             try:
-                status = self.process.wait(20)
+                status = self.process.wait(20 * TIME_FACTOR)
             except subprocess.TimeoutExpired:
                 status = None
             text = self.error_text()
@@ -504,7 +505,7 @@ class Endings:
         assert agent.number('watch') == 0
 
     def next(self, timeout=3.0):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * TIME_FACTOR
         while True:
             left = deadline - time.monotonic()
             assert left > 0, 'no flow has ended'

@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 
+from netns import TIME_FACTOR
+
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 SNAP_LEN = 70000
@@ -146,7 +148,7 @@ class Wire:
 
     def wait(self, match, count=1, timeout=3.0):
         """The packets that match, as soon as there are `count`; fails if they do not come."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * TIME_FACTOR
         while True:
             self._take()
             found = [packet for packet in self.packets if match(packet)]
@@ -162,7 +164,7 @@ class Wire:
 
     def settle(self, seconds=0.05):
         """Everything that has arrived, and does within a moment."""
-        time.sleep(seconds)
+        time.sleep(seconds * TIME_FACTOR)
         self._take()
         return list(self.packets)
 
@@ -179,7 +181,7 @@ class Wire:
             for field in fields:
                 command += ['-e', field]
             done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, timeout=30,
+                                  stderr=subprocess.DEVNULL, timeout=30 * TIME_FACTOR,
                                   env=dict(os.environ, LD_PRELOAD=''))
         return [tuple(line.split('\t')) for line in done.stdout.splitlines()]
 

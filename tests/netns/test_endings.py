@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import (A4, AUDIO_VIDEO, B4, BACKGROUND, C4, INVALID_HANDLE, NOT_FOUND, VOICE, until)
+from netns import TIME_FACTOR
 
 PORT, PORT2 = 5000, 5001
 LOCAL_PORT = 6100
@@ -117,7 +118,7 @@ def test_process_ends(net, kernel, agents, endings, end):
     if end == 'exit':
         with pytest.raises((ChildProcessError, ConnectionError)):
             agent.ask('exit', 0)
-        agent.process.wait(5)
+        agent.process.wait(5 * TIME_FACTOR)
     else:
         agent.kill()
     assert same_address_is_unmarked(net)
@@ -138,12 +139,12 @@ def test_process_dies_socket_lives(net, kernel, agents):
             assert net.mark(sender) == 56
             net.wire.clear()
             took.append(time_until_unmarked(net, sender, agent))
-            agent.process.wait(5)
+            agent.process.wait(5 * TIME_FACTOR)
     print(f'unmarked after the death of the owner: median {statistics.median(took):.2f} ms, '
           f'worst {max(took):.2f} ms')
-    assert statistics.median(took) <= 10
+    assert statistics.median(took) <= 10 * TIME_FACTOR
     # The machine may be busy with something else once in a while.
-    assert max(took) <= 100
+    assert max(took) <= 100 * TIME_FACTOR
 
 
 def time_until_unmarked(net, sender, agent):
@@ -151,7 +152,7 @@ def time_until_unmarked(net, sender, agent):
     sent = {}
     begin = time.monotonic()
     os.kill(agent.pid, signal.SIGKILL)
-    while time.monotonic() - begin < 0.12:
+    while time.monotonic() - begin < 0.12 * TIME_FACTOR:
         payload = net.payload()
         sent[payload] = time.monotonic()
         sender.send(payload)
@@ -292,4 +293,4 @@ def test_close_latency(net, daemon, agents):
     median, p99, worst = (float(value) for value in answer[1:])
     print(f'close() to gone from the list: median {median:.0f} us, p99 {p99:.0f} us, worst {worst:.0f} us')
     # Two cores, sanitizers, and others at work: the budget of 1 ms is the benchmark's to hold.
-    assert p99 < 100_000
+    assert p99 < 100_000 * TIME_FACTOR

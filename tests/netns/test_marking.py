@@ -10,6 +10,7 @@ import pytest
 
 from conftest import (A4, A6, AUDIO_VIDEO, B4, B6, BACKGROUND, BEST_EFFORT, C4, C6, CABLE, CONTROL, D4, DSCP,
                       EXCELLENT_EFFORT, PRIORITY, VOICE, until)
+from netns import TIME_FACTOR
 
 PORT, PORT2, PORT3, PORT4 = 5000, 5001, 5002, 5003
 ALL_TYPES = [BEST_EFFORT, BACKGROUND, EXCELLENT_EFFORT, AUDIO_VIDEO, VOICE, CONTROL]
@@ -273,8 +274,8 @@ def test_judged_by_tshark(net, kernel, agent):
 def connection(net, address, family):
     with net.listener(address) as listener, \
             net.a.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_STREAM) as client:
-        client.settimeout(5)
-        listener.settimeout(5)
+        client.settimeout(5 * TIME_FACTOR)
+        listener.settimeout(5 * TIME_FACTOR)
         yield listener, client
 
 
@@ -335,7 +336,7 @@ def test_tcp_server_answers_marked(net, kernel, programs, daemon):
             syn_ack = net.wire.wait(lambda packet: packet.tcp_flags[:1] == 'S' and packet.sport == 7001)
             assert syn_ack[0].dscp == 56
             client.send(b'x')
-            child.wait(5)
+            child.wait(5 * TIME_FACTOR)
     finally:
         child.kill()
         child.wait()
@@ -383,7 +384,7 @@ def test_tcp_bulk(net, kernel, agent):
             reader = threading.Thread(target=drain)
             reader.start()
             client.sendall(b'x' * size)
-            reader.join(20)
+            reader.join(20 * TIME_FACTOR)
             assert sum(received) == size
             marks = {packet.dscp for packet in net.wire.settle() if packet.dport == port}
             assert marks == {8}
@@ -457,7 +458,7 @@ def test_loopback(net, kernel, agent):
     """Q-062: marked there too"""
     with net.a.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, net.udp() as sender:
         receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        receiver.settimeout(3)
+        receiver.settimeout(3 * TIME_FACTOR)
         receiver.bind(('127.0.0.1', 0))
         flow = agent.add(agent.give(sender), VOICE, receiver.getsockname())
         sender.sendto(b'x', receiver.getsockname())
@@ -480,7 +481,7 @@ def test_later_interface(net, kernel, agent):
         with net.b.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, net.udp() as sender:
             receiver.bind(('198.51.100.2', PORT4 + 100))
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-            receiver.settimeout(3)
+            receiver.settimeout(3 * TIME_FACTOR)
             assert index
             flow = agent.add(agent.give(sender), VOICE, receiver.getsockname())
             sender.sendto(b'x', receiver.getsockname())
