@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 static bool same_target(const struct datapath_target *a, const struct datapath_target *b)
 {
@@ -12,10 +13,22 @@ static bool same_target(const struct datapath_target *a, const struct datapath_t
 	       (a->any_destination || address_equal(&a->destination, &b->destination));
 }
 
+static uint32_t digest(const struct datapath_target *target)
+{
+	uint32_t last;
+
+	memcpy(&last, target->destination.addr + 12, sizeof(last));
+	return (uint32_t)(target->cookie * 31 + target->group * 17 + last) ^
+	       (uint32_t)target->destination.port << 15;
+}
+
 static struct fake_mark *find(struct fake_datapath *datapath, const struct datapath_target *target)
 {
+	uint32_t wanted = digest(target);
+
 	for (size_t i = 0; i < datapath->n_marks; i++) {
-		if (same_target(&datapath->marks[i].target, target))
+		if (datapath->digests[i] == wanted &&
+		    same_target(&datapath->marks[i].target, target))
 			return &datapath->marks[i];
 	}
 	return NULL;
@@ -23,7 +36,10 @@ static struct fake_mark *find(struct fake_datapath *datapath, const struct datap
 
 static void drop(struct fake_datapath *datapath, struct fake_mark *mark)
 {
-	*mark = datapath->marks[--datapath->n_marks];
+	size_t last = --datapath->n_marks;
+
+	datapath->digests[mark - datapath->marks] = datapath->digests[last];
+	*mark = datapath->marks[last];
 }
 
 static bool is_closed(const struct fake_datapath *datapath, uint64_t cookie)
@@ -59,6 +75,7 @@ static int fake_apply(void *data, const struct datapath_target *target,
 		return -ENOENT;
 	if (!mark) {
 		assert(datapath->n_marks < FAKE_MARKS);
+		datapath->digests[datapath->n_marks] = digest(target);
 		mark = &datapath->marks[datapath->n_marks++];
 	}
 	*mark = (struct fake_mark){ *target, *treatment };

@@ -20,6 +20,7 @@ struct fake_mark {
 
 struct fake_datapath {
 	struct fake_mark marks[FAKE_MARKS];
+	uint32_t digests[FAKE_MARKS]; /* of their targets, so that ten thousand are searched fast */
 	size_t n_marks;
 	unsigned applies;
 	unsigned clears;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* test_msg.c: messages, flow records and facts as they travel. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "proto/msg.h"
+
+static void there_and_back(void **state)
+{
+	struct msg in = { .head = { .type = MSG_SET_RATE, .serial = 0x12345678, .status = -22 } },
+		   out;
+	unsigned char buf[1024];
+	long len;
+
+	(void)state;
+	MSG_SET(&in, TAG_FLOW_ID, flow_id, UINT32_MAX);
+	MSG_SET(&in, TAG_DSCP, dscp, -1);
+	MSG_SET(&in, TAG_RATE, rate_bps, UINT64_MAX);
+	memcpy(in.api, "native", 7);
+	in.present |= CODEC_BIT(TAG_API);
+	len = msg_encode(&in, buf, sizeof(buf));
+	assert_true(len > 0);
+	assert_int_equal(msg_decode(buf, (size_t)len, &out), 0);
+	assert_int_equal(out.head.type, MSG_SET_RATE);
+	assert_int_equal(out.head.serial, 0x12345678);
+	assert_int_equal(out.head.status, -22);
+	assert_true(out.present == in.present);
+	assert_int_equal(out.flow_id, UINT32_MAX);
+	assert_int_equal(out.dscp, -1);
+	assert_true(out.rate_bps == UINT64_MAX);
+	assert_string_equal(out.api, "native");
+	assert_false(MSG_HAS(&out, TAG_CLASS));
+	assert_int_equal(out.traffic_class, 0);
+}
+
+/* Each field alone, by its tag. */
+static void every_field(void **state)
+{
+	(void)state;
+	for (uint16_t tag = 1; tag < TAG_LAST; tag++) {
+		struct msg in = { .head = { .type = 1 }, .present = CODEC_BIT(tag) }, out;
+		unsigned char buf[256];
+		long len = msg_encode(&in, buf, sizeof(buf));
+
+		assert_true(len >= 12 + 4);
+		assert_int_equal(msg_decode(buf, (size_t)len, &out), 0);
+		assert_true(out.present == CODEC_BIT(tag));
+	}
+}
+
+static void lengths(void **state)
+{
+	static unsigned char buf[MSG_MAX + 1], filler[MSG_MAX];
+	struct msg message = { .head = { .type = 1 } }, out;
+
+	(void)state;
+	assert_int_equal(msg_encode(&message, buf, 11), -EMSGSIZE);
+	assert_int_equal(msg_encode(&message, buf, 12), 12);
+	assert_int_equal(msg_decode(buf, 12, &out), 0);
+	for (size_t n = 0; n < 12; n++)
+		assert_int_equal(msg_decode(buf, n, &out), -EBADMSG);
+	assert_int_equal(codec_append(60000, filler, MSG_MAX - 12 - 4, buf, 12, sizeof(buf)),
+			 MSG_MAX);
+	assert_int_equal(msg_decode(buf, MSG_MAX, &out), 0);
+	assert_int_equal(msg_decode(buf, MSG_MAX + 1, &out), -EBADMSG);
+}
+
+static void set_address(struct sockaddr_storage *storage, int family, uint16_t port)
+{
+	memset(storage, 0, sizeof(*storage));
+	storage->ss_family = (sa_family_t)family;
+	if (family == AF_INET) {
+		((struct sockaddr_in *)storage)->sin_port = htons(port);
+		((struct sockaddr_in *)storage)->sin_addr.s_addr = htonl(0xc0000201);
+	} else {
+		((struct sockaddr_in6 *)storage)->sin6_port = htons(port);
+		((struct sockaddr_in6 *)storage)->sin6_addr.s6_addr[0] = 0xfe;
+		((struct sockaddr_in6 *)storage)->sin6_addr.s6_addr[1] = 0x80;
+		((struct sockaddr_in6 *)storage)->sin6_scope_id = 2;
+	}
+}
+
+static struct gw_flow_record record(uint32_t id)
+{
+	struct gw_flow_record record = {
+		.size = sizeof(record),
+		.id = id,
+		.uid = 1000,
+		.pid = -5,
+		.protocol = IPPROTO_UDP,
+		.traffic_class = GW_CLASS_VOICE,
+		.state = GW_FLOW_SHADOWED,
+		.dscp = -1,
+		.rate_bps = UINT64_MAX,
+		.socket_cookie = 0x1122334455667788,
+		.comm = "a program",
+		.api = "qwave",
+	};
+
+	set_address(&record.local, AF_INET, 1);
+	set_address(&record.destination, AF_INET6, 2);
+	return record;
+}
+
+static void records(void **state)
+{
+	struct msg message = { .head = { .type = MSG_LIST } };
+	struct gw_flow_record in[3] = { record(1), record(2), record(3) }, out;
+	unsigned char buf[2048];
+	struct codec_bytes nested;
+	size_t position = 0;
+	long len = msg_encode(&message, buf, sizeof(buf));
+
+	(void)state;
+	memset(&in[1].local, 0, sizeof(in[1].local)); /* none */
+	for (int i = 0; i < 3; i++)
+		len = record_append(&in[i], buf, (size_t)len, sizeof(buf));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(msg_next(buf, (size_t)len, TAG_RECORD, &position, &nested), 1);
+		assert_int_equal(record_decode(&nested, &out), 0);
+		assert_memory_equal(&out, &in[i], sizeof(out));
+	}
+	assert_int_equal(msg_next(buf, (size_t)len, TAG_RECORD, &position, &nested), 0);
+	assert_int_equal(msg_next(buf, 11, TAG_RECORD, &position, &nested), -EBADMSG);
+	len = record_append(&in[0], buf, 12, sizeof(buf));
+	for (size_t room = 12; room < (size_t)len; room++)
+		assert_int_equal(record_append(&in[0], buf, 12, room), -EMSGSIZE);
+	/* Cut off inside. */
+	nested.len--;
+	assert_int_equal(record_decode(&nested, &out), -EBADMSG);
+}
+
+static void facts(void **state)
+{
+	struct msg_fact in = { .kind = GW_FACT_LIMITATION }, out;
+	unsigned char buf[1024];
+	struct codec_bytes nested;
+	size_t position = 0;
+	long len;
+
+	(void)state;
+	memset(in.name, 'n', sizeof(in.name) - 1);
+	memset(in.value, 'v', sizeof(in.value) - 1);
+	memset(in.note, 'o', sizeof(in.note) - 1);
+	memset(buf, 0, 12);
+	len = fact_append(&in, buf, 12, sizeof(buf));
+	assert_true(len > 0);
+	assert_int_equal(msg_next(buf, (size_t)len, TAG_FACT, &position, &nested), 1);
+	assert_int_equal(fact_decode(&nested, &out), 0);
+	assert_memory_equal(&in, &out, sizeof(in));
+	nested.len = 3;
+	assert_int_equal(fact_decode(&nested, &out), -EBADMSG);
+	nested.len = 0;
+	assert_int_equal(fact_decode(&nested, &out), 0);
+	assert_string_equal(out.name, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(there_and_back), cmocka_unit_test(every_field),
+		cmocka_unit_test(lengths),	  cmocka_unit_test(records),
+		cmocka_unit_test(facts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
