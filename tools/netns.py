@@ -9,11 +9,15 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import pathlib
 import signal
 import socket
 import struct
 import subprocess
 
+BPF_PROG_QUERY = 16
+BPF_TCX_EGRESS = 47
+SYS_BPF = {'x86_64': 321, 'aarch64': 280}.get(os.uname().machine)
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 SIOCETHTOOL = 0x8946
@@ -160,3 +164,36 @@ def join(a, b, name, addresses_a, addresses_b, offload=False):
             nodad = ['nodad'] if ':' in address else []
             host.must('ip', 'address', 'add', address, 'dev', name, *nodad)
         host.must('ip', 'link', 'set', name, 'up')
+
+
+def _tcx_programs(index):
+    """How many programs an interface of this thread's namespace has in its own list; 0 where there is none."""
+    ids = (ctypes.c_uint32 * 64)()
+    query = ctypes.create_string_buffer(struct.pack('IIIIQI36x', index, BPF_TCX_EGRESS, 0, 0,
+                                                    ctypes.addressof(ids), 64))
+    if SYS_BPF is None or _libc.syscall(SYS_BPF, BPF_PROG_QUERY, query, len(query.raw)) < 0:
+        return 0
+    return struct.unpack_from('I', query, 24)[0]
+
+
+def egress_programs(host, interface):
+    """How many of greenwave's programs look at what leaves an interface."""
+    text = host.must('tc', 'filter', 'show', 'dev', interface, 'egress')
+    with host.entered():
+        return text.count('greenwave_mark') + _tcx_programs(socket.if_nametoindex(interface))
+
+
+def traces(host, interfaces):
+    """Everything that a daemon has put into the kernel for a host, in words."""
+    found = []
+    for interface in interfaces:
+        if 'clsact' in host.must('tc', 'qdisc', 'show', 'dev', interface):
+            found.append(f'clsact on {interface}')
+        programs = egress_programs(host, interface)
+        if programs:
+            found.append(f'{programs} program{"s" if programs > 1 else ""} on {interface}')
+    if pathlib.Path(f'/sys/fs/bpf/greenwave/{host.inode}').exists():
+        found.append('pinned maps and links')
+    found += [f'control group {path.name}'
+              for path in pathlib.Path('/sys/fs/cgroup').glob(f'**/greenwave.{host.inode}')]
+    return found

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The daemon dies, comes back, and leaves: what stays in force, what is taken over, what is left behind."""
-import pathlib
 import subprocess
 import time
 
+import netns
 import pytest
 
 from conftest import (AUDIO_VIDEO, B4, BACKGROUND, C4, CABLE, DSCP, REINITIALIZATION_NEEDED, VOICE, Daemon,
@@ -20,26 +20,8 @@ def own_kernel(own_daemon):
     return own_daemon
 
 
-def pinned(host):
-    return pathlib.Path(f'/sys/fs/bpf/greenwave/{host.inode}').exists()
-
-
-def groups(host):
-    return list(pathlib.Path('/sys/fs/cgroup').glob(f'**/greenwave.{host.inode}'))
-
-
 def traces(host):
-    """Everything that a daemon can have put into the kernel for a host."""
-    found = []
-    for interface in ('lo', CABLE):
-        for command in (('qdisc', 'show', 'dev', interface), ('filter', 'show', 'dev', interface, 'egress'),
-                        ('filter', 'show', 'dev', interface, 'ingress')):
-            text = host.must('tc', *command)
-            found += [line for line in text.splitlines() if 'clsact' in line or 'greenwave' in line]
-    if pinned(host):
-        found.append('pins')
-    found += [str(path) for path in groups(host)]
-    return found
+    return netns.traces(host, ['lo', CABLE])
 
 
 def running_program(daemon, *command, kind='voice'):
@@ -152,7 +134,7 @@ def test_clean_stop(own_net, own_kernel, own_agent):
         assert net.mark(sender) == 0
         assert mark_of_program(net, child) == 0
         assert agent.try_add(agent.give(sender))[:2] == [0, REINITIALIZATION_NEEDED]
-    left = [trace for trace in traces(net.a) if 'cgroup' not in trace]
+    left = [trace for trace in traces(net.a) if 'control group' not in trace]
     assert left == []
     print(f'gone {took * 1e3:.0f} ms after SIGTERM')
     assert took < 3 * TIME_FACTOR  # 1 s without sanitizers
@@ -191,7 +173,7 @@ def test_crash_again_and_again(own_net, own_kernel, agents):
             own_kernel.start()
             assert net.mark(sender) == 0
             agent.kill()
-    assert net.a.must('tc', 'filter', 'show', 'dev', CABLE, 'egress').count('handle') == 1
+    assert netns.egress_programs(net.a, CABLE) == 1
     own_kernel.stop()
     assert traces(net.a) == []
 
@@ -271,7 +253,7 @@ def test_foreign_objects_added_meanwhile(own_net, own_kernel):
     own_kernel.stop()
     text = net.a.must('tc', 'filter', 'show', 'dev', CABLE, 'egress')
     assert 'pref 20 u32' in text and 'pref 49152 u32' in text
-    assert 'greenwave' not in text
+    assert netns.egress_programs(net.a, CABLE) == 0
     assert 'u32' in net.a.must('tc', 'filter', 'show', 'dev', CABLE, 'ingress')
 
 
@@ -299,11 +281,11 @@ def test_interface_goes(own_net, own_kernel, own_agent):
     net = own_net
     net.a.must('ip', 'link', 'add', 'name', 'other', 'type', 'veth', 'peer', 'name', 'other', 'netns',
                net.b.path)
-    until(lambda: 'greenwave' in net.a.must('tc', 'filter', 'show', 'dev', 'other', 'egress'))
+    until(lambda: netns.egress_programs(net.a, 'other') == 1)
     net.a.must('ip', 'link', 'del', 'other')
     net.a.must('ip', 'link', 'add', 'name', 'other', 'type', 'veth', 'peer', 'name', 'other', 'netns',
                net.b.path)
-    until(lambda: 'greenwave' in net.a.must('tc', 'filter', 'show', 'dev', 'other', 'egress'))
+    until(lambda: netns.egress_programs(net.a, 'other') == 1)
     with net.udp(connect=(B4, PORT)) as sender:
         own_agent.add(own_agent.give(sender))
         assert net.mark(sender) == 56

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 
+import netns
 import pytest
 
 from conftest import (A4, A6, AUDIO_VIDEO, B4, B6, BACKGROUND, BEST_EFFORT, C4, C6, CABLE, CONTROL, D4, DSCP,
@@ -477,7 +478,7 @@ def test_later_interface(net, kernel, agent):
         for host, address in (net.a, '198.51.100.1/24'), (net.b, '198.51.100.2/24'):
             host.must('ip', 'address', 'add', address, 'dev', 'later')
             host.must('ip', 'link', 'set', 'later', 'up')
-        until(lambda: 'greenwave' in net.a.must('tc', 'filter', 'show', 'dev', 'later', 'egress'))
+        until(lambda: netns.egress_programs(net.a, 'later') == 1)
         with net.b.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, net.udp() as sender:
             receiver.bind(('198.51.100.2', PORT4 + 100))
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
