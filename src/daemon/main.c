@@ -3,6 +3,7 @@
  * main.c: greenwaved. Starts its parts in order, runs the event loop, stops them in reverse.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,10 @@ static int serve(struct daemon *daemon)
 
 	r = start(daemon);
 	if (r >= 0) {
+#ifdef __GLIBC__
+		/* Loading programs took megabytes that are never needed again. */
+		malloc_trim(0);
+#endif
 		log_info("daemon", "serving at %s, marks %s", daemon->options.socket_path,
 			 marker_has_kernel(daemon->marker) ? "in the kernel" : "by socket options");
 		notify_ready(daemon->options.foreground);

@@ -368,9 +368,22 @@ static void packet_facts(struct marker *marker,
 	}
 }
 
+/* Without eBPF nobody has tried sock_diag but us. */
+static void note_sock_diag(struct marker *marker)
+{
+	struct kernel_fact *mechanism = &marker->facts.mechanism[KERNEL_SOCK_DIAG];
+
+	mechanism->present = marker->endwatch;
+	snprintf(mechanism->note, sizeof(mechanism->note), "%s",
+		 marker->endwatch ? "sockets that end are found by asking for their state"
+				  : "not there: flows of closed sockets stay listed");
+}
+
 void marker_facts(struct marker *marker,
 		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
 {
+	if (!marker->kernel)
+		note_sock_diag(marker);
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
 		const struct kernel_fact *mechanism = &marker->facts.mechanism[i];
 
