@@ -438,6 +438,68 @@ static void test_tun(void **state)
 	assert_false(find_link("gwtun0").found);
 }
 
+/*
+ * Kinds of links that a kernel need not have: what is sent through them, seen on them. 192.0.2.2 is
+ * behind the link, which is called gwlink.
+ */
+static void check_link(const char *create)
+{
+	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_port = htons(5004) };
+	struct datapath_target target;
+	struct sniffed sniffed;
+	int fd, sniffer;
+
+	if (net_run("(%s) 2>/dev/null", create) != 0) {
+		net_run("ip link del gwpeer 2>/dev/null");
+		skip();
+	}
+	assert_int_equal(net_run("ip addr add 192.0.2.1/24 dev gwlink && ip link set gwlink up"),
+			 0);
+	net_run("ip neigh replace 192.0.2.2 lladdr 02:00:00:00:00:02 dev gwlink 2>/dev/null");
+	assert_int_equal(kernel_datapath_link_event(datapath), 0);
+	assert_true(is_attached("gwlink"));
+	sniffer = sniffer_open("gwlink");
+	peer.sin_addr.s_addr = htonl(0xc0000202);
+	fd = mouth_open(AF_INET, NULL);
+	assert_int_equal(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
+	target = target_any(fd);
+	target.any_destination = false;
+	assert_int_equal(address_from_sockaddr((struct sockaddr *)&peer, sizeof(peer),
+					       &target.destination),
+			 0);
+	assert_int_equal(apply(&target, DSCP), 0);
+	/* More than the shortest packet that the sniffer looks at. */
+	assert_int_equal(send(fd, "twelve bytes and more", 22, 0), 22);
+	sniffed = sniffer_read(sniffer, 4, IPPROTO_UDP, MARK);
+	assert_int_equal(sniffed.count, 1);
+	assert_int_equal(sniffed.marked, 1);
+	close(fd);
+	close(sniffer);
+	assert_int_equal(net_run("ip link del gwlink"), 0);
+}
+
+static void test_veth(void **state)
+{
+	check_link("ip link add gwlink type veth peer name gwpeer && ip link set gwpeer up");
+}
+
+static void test_vlan(void **state)
+{
+	check_link("ip link add gwpeer type veth peer name gwother && ip link set gwpeer up && "
+		   "ip link set gwother up && ip link add link gwpeer name gwlink type vlan id 3");
+	net_run("ip link del gwpeer 2>/dev/null");
+}
+
+static void test_ipip(void **state)
+{
+	check_link("ip link add gwlink type ipip local 127.0.0.1 remote 127.0.0.2");
+}
+
+static void test_gre(void **state)
+{
+	check_link("ip link add gwlink type gre local 127.0.0.1 remote 127.0.0.2");
+}
+
 /* --- TCP -------------------------------------------------------------------------------------- */
 
 struct stream {
@@ -1235,6 +1297,10 @@ int main(void)
 		CASE_CLSACT(test_fragments),
 		CASE(test_tun),
 		CASE_CLSACT(test_tun),
+		CASE(test_veth),
+		CASE(test_vlan),
+		CASE(test_ipip),
+		CASE(test_gre),
 		CASE(test_tcp),
 		CASE_CLSACT(test_tcp),
 		CASE(test_tcp_shutdown_ends),

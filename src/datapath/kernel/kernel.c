@@ -79,29 +79,43 @@ static void note(struct kernel_datapath *datapath, struct kernel_facts *facts,
 	facts_set(facts, mechanism, error);
 }
 
+/*
+ * A host that refuses one program at a function's entry refuses all, and each costs tens of
+ * milliseconds to prepare.
+ */
+static void attach_hooks(struct kernel_datapath *datapath, int ret_outcome[static HOOK_COUNT])
+{
+	for (int i = 0; i < HOOK_COUNT; i++) {
+		if (i > HOOK_SHUTDOWN && ret_outcome[HOOK_SHUTDOWN] == -EPERM)
+			ret_outcome[i] = -EPERM;
+		else
+			ret_outcome[i] = programs_attach(&datapath->programs, (enum hook)i,
+							 &datapath->tables, &datapath->pins,
+							 datapath->cgroup_fd);
+	}
+}
+
 /* Every hook that a host may refuse; what is attached but does not fire counts as missing. */
 static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *facts)
 {
 	struct probe_result probe;
-	int attached[HOOK_COUNT];
+	int outcome[HOOK_COUNT];
 	int r;
 
-	for (int i = 0; i < HOOK_COUNT; i++)
-		attached[i] = programs_attach(&datapath->programs, (enum hook)i, &datapath->tables,
-					      &datapath->pins, datapath->cgroup_fd);
+	attach_hooks(datapath, outcome);
 	r = probe_hooks(&datapath->tables, &datapath->events, &probe);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < HOOK_COUNT; i++)
-		if (attached[i] == 0 && !probe.seen[i])
-			attached[i] = -EBADMSG;
+		if (outcome[i] == 0 && !probe.seen[i])
+			outcome[i] = -EBADMSG;
 
-	note(datapath, facts, KERNEL_SOCK_RELEASE, attached[HOOK_RELEASE]);
-	note(datapath, facts, KERNEL_STATE_TRACEPOINT, attached[HOOK_STATE]);
-	note(datapath, facts, KERNEL_FENTRY_SHUTDOWN, attached[HOOK_SHUTDOWN]);
+	note(datapath, facts, KERNEL_SOCK_RELEASE, outcome[HOOK_RELEASE]);
+	note(datapath, facts, KERNEL_STATE_TRACEPOINT, outcome[HOOK_STATE]);
+	note(datapath, facts, KERNEL_FENTRY_SHUTDOWN, outcome[HOOK_SHUTDOWN]);
 	note(datapath, facts, KERNEL_FENTRY_DISCONNECT,
-	     attached[HOOK_UDP_DISCONNECT] < 0 ? attached[HOOK_UDP_DISCONNECT]
-					       : attached[HOOK_TCP_DISCONNECT]);
+	     outcome[HOOK_UDP_DISCONNECT] < 0 ? outcome[HOOK_UDP_DISCONNECT]
+					      : outcome[HOOK_TCP_DISCONNECT]);
 	note(datapath, facts, KERNEL_SOCK_DIAG, probe.sockdiag);
 	return 0;
 }

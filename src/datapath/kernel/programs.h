@@ -12,7 +12,7 @@
 enum hook {
 	HOOK_RELEASE,
 	HOOK_STATE,
-	HOOK_SHUTDOWN,
+	HOOK_SHUTDOWN, /* from here on: at the entry of functions */
 	HOOK_UDP_DISCONNECT,
 	HOOK_TCP_DISCONNECT,
 	HOOK_COUNT
