@@ -34,6 +34,14 @@ struct engine *engine_new(const struct engine_ports *ports, const struct engine_
 	return engine;
 }
 
+void engine_stop(struct engine *engine)
+{
+	struct owner *owner, *next;
+
+	DL_FOREACH_SAFE(engine->owners, owner, next)
+		engine_end(engine, &(struct end_scope){ .owner = owner }, END_STOPPED, 0);
+}
+
 struct engine *engine_free(struct engine *engine)
 {
 	struct owner *owner, *next;
@@ -41,8 +49,7 @@ struct engine *engine_free(struct engine *engine)
 	if (!engine)
 		return NULL;
 	/* First everything ends, then the owners go: those who watch hear of each end. */
-	DL_FOREACH_SAFE(engine->owners, owner, next)
-		engine_end(engine, &(struct end_scope){ .owner = owner }, END_STOPPED, 0);
+	engine_stop(engine);
 	DL_FOREACH_SAFE(engine->owners, owner, next)
 		owner_free(owner);
 	free(engine);

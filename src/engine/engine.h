@@ -106,7 +106,10 @@ void engine_config_default(struct engine_config *ret_config);
 
 /* `ports` is copied. NULL if memory is short. */
 struct engine *engine_new(const struct engine_ports *ports, const struct engine_config *config);
-struct engine *engine_free(struct engine *engine); /* ends everything with END_STOPPED */
+struct engine *engine_free(struct engine *engine); /* engine_stop() and the owners go too */
+
+/* Ends everything with END_STOPPED; the owners are there to be told. */
+void engine_stop(struct engine *engine);
 
 /* New limits and profile; flows in force get their new marks. */
 void engine_reconfigure(struct engine *engine, const struct engine_config *config);

@@ -170,16 +170,30 @@ void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
 struct flow *flow_find(const struct engine *engine, uint32_t id);
 int flow_find_own(const struct engine *engine, const struct owner *owner, uint32_t id,
 		  struct flow **ret_flow);
-struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 bool flow_claims(const struct flow *flow);
 void flow_treatment(const struct engine *engine, const struct flow *flow,
 		    struct datapath_treatment *ret_treatment);
-void flow_reapply(struct engine *engine,
-		  struct flow *flow); /* its settings are as before, ours are not */
 bool flow_is_in_force(const struct flow *flow);
+int flow_new(struct engine *engine, struct owner *owner, const struct flow_request *request,
+	     struct flow **ret_flow);
 void flow_free(struct engine *engine, struct flow *flow);
+void flow_count_in_force(struct engine *engine, struct flow *flow, int change);
+int entry_new(struct engine *engine, struct flow *flow, struct slot *slot,
+	      struct entry **ret_entry);
 void entry_free(struct engine *engine, struct entry *entry); /* takes it out of its flow */
+
+/* add.c */
+int request_check(struct engine *engine, const struct owner *owner,
+		  const struct flow_request *request);
+int limits_check(struct engine *engine, const struct owner *owner, bool new_flow);
+
+/* change.c: settings are as before, but what they mean has changed */
+void flow_reapply(struct engine *engine, struct flow *flow);
+
+/* program.c */
+struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 void group_target(const struct flow *flow, struct datapath_target *ret_target);
+int group_apply(struct engine *engine, struct flow *flow);
 
 /* path.c */
 int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
