@@ -201,6 +201,8 @@ struct host *host_free(struct host *host)
 {
 	if (!host)
 		return NULL;
+	if (host->server)
+		engine_stop(server_engine(host->server));
 	while (host->connections)
 		connection_close(host->connections);
 	server_free(host->server);

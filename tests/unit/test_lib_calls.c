@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -328,6 +329,74 @@ static void closed_and_opened_again(void **state)
 	close(again);
 }
 
+/* A child has no part in its parent's handle; it can have its own, with an engine of its own. */
+static void children(void **state)
+{
+	int fd = udp(), status;
+	uint32_t id = add(fd, 0);
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		struct gw_flow_info info = { .size = sizeof(info) };
+		struct gw_open_options options = { .size = sizeof(options),
+						   .mode = GW_MODE_EMBEDDED };
+		int own_fd = udp(), wrong = 0;
+		uint32_t own;
+
+		wrong |= gw_flow_query(gw, id, &info) != -ECHILD;
+		wrong |= gw_flow_remove(gw, id) != -ECHILD;
+		gw_end(gw);
+		gw = gw_close(gw);
+		wrong |= gw_open(&gw, &options) != 0;
+		wrong |= add_to(own_fd, 9, 0, &own) != 0;
+		wrong |= tos_of(own_fd) != VOICE_TOS;
+		gw_close(gw);
+		wrong |= tos_of(own_fd) != 0;
+		_exit(wrong);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(tos_of(fd), VOICE_TOS);
+	assert_int_equal(gw_flow_remove(gw, id), 0);
+	assert_int_equal(tos_of(fd), 0);
+	close(fd);
+}
+
+static int enough;
+
+static void *open_and_close(void *user_data)
+{
+	while (!__atomic_load_n(&enough, __ATOMIC_SEQ_CST))
+		gw_close(open_embedded(NULL));
+	return user_data;
+}
+
+/* Born while other threads are opening: a child finds no lock that nobody will open. */
+static void children_of_a_busy_program(void **state)
+{
+	pthread_t threads[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		pid_t child = fork();
+		int status;
+
+		if (child == 0) {
+			alarm(20);
+			gw_close(open_embedded(NULL));
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+	}
+	__atomic_store_n(&enough, 1, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}
+
 static int count_record(const struct gw_flow_record *record, void *user_data)
 {
 	uint32_t *last = user_data;
@@ -450,6 +519,8 @@ int main(void)
 		TEST(many_sockets_in_one_flow),
 		TEST(record_locks_survive),
 		TEST(closed_and_opened_again),
+		TEST(children),
+		TEST(children_of_a_busy_program),
 		TEST(seeing),
 		TEST(programs_need_the_daemon),
 		TEST(names),
