@@ -79,22 +79,6 @@ static void note(struct kernel_datapath *datapath, struct kernel_facts *facts,
 	facts_set(facts, mechanism, error);
 }
 
-/*
- * A host that refuses one program at a function's entry refuses all, and each costs tens of
- * milliseconds to prepare.
- */
-static void attach_hooks(struct kernel_datapath *datapath, int ret_outcome[static HOOK_COUNT])
-{
-	for (int i = 0; i < HOOK_COUNT; i++) {
-		if (i > HOOK_SHUTDOWN && ret_outcome[HOOK_SHUTDOWN] == -EPERM)
-			ret_outcome[i] = -EPERM;
-		else
-			ret_outcome[i] = programs_attach(&datapath->programs, (enum hook)i,
-							 &datapath->tables, &datapath->pins,
-							 datapath->cgroup_fd);
-	}
-}
-
 /* Every hook that a host may refuse; what is attached but does not fire counts as missing. */
 static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *facts)
 {
@@ -102,7 +86,11 @@ static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *fac
 	int outcome[HOOK_COUNT];
 	int r;
 
-	attach_hooks(datapath, outcome);
+	outcome[HOOK_RELEASE] = programs_attach_release(&datapath->programs, &datapath->tables,
+							&datapath->pins, datapath->cgroup_fd);
+	outcome[HOOK_STATE] =
+		programs_attach_state(&datapath->programs, &datapath->tables, &datapath->pins);
+	programs_attach_entries(&datapath->programs, &datapath->tables, &datapath->pins, outcome);
 	r = probe_hooks(&datapath->tables, &datapath->events, &probe);
 	if (r < 0)
 		return r;

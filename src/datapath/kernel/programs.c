@@ -20,12 +20,18 @@
 
 #define MODULE "kernel"
 
-static const char *const pin_names[HOOK_COUNT] = {
-	[HOOK_RELEASE] = "hook_release",
-	[HOOK_STATE] = "hook_state",
-	[HOOK_SHUTDOWN] = "hook_shutdown",
-	[HOOK_UDP_DISCONNECT] = "hook_udp_disconnect",
-	[HOOK_TCP_DISCONNECT] = "hook_tcp_disconnect",
+#define FIRST_ENTRY_HOOK HOOK_SHUTDOWN
+
+static const struct {
+	const char *pin;
+	const char *program;	    /* of trace.bpf.c */
+	const char *other_function; /* to try if the one it names does not exist */
+} hooks[HOOK_COUNT] = {
+	[HOOK_RELEASE] = { "hook_release", NULL, NULL },
+	[HOOK_STATE] = { "hook_state", NULL, NULL },
+	[HOOK_SHUTDOWN] = { "hook_shutdown", "socket_shutdown", NULL },
+	[HOOK_UDP_DISCONNECT] = { "hook_udp_disconnect", "udp_disconnected", "udp_disconnect" },
+	[HOOK_TCP_DISCONNECT] = { "hook_tcp_disconnect", "tcp_disconnected", NULL },
 };
 
 DEFINE_CLEANUP(struct mark_bpf *, mark_bpf__destroy);
@@ -97,7 +103,7 @@ static bool is_attached_to(int link, uint64_t cgroup)
 /* Links of control groups can change their program; that spares the moment of two programs. */
 static int take_over(const struct pins *pins, int program, uint64_t cgroup, int *ret_link)
 {
-	_cleanup_(closep) int link = pins_get(pins, pin_names[HOOK_RELEASE]);
+	_cleanup_(closep) int link = pins_get(pins, hooks[HOOK_RELEASE].pin);
 	int r;
 
 	if (link < 0)
@@ -161,9 +167,54 @@ static int attach_state(const struct tables *tables, int *ret_link)
 	return r < 0 ? r : attach_tracing(object->progs.socket_state, ret_link);
 }
 
-/* `function`: where the program goes if not where it says itself. */
-static int attach_trace(const struct tables *tables, const char *name, const char *function,
-			int *ret_link)
+/* Without a pin it works as well, but not longer than we do. */
+static void keep_link(struct programs *programs, enum hook hook, const struct pins *pins, int link)
+{
+	int r = pins_put(pins, hooks[hook].pin, link);
+
+	if (r < 0)
+		log_debug(MODULE, "%s is not pinned: error %d", hooks[hook].pin, -r);
+	programs->link[hook] = link;
+}
+
+/* An earlier daemon's program may still be there: better none than one nobody vouches for. */
+static int give_up(enum hook hook, const struct pins *pins, int error)
+{
+	pins_drop(pins, hooks[hook].pin);
+	log_debug(MODULE, "%s: error %d", hooks[hook].pin, -error);
+	return error;
+}
+
+static int keep_or_give_up(struct programs *programs, enum hook hook, const struct pins *pins,
+			   int r, int link)
+{
+	if (r < 0)
+		return give_up(hook, pins, r);
+	keep_link(programs, hook, pins, link);
+	return 0;
+}
+
+int programs_attach_release(struct programs *programs, const struct tables *tables,
+			    const struct pins *pins, int cgroup_fd)
+{
+	int link = -1;
+	int r = cgroup_fd < 0 ? -EOPNOTSUPP : attach_release(tables, pins, cgroup_fd, &link);
+
+	return keep_or_give_up(programs, HOOK_RELEASE, pins, r, link);
+}
+
+int programs_attach_state(struct programs *programs, const struct tables *tables,
+			  const struct pins *pins)
+{
+	int link = -1;
+	int r = attach_state(tables, &link);
+
+	return keep_or_give_up(programs, HOOK_STATE, pins, r, link);
+}
+
+/* Loads those of the function-entry programs that are in `wanted`, a mask of hooks. */
+static int load_entries(const struct tables *tables, unsigned wanted, bool other_name,
+			struct trace_bpf **ret_object)
 {
 	_cleanup_(trace_bpf__destroyp) struct trace_bpf *object = trace_bpf__open();
 	struct bpf_program *program;
@@ -171,66 +222,59 @@ static int attach_trace(const struct tables *tables, const char *name, const cha
 
 	if (!object)
 		return -errno;
-	bpf_object__for_each_program(program, object->obj)
-		bpf_program__set_autoload(program, false);
-	program = bpf_object__find_program_by_name(object->obj, name);
-	bpf_program__set_autoload(program, true);
-	if (function)
-		r = bpf_program__set_attach_target(program, 0, function);
+	for (int i = FIRST_ENTRY_HOOK; i < HOOK_COUNT && r == 0; i++) {
+		program = bpf_object__find_program_by_name(object->obj, hooks[i].program);
+		bpf_program__set_autoload(program, wanted & 1u << i);
+		if (other_name && hooks[i].other_function)
+			r = bpf_program__set_attach_target(program, 0, hooks[i].other_function);
+	}
 	if (r == 0)
 		r = tables_share(tables, object->obj);
 	if (r == 0)
 		r = trace_bpf__load(object);
-	return r < 0 ? r : attach_tracing(program, ret_link);
+	if (r == 0)
+		*ret_object = steal_ptr(&object);
+	return r;
 }
 
-static int attach_hook(enum hook hook, const struct tables *tables, const struct pins *pins,
-		       int cgroup_fd, int *ret_link)
+static int attach_entry(struct programs *programs, enum hook hook, const struct pins *pins,
+			const struct trace_bpf *object)
 {
-	int r;
+	int link = -1;
+	int r = attach_tracing(bpf_object__find_program_by_name(object->obj, hooks[hook].program),
+			       &link);
 
-	switch (hook) {
-	case HOOK_RELEASE:
-		return cgroup_fd < 0 ? -EOPNOTSUPP
-				     : attach_release(tables, pins, cgroup_fd, ret_link);
-	case HOOK_STATE:
-		return attach_state(tables, ret_link);
-	case HOOK_SHUTDOWN:
-		return attach_trace(tables, "socket_shutdown", NULL, ret_link);
-	case HOOK_UDP_DISCONNECT:
-		/* Its name differs between kernels, or the inner one has been inlined. */
-		r = attach_trace(tables, "udp_disconnected", NULL, ret_link);
-		return r < 0 ? attach_trace(tables, "udp_disconnected", "udp_disconnect", ret_link)
-			     : r;
-	case HOOK_TCP_DISCONNECT:
-		return attach_trace(tables, "tcp_disconnected", NULL, ret_link);
-	case HOOK_COUNT:
-		break;
-	}
-	return -EINVAL;
+	return keep_or_give_up(programs, hook, pins, r, link);
 }
 
-int programs_attach(struct programs *programs, enum hook hook, const struct tables *tables,
-		    const struct pins *pins, int cgroup_fd)
+/* The function may bear another name, or have been inlined into the one of that name. */
+static int attach_one_entry(struct programs *programs, enum hook hook, const struct tables *tables,
+			    const struct pins *pins)
 {
-	_cleanup_(closep) int link = -1;
-	int r = attach_hook(hook, tables, pins, cgroup_fd, &link);
+	_cleanup_(trace_bpf__destroyp) struct trace_bpf *object = NULL;
+	int r = load_entries(tables, 1u << hook, false, &object);
 
-	if (r < 0) {
-		/*
-		 * An earlier daemon's hook, with an earlier program: better none than one nobody
-		 * vouches for.
-		 */
-		pins_drop(pins, pin_names[hook]);
-		log_debug(MODULE, "%s: error %d", pin_names[hook], -r);
-		return r;
+	if (r < 0 && hooks[hook].other_function)
+		r = load_entries(tables, 1u << hook, true, &object);
+	return r < 0 ? give_up(hook, pins, r) : attach_entry(programs, hook, pins, object);
+}
+
+void programs_attach_entries(struct programs *programs, const struct tables *tables,
+			     const struct pins *pins, int ret_outcome[static HOOK_COUNT])
+{
+	_cleanup_(trace_bpf__destroyp) struct trace_bpf *object = NULL;
+	int r = load_entries(tables, ~0u, false, &object);
+
+	for (int i = FIRST_ENTRY_HOOK; i < HOOK_COUNT; i++) {
+		enum hook hook = (enum hook)i;
+
+		if (r == 0)
+			ret_outcome[i] = attach_entry(programs, hook, pins, object);
+		else if (r == -EPERM)
+			ret_outcome[i] = give_up(hook, pins, r);
+		else
+			ret_outcome[i] = attach_one_entry(programs, hook, tables, pins);
 	}
-	/* Without a pin it works as well, but not longer than we do. */
-	r = pins_put(pins, pin_names[hook], link);
-	if (r < 0)
-		log_debug(MODULE, "%s is not pinned: error %d", pin_names[hook], -r);
-	programs->link[hook] = steal_fd(&link);
-	return 0;
 }
 
 int programs_current_level(int *ret_level)

@@ -12,7 +12,7 @@
 enum hook {
 	HOOK_RELEASE,
 	HOOK_STATE,
-	HOOK_SHUTDOWN, /* from here on: at the entry of functions */
+	HOOK_SHUTDOWN, /* this and the next ones are at the entry of functions */
 	HOOK_UDP_DISCONNECT,
 	HOOK_TCP_DISCONNECT,
 	HOOK_COUNT
@@ -31,10 +31,21 @@ int programs_load_mark(struct programs *programs, struct tables *tables, const s
 		       uint32_t max_sockets, uint64_t netns_cookie);
 
 /*
- * Attaches one hook, in place of an earlier daemon's without a gap. `cgroup_fd` is the root, or -1.
+ * These attach hooks, in place of an earlier daemon's without a gap. `cgroup_fd` is the root of the
+ * control groups, or -1.
  */
-int programs_attach(struct programs *programs, enum hook hook, const struct tables *tables,
-		    const struct pins *pins, int cgroup_fd);
+int programs_attach_release(struct programs *programs, const struct tables *tables,
+			    const struct pins *pins, int cgroup_fd);
+int programs_attach_state(struct programs *programs, const struct tables *tables,
+			  const struct pins *pins);
+
+/*
+ * All those at the entry of functions. At once if it can be, since each load reads the kernel's
+ * type information anew, which takes tens of milliseconds; and a host that refuses one (-EPERM)
+ * refuses all.
+ */
+void programs_attach_entries(struct programs *programs, const struct tables *tables,
+			     const struct pins *pins, int ret_outcome[static HOOK_COUNT]);
 
 /* Closing is not detaching as long as a pin holds the link. */
 void programs_close(struct programs *programs);
