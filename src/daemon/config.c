@@ -223,8 +223,8 @@ struct config *config_default(void)
 		(struct config_names){ .count = 1, .name = { CONFIG_DEFAULT_GROUP } };
 	config->max_flows_per_user = 10000;
 	config->max_flows = 131072;
-	config->max_clients_per_user = 256;
-	config->max_clients = 4096;
+	config->max_clients_per_user = 1024;
+	config->max_clients = 8192;
 	return config;
 }
 

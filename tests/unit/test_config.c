@@ -82,8 +82,8 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->interfaces.count, 0);
 	assert_int_equal(config->max_flows_per_user, 10000);
 	assert_int_equal(config->max_flows, 131072);
-	assert_int_equal(config->max_clients_per_user, 256);
-	assert_int_equal(config->max_clients, 4096);
+	assert_int_equal(config->max_clients_per_user, 1024);
+	assert_int_equal(config->max_clients, 8192);
 	assert_false(config->marks_ignored);
 }
 
