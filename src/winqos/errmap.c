@@ -34,6 +34,7 @@ static const struct mapping mappings[] = {
 	{ EINVAL,          ERROR_INVALID_PARAMETER,              WSAEINVAL },
 	{ ENFILE,          ERROR_NO_SYSTEM_RESOURCES,            WSAEMFILE },
 	{ EMFILE,          ERROR_NO_SYSTEM_RESOURCES,            WSAEMFILE },
+	{ ENOSPC,          ERROR_NO_SYSTEM_RESOURCES,            WSAENOBUFS },
 	{ EPIPE,           ERROR_UNEXP_NET_ERR,                  WSAESHUTDOWN },
 	{ ENODATA,         ERROR_NO_DATA,                        WSANO_DATA },
 	{ ENOTSOCK,        ERROR_INVALID_PARAMETER,              WSAENOTSOCK },

@@ -29,26 +29,20 @@ static int flow_class(QOS_TRAFFIC_TYPE type, enum gw_class *ret_class)
 	return -EINVAL;
 }
 
-/* An address without a port, or of the other family than the socket, is no destination. */
-static int check_destination(int fd, const struct sockaddr *destination, socklen_t *ret_length)
+/*
+ * An address without a port is no destination. That it is of the socket's family, the engine sees
+ * to.
+ */
+static int check_destination(const struct sockaddr *destination, socklen_t *ret_length)
 {
-	socklen_t length, domain_length = sizeof(int);
-	int domain;
-
 	*ret_length = 0;
 	if (!destination)
 		return 0;
-	length = qos_address_length(destination);
+	*ret_length = qos_address_length(destination);
+	if (*ret_length == 0 || qos_address_unspecified(destination))
+		return -EINVAL;
 	/* The port stands at the same place in both families. */
-	if (!length || qos_address_unspecified(destination) ||
-	    !((const struct sockaddr_in *)destination)->sin_port)
-		return -EINVAL;
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length) < 0)
-		return -errno;
-	if ((domain == AF_INET || domain == AF_INET6) && domain != destination->sa_family)
-		return -EINVAL;
-	*ret_length = length;
-	return 0;
+	return ((const struct sockaddr_in *)destination)->sin_port ? 0 : -EINVAL;
 }
 
 static BOOL create_flow(struct qos *qos, int fd, const struct sockaddr *destination,
@@ -88,17 +82,13 @@ BOOL WINAPI QOSAddSocketToFlow(HANDLE QOSHandle, SOCKET Socket, PSOCKADDR DestAd
 	enum gw_class traffic_class;
 	int fd = socket_fd(Socket);
 	socklen_t length;
-	int r;
 
 	if (!qos)
 		return fail_with(ERROR_INVALID_HANDLE);
 	if (Flags & ~(DWORD)QOS_NON_ADAPTIVE_FLOW)
 		return fail_with(ERROR_INVALID_PARAMETER);
-	if (!FlowId || fd < 0)
+	if (!FlowId || fd < 0 || check_destination(DestAddr, &length) < 0)
 		return fail_with(ERROR_INVALID_PARAMETER);
-	r = check_destination(fd, DestAddr, &length);
-	if (r < 0)
-		return qos_result(r);
 
 	if (*FlowId != 0)
 		return join_flow(qos, fd, DestAddr, length, Flags, *FlowId);

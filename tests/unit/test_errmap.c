@@ -30,7 +30,7 @@ static void errno_becomes_the_specified_code(void **state)
 		{ ECANCELED, 995 },	{ ETIMEDOUT, 1460 },   { EAGAIN, 1237 },
 		{ ESHUTDOWN, 1164 },	{ ECHILD, 6 },	       { ECONNREFUSED, 1225 },
 		{ ECONNRESET, 59 },	{ EPIPE, 59 },	       { EIO, 1117 },
-		{ ELIBACC, 31 },
+		{ ENOSPC, 1450 },	{ ELIBACC, 31 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

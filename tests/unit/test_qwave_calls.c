@@ -16,7 +16,7 @@
 #define UNKNOWN 77
 
 static HANDLE h;
-static int udp4, udp6;
+static int udp4;
 
 #define assert_fails(call, error)                        \
 	do {                                             \
@@ -38,7 +38,6 @@ static int setup(void **state)
 
 	fake_reset();
 	udp4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	udp6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return QOSCreateHandle(&version, &h) ? 0 : -1;
 }
 
@@ -46,8 +45,6 @@ static int teardown(void **state)
 {
 	QOSCloseHandle(h);
 	close(udp4);
-	if (udp6 >= 0)
-		close(udp6);
 	return 0;
 }
 
@@ -125,32 +122,26 @@ static void destinations_are_checked(void **state)
 					&id),
 		     87); /* */
 	assert_fails(QOSAddSocketToFlow(h, (SOCKET)udp4, &none, QOSTrafficTypeVoice, 2, &id), 87);
-	if (udp6 >= 0) {
-		assert_fails(add((SOCKET)udp6, address4("192.0.2.1", 9), 4, 2, &id),
-			     87); /* */
-		assert_fails(add((SOCKET)udp4, address6("2001:db8::1", 9), 4, 2, &id), 87);
-		for (size_t i = 0; i < ARRAYSIZE(wrong6); i++) /* */
-			assert_fails(add((SOCKET)udp6, address6(wrong6[i], 9), 4, 2, &id), 87);
-	}
+	for (size_t i = 0; i < ARRAYSIZE(wrong6); i++) /* */
+		assert_fails(add((SOCKET)udp4, address6(wrong6[i], 9), 4, 2, &id), 87);
 	assert_null(fake.call);
-	if (udp6 >= 0) {
-		assert_succeeds(add((SOCKET)udp6, address6("fe80::1", 9), 4, 2, &id));
-		assert_int_equal(fake.destination_len, sizeof(struct sockaddr_in6));
-	}
+	assert_succeeds(add((SOCKET)udp4, address6("fe80::1", 9), 4, 2, &id));
+	assert_int_equal(fake.destination_len, sizeof(struct sockaddr_in6));
+	/* the socket's family, and whether it is one, is the engine's to see. */
+	fake.result = -EINVAL;
+	id = 0;
+	assert_fails(add((SOCKET)udp4, address6("fe80::1", 9), 4, 2, &id), 87);
 }
 
 static void sockets_pointers_types_and_flags_are_checked(void **state)
 {
 	static const DWORD wrong_flags[] = { 0x1, 0x4, 0x80000000, 0x3 };
-	int closed = dup(udp4);
 	QOS_FLOWID id = 0;
 
-	close(closed);
 	assert_fails(add(INVALID_SOCKET, NULL, 4, 2, &id), 87); /* */
 	assert_fails(add((SOCKET)1 << 32, NULL, 4, 2, &id), 87);
-	assert_fails(add((SOCKET)closed, address4("192.0.2.1", 9), 4, 2, &id), 87); /* */
-	assert_fails(add((SOCKET)udp4, NULL, 4, 2, NULL), 87);			    /* */
-	assert_fails(add((SOCKET)udp4, NULL, 6, 2, &id), 87);			    /* */
+	assert_fails(add((SOCKET)udp4, NULL, 4, 2, NULL), 87); /* */
+	assert_fails(add((SOCKET)udp4, NULL, 6, 2, &id), 87);  /* */
 	assert_fails(add((SOCKET)udp4, NULL, -1, 2, &id), 87);
 	for (size_t i = 0; i < ARRAYSIZE(wrong_flags); i++) /* */
 		assert_fails(add((SOCKET)udp4, NULL, 4, wrong_flags[i], &id), 87);
