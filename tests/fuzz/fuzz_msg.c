@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* fuzz_msg.c: any bytes are no message, or one that can be written again and is then the same. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "proto/msg.h"
+
+static void require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void try_records(const uint8_t *data, size_t size)
+{
+	static unsigned char buf[MSG_MAX];
+	struct gw_flow_record record, again;
+	struct codec_bytes nested, copy;
+	size_t position = 0;
+	int r;
+
+	while ((r = msg_next(data, size, TAG_RECORD, &position, &nested)) == 1) {
+		long len;
+		size_t at = 0;
+
+		if (record_decode(&nested, &record) < 0)
+			continue;
+		memset(buf, 0, 12);
+		len = record_append(&record, buf, 12, sizeof(buf));
+		require(len > 0);
+		require(msg_next(buf, (size_t)len, TAG_RECORD, &at, &copy) == 1);
+		require(record_decode(&copy, &again) == 0);
+		require(memcmp(&record, &again, sizeof(record)) == 0);
+	}
+	require(r == 0 || r == -EBADMSG);
+}
+
+static void try_facts(const uint8_t *data, size_t size)
+{
+	struct codec_bytes nested;
+	struct msg_fact fact;
+	size_t position = 0;
+
+	while (msg_next(data, size, TAG_FACT, &position, &nested) == 1) {
+		if (fact_decode(&nested, &fact) < 0)
+			continue;
+		require(strnlen(fact.name, sizeof(fact.name)) < sizeof(fact.name));
+		require(strnlen(fact.value, sizeof(fact.value)) < sizeof(fact.value));
+		require(strnlen(fact.note, sizeof(fact.note)) < sizeof(fact.note));
+	}
+}
+
+static bool same_bytes(const struct codec_bytes *a, const struct codec_bytes *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static unsigned char buf[MSG_MAX];
+	struct msg message, again;
+	long len;
+	int r;
+
+	try_records(data, size);
+	try_facts(data, size);
+	r = msg_decode(data, size, &message);
+	require(r == 0 || r == -EBADMSG);
+	if (r < 0)
+		return 0;
+	len = msg_encode(&message, buf, sizeof(buf));
+	require(len > 0 && (size_t)len <= size);
+	require(msg_decode(buf, (size_t)len, &again) == 0);
+	require(same_bytes(&message.ids, &again.ids));
+	require(same_bytes(&message.record, &again.record));
+	require(same_bytes(&message.fact, &again.fact));
+	message.ids = again.ids;
+	message.record = again.record;
+	message.fact = again.fact;
+	require(memcmp(&message, &again, sizeof(message)) == 0);
+	return 0;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_server.c: four clients say whatever they like. Each request is answered once or its client is
+ * thrown out; nobody sees another's flows; and when all have gone, no mark is left.
+ *
+ * An input is a run of steps: a byte that says who or what, the number of descriptors, the length of
+ * the message in two bytes, and the message.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/server.h"
+#include "fuzz.h"
+#include "../unit/fake_datapath.h"
+
+#define CLIENTS 4
+#define STEPS_MAX 400
+
+static const uint32_t uids[CLIENTS] = { 1000, 1000, 1001, 0 };
+
+struct world {
+	struct fake_datapath datapath;
+	struct server *server;
+	struct owner *clients[CLIENTS];
+	uint64_t now_us;
+	uint64_t groups;
+	int in_hand; /* the client whose request is being handled */
+};
+
+static struct world world;
+
+static void require(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+/* ---- ports ---- */
+
+static int port_identify(void *user_data, int fd, bool cookie_only,
+			 struct engine_socket *ret_socket)
+{
+	(void)user_data;
+	(void)cookie_only;
+	if (fd % 16 == 15)
+		return -ENOTSOCK;
+	*ret_socket = (struct engine_socket){
+		.fd = fd,
+		.cookie = (uint64_t)fd % 16 + 1,
+		.family = fd & 1 ? AF_INET6 : AF_INET,
+		.protocol = fd & 2 ? IPPROTO_TCP : IPPROTO_UDP,
+	};
+	if (fd & 4)
+		ret_socket->peer = (struct address){ .family = AF_INET,
+						     .port = 7,
+						     .addr = { [10] = 0xff, 0xff, 192, 0, 2, 1 } };
+	return 0;
+}
+
+static int port_route(void *user_data, const struct address *destination,
+		      const struct engine_socket *socket, struct engine_route *ret_route)
+{
+	(void)user_data;
+	(void)socket;
+	if (destination->addr[15] == 99)
+		return -ENETUNREACH;
+	ret_route->on_link = destination->addr[15] & 1;
+	return 0;
+}
+
+static bool port_is_administrator(void *user_data, const struct owner *owner)
+{
+	(void)user_data;
+	return owner_info(owner)->uid == 0;
+}
+
+static int port_group_create(void *user_data, const struct owner *owner, uint64_t *ret_group)
+{
+	(void)user_data;
+	(void)owner;
+	*ret_group = ++world.groups;
+	return 0;
+}
+
+static void port_group_end(void *user_data, uint64_t group)
+{
+	(void)user_data;
+	require(group > 0 && group <= world.groups);
+}
+
+static void check_records(const struct owner *owner, const void *buf, size_t len)
+{
+	struct gw_flow_record record;
+	struct codec_bytes nested;
+	size_t position = 0;
+	int r;
+
+	while ((r = msg_next(buf, len, TAG_RECORD, &position, &nested)) == 1) {
+		require(record_decode(&nested, &record) == 0);
+		require(owner_info(owner)->uid == 0 || record.uid == owner_info(owner)->uid);
+		require(record.id != 0);
+	}
+	require(r == 0);
+}
+
+static void port_send_event(void *user_data, struct owner *owner, const void *buf, size_t len,
+			    bool must_arrive)
+{
+	struct msg message;
+
+	(void)user_data;
+	(void)must_arrive;
+	require(msg_decode(buf, len, &message) == 0);
+	require(message.head.type == MSG_EVENT && message.head.serial == 0);
+	check_records(owner, buf, len);
+}
+
+static uint64_t port_wall_clock(void *user_data)
+{
+	(void)user_data;
+	return world.now_us;
+}
+
+static void port_facts(void *user_data,
+		       void (*visit)(const struct msg_fact *fact, void *visit_data),
+		       void *visit_data)
+{
+	struct msg_fact fact = { .name = "fuzz", .value = "yes" };
+
+	(void)user_data;
+	visit(&fact, visit_data);
+}
+
+/* ---- steps ---- */
+
+static void connect_client(int client)
+{
+	struct engine_owner_info info = { .uid = uids[client], .pid = client + 1 };
+
+	require(server_connect(world.server, &info, &world, &world.clients[client]) == 0);
+}
+
+static void throw_out(int client)
+{
+	server_disconnect(world.server, world.clients[client], world.now_us);
+	connect_client(client);
+}
+
+static void message(int client, unsigned n_fds, const uint8_t *data, size_t size)
+{
+	struct msg request, reply;
+	const char *why = NULL;
+	const void *bytes = NULL;
+	int fds[MSG_MAX_FDS];
+	long len;
+
+	n_fds %= 5;
+	for (unsigned i = 0; i < n_fds; i++)
+		fds[i] = (int)(size + i * 3) % 32;
+	len = server_handle(world.server, world.clients[client], data, size, fds, n_fds,
+			    world.now_us, &bytes, &why);
+	if (len < 0) {
+		require((len == -EBADMSG || len == -EPROTO) && why);
+		throw_out(client);
+		return;
+	}
+	require(len <= (long)MSG_MAX && msg_decode(bytes, (size_t)len, &reply) == 0);
+	require(msg_decode(data, size, &request) == 0);
+	require(reply.head.type == request.head.type && reply.head.serial == request.head.serial);
+	require(reply.head.status <= 0);
+	check_records(world.clients[client], bytes, (size_t)len);
+}
+
+/* What is not said but happens: sockets close, programs end, time passes, clients leave. */
+static void happening(unsigned what, unsigned detail)
+{
+	static const enum end_reason reasons[] = { END_CLOSED, END_SHUTDOWN, END_DISCONNECTED };
+	struct engine *engine = server_engine(world.server);
+
+	switch (what % 4) {
+	case 0:
+		engine_end_socket(engine, detail % 16 + 1, detail >> 6, reasons[detail % 3],
+				  world.now_us);
+		break;
+	case 1:
+		engine_end_group(engine, detail, END_GROUP_EMPTY, world.now_us);
+		break;
+	case 2:
+		world.now_us += (uint64_t)detail * 100000;
+		engine_tick(engine, world.now_us);
+		break;
+	case 3:
+		throw_out((int)(detail % CLIENTS));
+		break;
+	}
+}
+
+static void begin(void)
+{
+	struct server_ports ports = {
+		.datapath = &fake_datapath_ops,
+		.datapath_data = &world.datapath,
+		.route = port_route,
+		.is_administrator = port_is_administrator,
+		.group_create = port_group_create,
+		.group_end = port_group_end,
+		.identify = port_identify,
+		.send_event = port_send_event,
+		.wall_clock_us = port_wall_clock,
+		.facts = port_facts,
+	};
+	struct engine_config config;
+
+	world.datapath.n_marks = 0;
+	world.now_us = 1;
+	world.groups = 0;
+	engine_config_default(&config);
+	config.max_flows_per_user = 20;
+	config.max_flows = 50;
+	config.max_ops_per_owner = 5;
+	world.server = server_new(&ports, &config, GW_MODE_DAEMON, "0");
+	require(world.server);
+	for (int i = 0; i < CLIENTS; i++)
+		connect_client(i);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t at = 0;
+
+	begin();
+	for (int step = 0; step < STEPS_MAX && size - at >= 4; step++) {
+		unsigned who = data[at], n_fds = data[at + 1];
+		size_t len = data[at + 2] | (size_t)data[at + 3] << 8;
+
+		at += 4;
+		if (who >= 0xf0) {
+			happening(who, n_fds);
+			continue;
+		}
+		if (len > size - at)
+			len = size - at;
+		message((int)(who % CLIENTS), n_fds, data + at, len);
+		at += len;
+		require(world.datapath.n_marks <= 50 + 50);
+	}
+	world.server = server_free(world.server);
+	require(world.datapath.n_marks == 0);
+	return 0;
+}
