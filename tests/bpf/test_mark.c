@@ -332,6 +332,24 @@ static void test_header_found_by_length(void **state)
 	}
 }
 
+/* A whole packet inside one with as much behind it as makes the inner one look like it. */
+static void test_header_not_where_length_says(void **state)
+{
+	struct packet_options options = plain;
+	struct packet outer, inner;
+
+	options.payload_len = 60;
+	packet_build(&outer, 4, &options);
+	options.payload_len = 60 - 28;
+	options.tos = 0x20;
+	packet_build(&inner, 4, &options);
+	memcpy(outer.data + outer.ip + 28, inner.data + inner.ip, 60);
+	outer.len += 28;
+	put_any(DSCP);
+	expect_untouched_by(run->progs.run_other, &outer);
+	expect_marked(&outer, DSCP);
+}
+
 /* --- Who is meant ----------------------------------------------------------------------------- */
 
 /* */
@@ -699,6 +717,7 @@ int main(void)
 		CASE(test_extension_headers),
 		CASE(test_too_many_extension_headers),
 		CASE(test_header_found_by_length),
+		CASE(test_header_not_where_length_says),
 		CASE(test_only_this_destination_of_this_socket),
 		CASE(test_further_destinations),
 		CASE(test_left_alone),
