@@ -14,7 +14,7 @@ TEST_OPTIONS = --sysconfdir=/etc -Db_sanitize=address,undefined -Dbench=false
 FUZZ_OPTIONS = -Dfuzz=true -Dbench=false -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dc_args=-fsanitize=fuzzer-no-link
 
-.PHONY: all help deps install uninstall run test bench fuzz format clean
+.PHONY: all help deps install uninstall run test test-vm bench fuzz format clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -25,6 +25,7 @@ help:
 	@echo "make install       DESTDIR= PREFIX=/usr/local"
 	@echo "make run           build, and show greenwave on real packets (as root: between two hosts)"
 	@echo "make test          build under sanitizers, and run every test that this machine can run"
+	@echo "make test-vm       the tests that depend on the kernel, under Debian's own in a virtual machine (slow)"
 	@echo "make bench         measure"
 	@echo "make fuzz          each target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make format        put the C files into the house format"
@@ -60,6 +61,11 @@ test: deps
 	@$(MAKE) --no-print-directory build-test/build.ninja
 	ninja -C build-test
 	@tools/run-tests build-test
+
+test-vm:
+	@tools/install-deps tools/deps tools/deps-vm
+	@$(MAKE) --no-print-directory all
+	@tools/test-vm $(BUILD)
 
 bench: deps
 	@$(MAKE) --no-print-directory all
