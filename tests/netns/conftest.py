@@ -219,7 +219,13 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     def descriptors(self):
-        return len(os.listdir(f'/proc/{self.process.pid}/fd'))
+        """What it has open, in words, sorted."""
+        folder = f'/proc/{self.process.pid}/fd'
+        found = []
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(re.sub(r'\[\d+\]', '', os.readlink(f'{folder}/{name}')))
+        return sorted(found)
 
     # -- what it says --
 

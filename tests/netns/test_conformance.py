@@ -2,29 +2,51 @@
 """The qWAVE checklist item by item (tests/netns/conformance), at the daemon and in the embedded engine."""
 import pathlib
 import re
+import subprocess
 
 import pytest
 
 from conftest import Daemon
+from netns import TIME_FACTOR
 
 FOLDER = pathlib.Path(__file__).resolve().parent / 'conformance'
 ITEM = re.compile(r'^\t\{ "(Q-\d{3})", ', re.MULTILINE)
 LINE = re.compile(r'^(ok|FAIL|SKIP) (Q-\d{3}) (.*)$', re.MULTILINE)
+MODES = ('daemon', 'embedded')
+LIMIT_S = 240
 
 ITEMS = sorted({item for source in FOLDER.glob('*.c') for item in ITEM.findall(source.read_text(encoding='utf-8'))})
 
 
-@pytest.fixture(scope='module', params=['daemon', 'embedded'])
-def results(request, programs, shared_net):
+@pytest.fixture(scope='module')
+def runs(programs, shared_net, tmp_path_factory):
+    """The program in both modes at once, for it waits most of the time."""
+    folder = tmp_path_factory.mktemp('conformance')
+    daemon = Daemon(programs, shared_net.a, shared_net.folder, 'conformance').start()
+    running = {}
+    for mode in MODES:
+        with open(folder / f'{mode}.out', 'wb') as out, open(folder / f'{mode}.err', 'wb') as error:
+            running[mode] = shared_net.a.popen([programs.path('qwave_conformance')], stdin=subprocess.DEVNULL,
+                                               stdout=out, stderr=error,
+                                               env=programs.environment(daemon.socket_path, mode))
+    for mode, child in running.items():
+        try:
+            child.wait(LIMIT_S * TIME_FACTOR)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        shared_net.a.children.remove(child)
+    yield {mode: (child.returncode, (folder / f'{mode}.out').read_text(encoding='utf-8', errors='replace'),
+                  (folder / f'{mode}.err').read_text(encoding='utf-8', errors='replace'))
+           for mode, child in running.items()}
+    assert daemon.flows() == []
+    daemon.stop()
+
+
+@pytest.fixture(scope='module', params=MODES)
+def results(request, runs):
     """What the program says of each item: {item: (ok|FAIL|SKIP, title and reason)}."""
-    mode, daemon = request.param, None
-    environment = programs.environment(mode=mode)
-    if mode == 'daemon':
-        daemon = Daemon(programs, shared_net.a, shared_net.folder, 'conformance').start()
-        environment = programs.environment(daemon.socket_path, mode)
-    status, out, error = shared_net.a.run([programs.path('qwave_conformance')], timeout=240, env=environment)
-    if daemon:
-        daemon.stop()
+    status, out, error = runs[request.param]
     found = {item: (word, rest) for word, item, rest in LINE.findall(out)}
     # Beyond the items: a crash, or what a sanitizer found.
     assert found, f'ended with {status}: {out[-2000:]}{error[-4000:]}'

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Without a daemon: the engine inside the program, as an ordinary user."""
+import contextlib
+import time
+
+import pytest
+
+from conftest import (A4, B4, B6, ACCESS_DENIED, BACKGROUND, C4, DSCP, NOBODY, NOT_FOUND, NOT_SUPPORTED,
+                      SERVICE_DEPENDENCY_FAIL, VOICE, until)
+
+PORT, PORT2 = 5000, 5001
+
+
+@pytest.fixture
+def alone(agents, net):
+    """A program of an ordinary user, with the engine in it."""
+    agent = agents(net.a, mode='embedded', uid=NOBODY)
+    agent.create()
+    return agent
+
+
+@pytest.mark.parametrize('kind', range(6))
+@pytest.mark.parametrize('family, address', [(4, B4), (6, B6)])
+def test_before_during_after(net, alone, family, address, kind):
+    """Q-026, Q-038, Q-077..Q-083 by socket options"""
+    with net.udp(family, connect=(address, PORT)) as sender:
+        assert net.mark(sender) == 0
+        flow = alone.add(alone.give(sender), kind)
+        assert net.mark(sender) == DSCP[kind]
+        alone.remove(flow)
+        assert net.mark(sender) == 0
+
+
+def test_v4_mapped(net, alone):
+    """Q-036"""
+    with net.udp(6, connect=(f'::ffff:{B4}', PORT)) as sender:
+        flow = alone.add(alone.give(sender))
+        packet = net.arrives(sender)
+        assert (packet.version, packet.dscp) == (4, 56)
+        alone.remove(flow)
+        assert net.mark(sender) == 0
+
+
+def test_whole_socket(net, alone):
+    """Q-220: what cannot be told apart is refused, not promised"""
+    with net.udp() as sender:
+        given = alone.give(sender)
+        flow = alone.add(given, VOICE, (B4, PORT))
+        assert net.mark(sender, (C4, PORT2)) == 56
+        assert alone.add(given, VOICE, (C4, PORT), flow) == flow
+        assert alone.try_add(given, BACKGROUND, (B4, PORT2))[:2] == [0, NOT_SUPPORTED]
+        assert net.mark(sender, (B4, PORT)) == 56
+        alone.remove(flow)
+        assert net.mark(sender, (B4, PORT)) == 0
+
+
+def test_own_values_return(net, alone):
+    """What the application had set before is there again"""
+    with net.udp(connect=(B4, PORT)) as sender:
+        sender.setsockopt(0, 1, 0x68 | 2)  # IP_TOS, with an ECN value
+        flow = alone.add(alone.give(sender))
+        packet = net.arrives(sender)
+        assert (packet.dscp, packet.ecn) == (56, 2)
+        alone.remove(flow)
+        packet = net.arrives(sender)
+        assert (packet.dscp, packet.ecn) == (0x68 >> 2, 2)
+
+
+def test_close_handle(net, alone):
+    """Q-009, Q-213, Q-214"""
+    with net.udp(connect=(B4, PORT)) as one, net.udp(6, connect=(B6, PORT)) as two:
+        alone.add(alone.give(one))
+        alone.add(alone.give(two), BACKGROUND)
+        assert (net.mark(one), net.mark(two)) == (56, 8)
+        alone.close_handle()
+        assert (net.mark(one), net.mark(two)) == (0, 0)
+
+
+def test_closed_socket(net, alone):
+    """Q-075: its descriptor may be another socket by now"""
+    fd = alone.number('socket', 4, 'udp')
+    assert alone.number('bind', fd, A4, 6300) == 0
+    flow = alone.add(fd, VOICE, (B4, PORT))
+    assert alone.number('close', fd) == 0
+    assert alone.number('socket', 4, 'udp') == fd
+    alone.remove(flow)
+    payload = net.payload().decode()
+    assert alone.number('send', fd, payload, B4, PORT) == len(payload)
+    assert net.wire.with_payload(payload.encode())[0].dscp == 0
+    assert alone.ask('remove', 0, 0, flow) == [0, NOT_FOUND]
+
+
+def test_tcp(net, alone):
+    """Q-033, Q-094"""
+    with net.listener(B4) as listener, contextlib.ExitStack() as stack:
+        client = stack.enter_context(net.a.socket(2, 1))
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+        stack.enter_context(server)
+        flow = alone.add(alone.give(client))
+        assert net.mark(client) == 56
+        alone.remove(flow)
+        assert net.mark(client) == 0
+
+
+def test_child_ends(net, alone):
+    """Q-025"""
+    with net.udp(connect=(B4, PORT)) as sender:
+        flow = alone.add(alone.give(sender))
+        for end in 'exit', '_exit', 'close':
+            assert alone.number('fork', end) == 0
+        assert net.mark(sender) == 56
+        alone.remove(flow)
+        assert net.mark(sender) == 0
+
+
+def test_native_flow_ends_by_itself(net, alone):
+    """Closing is noticed through sock_diag"""
+    assert alone.number('open') == 0
+    fd = alone.number('socket', 4, 'udp')
+    result, flow = alone.ask('add-native', fd, B4, PORT, VOICE, 0)
+    assert result == 0
+    assert alone.number('close', fd) == 0
+    assert until(lambda: alone.ask('event', 100)[:3], timeout=5)[:3] == [1, 4, flow]
+
+
+def test_rights(net, alone):
+    """Q-113, Q-191: alone with itself a program is still no administrator"""
+    with net.udp(connect=(B4, PORT)) as sender:
+        flow = alone.add(alone.give(sender))
+        assert alone.ask('set-dscp', 0, flow, 46) == [0, ACCESS_DENIED]
+        assert alone.ask('enumerate', 0) == [0, ACCESS_DENIED]
+        alone.remove(flow)
+
+
+def test_daemon_only(net, agents):
+    """Q-023: 1068 at once where only a daemon would do"""
+    agent = agents(net.a, mode='daemon')
+    begin = time.monotonic()
+    assert agent.ask('create', 0) == [0, SERVICE_DEPENDENCY_FAIL]
+    assert time.monotonic() - begin < 5
+
+
+def test_auto(net, agents, daemon):
+    """The daemon if there is one, else the engine inside"""
+    with_daemon = agents(net.a, daemon, mode='auto')
+    with_daemon.create()
+    without = agents(net.a, mode='auto', uid=NOBODY)
+    without.create()
+    with net.udp(connect=(B4, PORT)) as one, net.udp(connect=(B4, PORT2)) as two:
+        listed = with_daemon.add(with_daemon.give(one))
+        unlisted = without.add(without.give(two))
+        assert [flow['id'] for flow in daemon.flows()] == [listed]
+        assert (net.mark(one), net.mark(two)) == (56, 56)
+        with_daemon.remove(listed)
+        without.remove(unlisted)
