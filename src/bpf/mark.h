@@ -102,12 +102,23 @@ static __always_inline const struct gw_verdict *find_for_socket(struct __sk_buff
 	return verdict;
 }
 
-static __always_inline const struct gw_verdict *find_for_group(struct __sk_buff *skb,
-							       const struct gw_settings *known)
+static __always_inline int have_groups(void)
 {
-	__u64 id = bpf_skb_ancestor_cgroup_id(skb, (int)known->group_level);
-	struct gw_group *group = id ? bpf_map_lookup_elem(&groups, &id) : NULL;
+	const struct gw_settings *known = settings_get();
 
+	return known && known->groups > 0;
+}
+
+static __always_inline const struct gw_verdict *find_for_group(struct __sk_buff *skb)
+{
+	const struct gw_settings *known = settings_get();
+	struct gw_group *group;
+	__u64 id;
+
+	if (!known || known->groups == 0)
+		return NULL;
+	id = bpf_skb_ancestor_cgroup_id(skb, (int)known->group_level);
+	group = id ? bpf_map_lookup_elem(&groups, &id) : NULL;
 	return group && is_valid(&group->verdict) ? &group->verdict : NULL;
 }
 
@@ -169,7 +180,6 @@ static __always_inline void apply_verdict(struct __sk_buff *skb, const struct ip
 
 static __always_inline void mark_packet(struct __sk_buff *skb, __u64 cookie, enum link_kind kind)
 {
-	struct gw_settings *known = settings_get();
 	const struct gw_verdict *verdict = NULL;
 	const struct gw_socket *entry;
 	struct gw_stats *count;
@@ -177,17 +187,18 @@ static __always_inline void mark_packet(struct __sk_buff *skb, __u64 cookie, enu
 	__u32 zero = 0;
 
 	count = bpf_map_lookup_elem(&stats, &zero);
-	if (!known || !count)
+	if (!count)
 		return;
 	count->count[GW_STAT_PACKETS]++;
 
+	/* Most packets of a machine end here. */
 	entry = cookie ? bpf_map_lookup_elem(&sockets, &cookie) : NULL;
-	if ((!entry && known->groups == 0) || parse_ip(skb, kind, &ip) != 0)
+	if ((!entry && !have_groups()) || parse_ip(skb, kind, &ip) != 0)
 		return;
 	if (entry)
 		verdict = find_for_socket(skb, cookie, entry, &ip, count);
-	if (!verdict && known->groups > 0)
-		verdict = find_for_group(skb, known);
+	if (!verdict)
+		verdict = find_for_group(skb);
 	if (verdict)
 		apply_verdict(skb, &ip, verdict, count);
 }

@@ -9,17 +9,22 @@
 #include <bpf/bpf_tracing.h>
 
 #define SHUT_RD 0
+#define SHUT_WR 1
 #define SHUT_RDWR 2
 
 SEC("fentry/inet_shutdown")
 int BPF_PROG(socket_shutdown, struct socket *sock, int how)
 {
+	struct sock *sk = sock->sk;
 	__u64 cookie;
 
 	/* The kernel rejects other values. */
-	if (how < SHUT_RD || how > SHUT_RDWR || !sock->sk)
+	if (how < SHUT_RD || how > SHUT_RDWR || !sk)
 		return 0;
-	cookie = (__u64)sock->sk->__sk_common.skc_cookie.counter;
+	/* To a listener, the end of sending means nothing. */
+	if (how == SHUT_WR && sk->__sk_common.skc_state == TCP_LISTEN)
+		return 0;
+	cookie = (__u64)sk->__sk_common.skc_cookie.counter;
 	/* The end of receiving ends nothing that is sent. */
 	close_socket(cookie, GW_CLOSE_SHUTDOWN, (__u32)how,
 		     how == SHUT_RD ? END_NEVER : GW_SOCKET_END_ON_SHUTDOWN, GW_ORIGIN_SHUTDOWN);

@@ -42,6 +42,7 @@ enum {
 	TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7,
 	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
 };
 
 /* The view a tc classifier gets; offsets are translated by the verifier. */
@@ -80,6 +81,7 @@ typedef struct {
 } atomic64_t;
 
 struct sock_common {
+	volatile unsigned char skc_state;
 	atomic64_t skc_cookie;
 };
 
