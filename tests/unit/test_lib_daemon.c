@@ -227,6 +227,13 @@ static int introduced_client(void)
 
 /* ---- tests ---- */
 
+/* Once the daemon's thread is idle: not all allocators survive that another thread forks. */
+static pid_t fork_quietly(void)
+{
+	usleep(20000);
+	return fork();
+}
+
 /* killed, exited, or gone without a word; and Q-229: the socket lives on elsewhere. */
 static void clients_that_die(void **state)
 {
@@ -240,7 +247,7 @@ static void clients_that_die(void **state)
 		char c;
 
 		assert_int_equal(pipe(ready), 0);
-		child = fork();
+		child = fork_quietly();
 		if (child == 0) {
 			struct gw *own;
 			uint32_t id;
@@ -279,7 +286,7 @@ static void children(void **state)
 
 	(void)state;
 	assert_int_equal(add(gw, fd, 9, 0, &id), 0);
-	child = fork();
+	child = fork_quietly();
 	if (child == 0) {
 		struct gw_flow_info info = { .size = sizeof(info) };
 		struct gw_event event;
