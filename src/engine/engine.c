@@ -102,6 +102,17 @@ void engine_tick(struct engine *engine, uint64_t now_us)
 		path_give_up(engine, engine->unknown_paths);
 }
 
+static bool is_in_datapath(const struct sock *sock)
+{
+	const struct slot *slot;
+
+	DL_FOREACH(sock->slots, slot) {
+		if (slot->in_force)
+			return true;
+	}
+	return false;
+}
+
 void engine_each_socket(struct engine *engine,
 			int (*visit)(uint64_t cookie, int family, int protocol,
 				     const struct address *local, const struct address *peer,
@@ -111,8 +122,8 @@ void engine_each_socket(struct engine *engine,
 	struct sock *sock, *next;
 
 	HASH_ITER(hh, engine->socks, sock, next) {
-		if (visit(sock->cookie, sock->family, sock->protocol, &sock->local, &sock->peer,
-			  user_data) != 0)
+		if (is_in_datapath(sock) && visit(sock->cookie, sock->family, sock->protocol,
+						  &sock->local, &sock->peer, user_data) != 0)
 			return;
 	}
 }

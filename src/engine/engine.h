@@ -251,7 +251,10 @@ struct engine_counters {
 const struct engine_counters *engine_counters(const struct engine *engine);
 uint64_t engine_flows_in_force(const struct engine *engine);
 
-/* Calls `visit` for every managed socket, for hosts that must poll them. A nonzero return stops. */
+/*
+ * Calls `visit` for every socket of which something should stand in the datapath, for hosts that look whether it
+ * does. Not for those that wait, unmarked, for a rate. A nonzero return stops.
+ */
 void engine_each_socket(struct engine *engine,
 			int (*visit)(uint64_t cookie, int family, int protocol,
 				     const struct address *local, const struct address *peer,

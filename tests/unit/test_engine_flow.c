@@ -181,6 +181,35 @@ static void what_cannot_be_added_to(void **state)
 	assert_int_equal(world->datapath.n_marks, 0);
 }
 
+static int note_socket(uint64_t cookie, int family, int protocol, const struct address *local,
+		       const struct address *peer, void *user_data)
+{
+	uint64_t *seen = user_data;
+
+	assert_int_equal(family, AF_INET);
+	assert_int_equal(protocol, IPPROTO_UDP);
+	assert_non_null(local);
+	assert_non_null(peer);
+	*seen |= UINT64_C(1) << cookie;
+	return 0;
+}
+
+/* Who looks for what has gone from the datapath must not be sent for what never stood there. */
+static void sockets_in_the_datapath(void **state)
+{
+	uint64_t seen = 0;
+	uint32_t id;
+
+	(void)state;
+	world_add(world, mine, 1, &d1, GW_CLASS_VOICE, 0);
+	id = world_add(world, mine, 2, &d1, GW_CLASS_VOICE, GW_FLOW_ADAPTIVE);
+	engine_each_socket(world->engine, note_socket, &seen);
+	assert_int_equal(seen, 1 << 1);
+	assert_int_equal(set_rate(mine, id, GW_RATE_MINIMUM, GW_SHAPE_AND_MARK), 0);
+	engine_each_socket(world->engine, note_socket, &seen);
+	assert_int_equal(seen, 1 << 1 | 1 << 2);
+}
+
 /* The table of spec/qwave.md §5.3, destination rules. Q-230 */
 static void destinations(void **state)
 {
@@ -626,6 +655,7 @@ int main(void)
 		TEST(further_sockets_and_destinations),
 		TEST(the_same_again),
 		TEST(what_cannot_be_added_to),
+		TEST(sockets_in_the_datapath),
 		TEST(destinations),
 		TEST(routes),
 		TEST(malformed_requests),
