@@ -249,6 +249,13 @@ class Daemon:
         return self.status()['kernel']['mechanisms'][mechanism]['present']
 
 
+def map_entries(host, name):
+    """How many entries bpftool finds in a map of the daemon of a host."""
+    dump = subprocess.run(['bpftool', '-j', 'map', 'dump', 'pinned',
+                           f'/sys/fs/bpf/greenwave/{host.inode}/{name}'], check=True, stdout=subprocess.PIPE)
+    return len(json.loads(dump.stdout))
+
+
 def sweep_up(programs, host, folder):
     """A killed daemon rightly leaves its marks in force; the host of a test must not leave them to the system."""
     pins = pathlib.Path(f'/sys/fs/bpf/greenwave/{host.inode}')

@@ -7,13 +7,14 @@ import collections
 import contextlib
 import os
 import random
+import shutil
 import signal
 import time
 
 import netns
 import pytest
 
-from conftest import B4, CABLE, DSCP, Agent, until
+from conftest import B4, CABLE, DSCP, Agent, map_entries, until
 
 SECONDS = float(os.environ.get('GW_CHAOS_SECONDS', '20'))
 SEED = int(os.environ.get('GW_CHAOS_SEED', '0')) or random.randrange(1, 1 << 31)
@@ -150,6 +151,9 @@ def nothing_is_left(net, daemon, clients, descriptors):
     until(lambda: daemon.status()['flows'] == 0)
     assert daemon.status()['kernel']['entries'] == 0
     assert daemon.json('list', '--all') == {'flows': []}
+    if shutil.which('bpftool'):
+        assert {name: map_entries(net.a, name) for name in ('sockets', 'dests', 'groups')} == {
+            'sockets': 0, 'dests': 0, 'groups': 0}
     for client in clients:
         for sock in client.sockets.values():
             for port in (5000, 5004, 5009):

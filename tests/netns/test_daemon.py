@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: MIT
 """greenwaved and its clients: who may what, limits, bad input, configuration, and life without rights."""
 import contextlib
-import json
 import os
 import pathlib
 import random
 import shutil
 import signal
 import socket
-import subprocess
 
 import pytest
 
 from conftest import (ACCESS_DENIED, B4, B6, BACKGROUND, NO_SYSTEM_RESOURCES, NOBODY, NOT_FOUND, NOT_SUPPORTED,
-                      VOICE, Daemon, until)
+                      VOICE, Daemon, map_entries, until)
 
 PORT, PORT2 = 5000, 5001
 
@@ -332,15 +330,9 @@ def test_books_are_true(net, kernel, agents):
     """kernel.entries is what bpftool counts in the maps"""
     if not shutil.which('bpftool'):
         pytest.skip('needs bpftool')
-    folder = pathlib.Path(f'/sys/fs/bpf/greenwave/{net.a.inode}')
 
     def true_count():
-        count = 0
-        for name in ('sockets', 'groups'):
-            dump = subprocess.run(['bpftool', '-j', 'map', 'dump', 'pinned', str(folder / name)], check=True,
-                                  stdout=subprocess.PIPE)
-            count += len(json.loads(dump.stdout))
-        return count
+        return map_entries(net.a, 'sockets') + map_entries(net.a, 'groups')
 
     agent = agents(net.a, kernel)
     agent.create()
