@@ -78,32 +78,37 @@ typedef enum _QOS_TRAFFIC_TYPE {
 	QOSTrafficTypeAudioVideo = 3,
 	QOSTrafficTypeVoice = 4,
 	QOSTrafficTypeControl = 5
-} QOS_TRAFFIC_TYPE, *PQOS_TRAFFIC_TYPE;
+} QOS_TRAFFIC_TYPE,
+	*PQOS_TRAFFIC_TYPE;
 
 typedef enum _QOS_SET_FLOW {
 	QOSSetTrafficType = 0,	    /* QOS_TRAFFIC_TYPE */
 	QOSSetOutgoingRate = 1,	    /* QOS_FLOWRATE_OUTGOING */
 	QOSSetOutgoingDSCPValue = 2 /* DWORD, 0..63 */
-} QOS_SET_FLOW, *PQOS_SET_FLOW;
+} QOS_SET_FLOW,
+	*PQOS_SET_FLOW;
 
 typedef enum _QOS_QUERY_FLOW {
 	QOSQueryFlowFundamentals = 0, /* QOS_FLOW_FUNDAMENTALS */
 	QOSQueryPacketPriority = 1,   /* QOS_PACKET_PRIORITY */
 	QOSQueryOutgoingRate = 2      /* UINT64, bits per second */
-} QOS_QUERY_FLOW, *PQOS_QUERY_FLOW;
+} QOS_QUERY_FLOW,
+	*PQOS_QUERY_FLOW;
 
 typedef enum _QOS_NOTIFY_FLOW {
 	QOSNotifyCongested = 0,
 	QOSNotifyUncongested = 1,
 	QOSNotifyAvailable = 2 /* UINT64 target, bits per second */
-} QOS_NOTIFY_FLOW, *PQOS_NOTIFY_FLOW;
+} QOS_NOTIFY_FLOW,
+	*PQOS_NOTIFY_FLOW;
 
 /* What happens to packets beyond the rate, and which marks are used (§7.1). */
 typedef enum _QOS_SHAPING {
 	QOSShapeOnly = 0,		/* delayed; nothing is marked */
 	QOSShapeAndMark = 1,		/* delayed; everything is marked */
 	QOSUseNonConformantMarkings = 2 /* sent at once with the lower mark */
-} QOS_SHAPING, *PQOS_SHAPING;
+} QOS_SHAPING,
+	*PQOS_SHAPING;
 
 /* Why a rate changes: for the books only, with no effect on the call. */
 typedef enum _QOS_FLOWRATE_REASON {
@@ -112,7 +117,8 @@ typedef enum _QOS_FLOWRATE_REASON {
 	QOSFlowRateCongestion = 2,
 	QOSFlowRateHigherContentEncoding = 3,
 	QOSFlowRateUserCaused = 4
-} QOS_FLOWRATE_REASON, *PQOS_FLOWRATE_REASON;
+} QOS_FLOWRATE_REASON,
+	*PQOS_FLOWRATE_REASON;
 
 /* Spelt with exactly these tokens, so that a program's own definition is identical (§2.3). */
 #define QOS_QUERYFLOW_FRESH 0x00000001

@@ -34,10 +34,7 @@ static int misuse(const char *what, const char *which)
 
 int options_parse(int argc, char **argv, struct daemon_options *ret_options)
 {
-	enum {
-		OPTION_CHECK = 256,
-		OPTION_VERSION
-	};
+	enum { OPTION_CHECK = 256, OPTION_VERSION };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "socket", required_argument, NULL, 's' },

@@ -26,12 +26,7 @@
 #include "datapath/socket/socket.h"
 
 /* A sender and the socket that its datagrams arrive at. */
-enum pair_kind {
-	PAIR_V4,
-	PAIR_V6,
-	PAIR_MAPPED,
-	PAIR_KIND_COUNT
-};
+enum pair_kind { PAIR_V4, PAIR_V6, PAIR_MAPPED, PAIR_KIND_COUNT };
 
 struct pair {
 	enum pair_kind kind;
