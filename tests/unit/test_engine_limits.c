@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "engine/internal.h"
 #include "world.h"
 
 static struct address d;
@@ -177,12 +178,15 @@ static void identifiers_go_round(void **state)
 	assert_int_equal(n, 6);
 	world_free(world);
 
-	/* Those that live are stepped over. */
+	/* Neither 0 nor those that live. */
 	config.first_flow_id = UINT32_MAX;
 	world = world_new(&config);
 	mine = world_owner(world, UID_USER);
 	assert_int_equal(world_add(world, mine, 1, &d, GW_CLASS_VOICE, 0), UINT32_MAX);
 	assert_int_equal(world_add(world, mine, 2, &d, GW_CLASS_VOICE, 0), 1);
+	world->engine->next_id = UINT32_MAX;
+	assert_int_equal(world_add(world, mine, 3, &d, GW_CLASS_VOICE, 0), 2);
+	world_check(world);
 	world_free(world);
 	config.first_flow_id = 0;
 	world = world_new(&config);

@@ -194,7 +194,9 @@ static void lost_events(void **state)
 		assert_int_equal(gw_flow_remove(gw, add(gw, 1, 0)), 0);
 	add_pending(gw, 2, 0);
 	assert_int_equal(gw_cancel(gw, 0), 0);
-	while (gw_event_next(gw, 0, &event) == 1) {
+	/* Readable as long as there is something to take, be it the news that something is lost. */
+	while (is_readable(gw)) {
+		assert_int_equal(gw_event_next(gw, 0, &event), 1);
 		before = lost;
 		if (event.type == GW_EVENT_LOST)
 			lost += event.lost;
@@ -207,7 +209,7 @@ static void lost_events(void **state)
 	assert_true(completion);
 	assert_true(lost > 0);
 	assert_int_equal(lost + seen, 2 * 2000 + 1);
-	assert_false(is_readable(gw));
+	assert_int_equal(gw_event_next(gw, 0, &event), 0);
 	gw_close(gw);
 }
 

@@ -185,6 +185,47 @@ static void an_end_under_busy_threads(void **state)
 	}
 }
 
+static int told_of_the_add;
+
+/* Holds the adding thread back when the engine has added, and it does not know that yet. */
+static void on_added(const struct gw_event *event, void *user_data)
+{
+	(void)user_data;
+	if (event->type != GW_EVENT_FLOW_ADDED)
+		return;
+	__atomic_store_n(&told_of_the_add, 1, __ATOMIC_SEQ_CST);
+	usleep(100000);
+}
+
+static void *add_once(void *user_data)
+{
+	uint32_t id;
+
+	return (void *)(intptr_t)!is_expected(add(*(int *)user_data, 0, &id));
+}
+
+/* Between the engine's answer and its arrival: the end reaches that socket too. */
+static void an_end_in_the_middle_of_an_add(void **state)
+{
+	struct gw_open_options options = { .size = sizeof(options),
+					   .mode = GW_MODE_EMBEDDED,
+					   .on_event = on_added };
+	pthread_t thread;
+
+	(void)state;
+	gw_close(gw);
+	assert_int_equal(gw_open(&gw, &options), 0);
+	assert_int_equal(gw_watch(gw), 0);
+	start(&thread, 1, add_once);
+	while (!__atomic_load_n(&told_of_the_add, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	assert_int_equal(tos_of(sockets[0]), 56 << 2);
+	gw_end(gw);
+	assert_int_equal(tos_of(sockets[0]), 0);
+	join(&thread, 1);
+	assert_int_equal(tos_of(sockets[0]), 0);
+}
+
 static void *end_it(void *user_data)
 {
 	(void)user_data;
@@ -244,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_hundred_threads),
 		TEST(an_end_under_busy_threads),
+		TEST(an_end_in_the_middle_of_an_add),
 		TEST(ended_by_several),
 		TEST(many_handles),
 	};
