@@ -46,8 +46,9 @@ static int tos_of(int fd)
 static int add(int fd, uint32_t flags, uint32_t *id)
 {
 	struct sockaddr_in peer = { .sin_family = AF_INET,
-				    .sin_port = htons((uint16_t)(fd + 1)),
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				    .sin_port = htons(9),
+				    /* A path for each: one that is used all the time gets old. */
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)fd) };
 	struct gw_flow_options options =
 		GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE, .flags = flags);
 
