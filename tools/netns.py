@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 BPF_PROG_QUERY = 16
 BPF_TCX_EGRESS = 47
@@ -164,6 +165,28 @@ def join(a, b, name, addresses_a, addresses_b, offload=False):
             nodad = ['nodad'] if ':' in address else []
             host.must('ip', 'address', 'add', address, 'dev', name, *nodad)
         host.must('ip', 'link', 'set', name, 'up')
+    for address in addresses_b:
+        _wait_for(a, b, address.partition('/')[0])
+
+
+def _wait_for(a, b, address):
+    """The kernel takes up to a second, and longer under load, until it uses a cable for IPv6."""
+    family = socket.AF_INET6 if ':' in address else socket.AF_INET
+    deadline = time.monotonic() + 10 * TIME_FACTOR
+    with a.socket(family, socket.SOCK_DGRAM) as sender, b.socket(family, socket.SOCK_DGRAM) as receiver:
+        receiver.settimeout(0.05)
+        bound = False
+        while time.monotonic() < deadline:
+            try:
+                if not bound:
+                    receiver.bind((address, 0))
+                    bound = True
+                sender.sendto(b'ready?', receiver.getsockname())
+                receiver.recv(100)
+                return
+            except OSError:
+                time.sleep(0.01)
+    raise TimeoutError(f'nothing arrives at {address}')
 
 
 def _tcx_programs(index):
