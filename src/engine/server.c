@@ -124,12 +124,22 @@ static void port_flow_event(void *user_data, struct owner *owner,
 
 /* ---- requests ---- */
 
+/* It is shown on other people's terminals. */
+static bool is_printable(const char *name)
+{
+	while (*name > ' ' && *name <= '~')
+		name++;
+	return *name == '\0';
+}
+
 static int on_hello(struct call *call)
 {
 	struct server *server = call->server;
 
 	if (call->request->protocol != MSG_PROTOCOL)
 		return -EPROTONOSUPPORT;
+	if (!is_printable(call->request->api))
+		return -EINVAL;
 	owner_set_api(call->owner, call->request->api);
 	MSG_SET(&call->reply, TAG_MODE, mode, (uint32_t)server->mode);
 	memcpy(call->reply.version, server->version, sizeof(call->reply.version));

@@ -260,6 +260,11 @@ static void read_comm(pid_t pid, char comm[static 16])
 	close(fd);
 	comm[n > 0 ? n : 0] = '\0';
 	comm[strcspn(comm, "\n")] = '\0';
+	/* A program chooses its name; it is shown on other people's terminals, and as JSON. */
+	for (char *c = comm; *c; c++) {
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	}
 }
 
 static size_t clients_of(const struct host *host, uid_t uid)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -464,6 +465,36 @@ static void silent_client_that_leaves(void **state)
 	gw_close(gw);
 }
 
+static int check_name(const struct gw_flow_record *record, void *user_data)
+{
+	assert_string_equal(record->comm, user_data);
+	return 0;
+}
+
+/* What a program calls itself is shown on the terminals of others. */
+static void names_that_are_no_names(void **state)
+{
+	struct gw_open_options options = { .size = sizeof(options),
+					   .mode = GW_MODE_DAEMON,
+					   .socket_path = socket_path,
+					   .api = "\033[2J" };
+	char before[16];
+	int fd = udp();
+	struct gw *gw;
+	uint32_t id;
+
+	(void)state;
+	assert_int_equal(gw_open(&gw, &options), -EINVAL);
+	assert_int_equal(prctl(PR_GET_NAME, before), 0);
+	assert_int_equal(prctl(PR_SET_NAME, "a\033[2J\xff"), 0);
+	gw = open_daemon();
+	assert_int_equal(prctl(PR_SET_NAME, before), 0);
+	assert_int_equal(add(gw, fd, 9, 0, &id), 0);
+	assert_int_equal(gw_list(gw, 0, check_name, "a?[2J?"), 0);
+	gw_close(gw);
+	close(fd);
+}
+
 /* Accepts and never answers. */
 static void *accept_only(void *user_data)
 {
@@ -533,6 +564,7 @@ int main(void)
 		TEST(client_that_does_not_listen),
 		TEST(silent_client_that_leaves),
 		TEST(too_many_clients),
+		TEST(names_that_are_no_names),
 		cmocka_unit_test(daemon_that_hangs),
 	};
 

@@ -254,6 +254,9 @@ static void hello(void **state)
 	assert_int_equal(handle(owner, buf, (size_t)len, NULL, 0), -EPROTO);
 	assert_string_equal(why, "no hello");
 	assert_int_equal(say_hello(owner, MSG_PROTOCOL + 1, "native", NULL), -EPROTONOSUPPORT);
+	assert_int_equal(say_hello(owner, MSG_PROTOCOL, "\033[2J", NULL), -EINVAL);
+	assert_int_equal(say_hello(owner, MSG_PROTOCOL, "na\xc3\xafve", NULL), -EINVAL);
+	assert_string_equal(owner_info(owner)->api, "");
 	assert_int_equal(say_hello(owner, MSG_PROTOCOL, "native", &reply), 0);
 	assert_int_equal(reply.mode, GW_MODE_DAEMON);
 	assert_string_equal(reply.version, "1.2.3");
