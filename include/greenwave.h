@@ -143,6 +143,18 @@ struct gw_flow_options {
 		.size = sizeof(struct gw_flow_options), .dscp = GW_DSCP_FROM_CLASS, __VA_ARGS__ \
 	}
 
+/* The same for C++, and for whoever has the class in a variable. */
+static inline struct gw_flow_options gw_flow_options_for(enum gw_class traffic_class)
+{
+	struct gw_flow_options options;
+
+	options.size = sizeof(options);
+	options.traffic_class = traffic_class;
+	options.flags = 0;
+	options.dscp = GW_DSCP_FROM_CLASS;
+	return options;
+}
+
 /*
  * Puts a socket into a new flow. `destination` NULL means the peer of a connected socket; for an
  * unconnected socket it means everything the socket sends. The socket must be an IPv4 or IPv6, TCP or UDP
