@@ -7,9 +7,13 @@ DESTDIR ?=
 WERROR ?= false
 FUZZ_SECONDS ?= 20
 
+# Where the loader and pkg-config look. Left alone, meson takes lib64 on a Debian without dpkg-dev.
+LIBDIR ?= lib$(addprefix /,$(shell $(CC) -print-multiarch 2>/dev/null))
+# Always set together: meson forgets the others when the prefix changes.
+DIRECTORIES = --prefix=$(PREFIX) --sysconfdir=/etc --libdir=$(LIBDIR)
+
 # gcc cannot know that -errno is negative, so its guess about results of failed calls is no error.
-MESON_OPTIONS = --prefix=$(PREFIX) --sysconfdir=/etc -Dwerror=$(WERROR) \
-	-Dc_args=-Wno-error=maybe-uninitialized
+MESON_OPTIONS = $(DIRECTORIES) -Dwerror=$(WERROR) -Dc_args=-Wno-error=maybe-uninitialized
 TEST_OPTIONS = --sysconfdir=/etc -Db_sanitize=address,undefined -Dbench=false
 FUZZ_OPTIONS = -Dfuzz=true -Dbench=false -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dc_args=-fsanitize=fuzzer-no-link
@@ -33,6 +37,7 @@ help:
 
 $(BUILD)/build.ninja:
 	meson setup $(MESON_OPTIONS) $(BUILD)
+	@echo '$(DIRECTORIES)' >$(BUILD)/directories
 
 build-test/build.ninja:
 	meson setup $(TEST_OPTIONS) build-test
@@ -45,7 +50,8 @@ deps:
 
 # The prefix may be another one than at the time of the setup.
 install: $(BUILD)/build.ninja
-	@meson configure $(BUILD) --prefix=$(PREFIX)
+	@[ "$$(cat $(BUILD)/directories 2>/dev/null)" = '$(DIRECTORIES)' ] || { \
+		meson configure $(BUILD) $(DIRECTORIES) && echo '$(DIRECTORIES)' >$(BUILD)/directories; }
 	ninja -C $(BUILD)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
