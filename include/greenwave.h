@@ -298,6 +298,7 @@ struct gw_flow_record {
 	struct sockaddr_storage destination; /* likewise: everything the socket sends */
 	char comm[16];
 	char api[16];
+	uint64_t reserved[8]; /* zero */
 };
 
 /*
@@ -349,6 +350,7 @@ struct gw_event {
 	uint64_t lost;
 	uint64_t time_us; /* since the epoch */
 	char reason[24];  /* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ... */
+	uint64_t reserved[4]; /* zero */
 	struct gw_flow_record flow;
 };
 

@@ -554,7 +554,11 @@ static void watch_restores_the_terminal(void **state)
 		fake.event_count = 0;
 		add_event(GW_EVENT_FLOW_ADDED, ""); /* the table is drawn, then the end comes */
 		add_event(endings[i], "");
-		assert_int_equal(openpty(&master, &slave, NULL, NULL, &size), 0);
+		if (openpty(&master, &slave, NULL, NULL, &size) < 0) {
+			close(err);
+			print_message("SKIP: no terminal to be had: /dev/pts is missing\n");
+			skip();
+		}
 		pid = start(slave, err, (char *[]){ "watch", NULL });
 		close(slave);
 		while ((n = read(master, result.out + used, sizeof(result.out) - 1 - used)) > 0)
