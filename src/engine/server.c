@@ -3,7 +3,7 @@
  * server.c: messages to verbs and back. A request is checked for form here and for sense by the engine; its
  * reply carries the verb's result. One table says what each request must contain.
  */
-#include "engine/server.h"
+#include "engine/server_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,36 +11,6 @@
 #include <string.h>
 
 #define EVENT_ROOM 2048u /* the largest event, one record inside */
-#define IDS_PER_PAGE 4096u
-#define FLOWS_PER_PAGE 4096 /* others have their turn between */
-
-/* A descriptor that came with the request in hand. */
-struct passed {
-	uint64_t cookie;
-	int fd;
-};
-
-struct server {
-	struct server_ports ports;
-	struct engine *engine;
-	enum gw_mode mode;
-	char version[32];
-	struct passed passed[MSG_MAX_FDS];
-	size_t n_passed;
-	unsigned char out[MSG_MAX];
-};
-
-/* One request on its way through. */
-struct call {
-	struct server *server;
-	struct owner *owner;
-	const struct msg *request;
-	struct msg reply;
-	long len; /* of the reply in server->out, once a handler has written it itself; else 0 */
-	const int *fds;
-	size_t n_fds;
-	uint64_t now_us;
-};
 
 /* ---- ports that the server stands in for ---- */
 
@@ -288,27 +258,6 @@ static int on_track_stop(struct call *call)
 			    call->now_us);
 }
 
-static int on_enumerate(struct call *call)
-{
-	struct engine *engine = call->server->engine;
-	uint32_t ids[IDS_PER_PAGE], id = call->request->flow_id;
-	size_t n = 0;
-	long r;
-
-	if (!engine_view_of(engine, call->owner).everything)
-		return -EACCES;
-	while (n < IDS_PER_PAGE && (id = engine_next_flow_id(engine, id)) != 0)
-		ids[n++] = id;
-	if (n == IDS_PER_PAGE)
-		MSG_SET(&call->reply, TAG_MORE, more, 1);
-	call->reply.ids = (struct codec_bytes){ ids, n * sizeof(ids[0]) };
-	call->reply.present |= CODEC_BIT(TAG_IDS);
-	/* Written here, while `ids` lives. */
-	r = msg_encode(&call->reply, call->server->out, sizeof(call->server->out));
-	call->len = r;
-	return r < 0 ? (int)r : 0;
-}
-
 static int on_run(struct call *call)
 {
 	const struct msg *m = call->request;
@@ -324,157 +273,6 @@ static int on_run(struct call *call)
 	if (r < 0)
 		return r;
 	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
-	return 0;
-}
-
-/*
- * A page of the list: records from a place on, until the message is full or enough flows have been looked at.
- * The place is a flow, the last that has been shown whole, and a token: how many records of which flow after it
- * have been shown too.
- */
-struct list_page {
-	unsigned char records[MSG_MAX - 256];
-	size_t len;
-	uint64_t skip; /* records of the flow in hand that an earlier page has shown */
-	uint64_t seen; /* records of the flow in hand */
-	bool closed;
-};
-
-static int list_visit(const struct gw_flow_record *record, void *user_data)
-{
-	struct list_page *page = user_data;
-	long len;
-
-	if (page->seen++ < page->skip || (record->state == GW_FLOW_CLOSED && !page->closed))
-		return 0;
-	len = record_append(record, page->records, page->len, sizeof(page->records));
-	if (len < 0)
-		return 1; /* full: the next page begins with this one */
-	page->len = (size_t)len;
-	return 0;
-}
-
-static int on_list(struct call *call)
-{
-	struct engine *engine = call->server->engine;
-	struct engine_view view = engine_view_of(engine, call->owner);
-	struct list_page page = { .closed = call->request->flags & GW_LIST_CLOSED };
-	uint32_t after = call->request->flow_id, id;
-	uint64_t token = call->request->token;
-	long len;
-
-	for (int n = 0; (id = engine_next_flow_id(engine, after)) != 0; n++) {
-		/* It may have ended since the last page; then nothing of the next one is skipped. */
-		page.skip = token >> 32 == id ? token & UINT32_MAX : 0;
-		page.seen = token = 0;
-		if (n < FLOWS_PER_PAGE &&
-		    engine_flow_records(engine, &view, id, list_visit, &page) > 0)
-			token = (uint64_t)id << 32 | (page.seen - 1);
-		if (n == FLOWS_PER_PAGE || token != 0) {
-			MSG_SET(&call->reply, TAG_MORE, more, 1);
-			MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, after);
-			MSG_SET(&call->reply, TAG_TOKEN, token, token);
-			break;
-		}
-		after = id;
-	}
-	len = msg_encode(&call->reply, call->server->out, sizeof(call->server->out));
-	if (len < 0 || (size_t)len + page.len > sizeof(call->server->out))
-		return -EMSGSIZE;
-	memcpy(call->server->out + len, page.records, page.len);
-	call->len = len + (long)page.len;
-	return 0;
-}
-
-static int on_status(struct call *call)
-{
-	struct server *server = call->server;
-
-	MSG_SET(&call->reply, TAG_MODE, mode, (uint32_t)server->mode);
-	memcpy(call->reply.version, server->version, sizeof(call->reply.version));
-	call->reply.present |= CODEC_BIT(TAG_VERSION);
-	MSG_SET(&call->reply, TAG_COUNT, count, engine_flows_in_force(server->engine));
-	MSG_SET(&call->reply, TAG_ENTRIES, entries,
-		server->ports.datapath->count(server->ports.datapath_data));
-	return 0;
-}
-
-/* A page of facts, likewise. */
-struct fact_page {
-	unsigned char facts[MSG_MAX - 256];
-	size_t len;
-	uint64_t skip;
-	uint64_t seen;
-	bool full;
-};
-
-static void fact_visit(const struct msg_fact *fact, void *user_data)
-{
-	struct fact_page *page = user_data;
-	long len;
-
-	if (page->full || page->seen++ < page->skip)
-		return;
-	len = fact_append(fact, page->facts, page->len, sizeof(page->facts));
-	if (len < 0) {
-		page->full = true;
-		page->seen--;
-		return;
-	}
-	page->len = (size_t)len;
-}
-
-static void visit_counter(struct fact_page *page, const char *name, uint64_t value)
-{
-	struct msg_fact fact = { .kind = GW_FACT_COUNTER };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%llu", (unsigned long long)value);
-	fact_visit(&fact, page);
-}
-
-static void visit_counters(const struct engine_counters *counters, struct fact_page *page)
-{
-	char name[48];
-
-	visit_counter(page, "flows-added", counters->flows_added);
-	visit_counter(page, "flows-ended", counters->flows_ended);
-	visit_counter(page, "sockets-added", counters->entries_added);
-	visit_counter(page, "refused-limit", counters->refused_limit);
-	visit_counter(page, "refused-policy", counters->refused_policy);
-	visit_counter(page, "refused-datapath", counters->refused_datapath);
-	visit_counter(page, "requests-started", counters->ops_started);
-	visit_counter(page, "requests-completed", counters->ops_completed);
-	visit_counter(page, "requests-canceled", counters->ops_canceled);
-	for (int reason = 0; reason < END_REASON_COUNT; reason++) {
-		snprintf(name, sizeof(name), "ended-%s", end_reason_name((enum end_reason)reason));
-		visit_counter(page, name, counters->ended_by[reason]);
-	}
-}
-
-static int on_facts(struct call *call)
-{
-	struct server *server = call->server;
-	struct fact_page page = { .skip = call->request->count };
-	long len;
-
-	server->ports.facts(server->ports.user_data, fact_visit, &page);
-	visit_counters(engine_counters(server->engine), &page);
-	if (page.full) {
-		MSG_SET(&call->reply, TAG_MORE, more, 1);
-		MSG_SET(&call->reply, TAG_COUNT, count, page.seen);
-	}
-	len = msg_encode(&call->reply, server->out, sizeof(server->out));
-	if (len < 0 || (size_t)len + page.len > sizeof(server->out))
-		return -EMSGSIZE;
-	memcpy(server->out + len, page.facts, page.len);
-	call->len = len + (long)page.len;
-	return 0;
-}
-
-static int on_watch(struct call *call)
-{
-	owner_watch(call->server->engine, call->owner);
 	return 0;
 }
 
@@ -499,13 +297,13 @@ static const struct request {
 	[MSG_CANCEL] = { on_cancel, CODEC_BIT(TAG_TOKEN) },
 	[MSG_TRACK_START] = { on_track_start, CODEC_BIT(TAG_ADDRESS) },
 	[MSG_TRACK_STOP] = { on_track_stop, CODEC_BIT(TAG_ADDRESS) },
-	[MSG_ENUMERATE] = { on_enumerate, CODEC_BIT(TAG_FLOW_ID) },
+	[MSG_ENUMERATE] = { server_on_enumerate, CODEC_BIT(TAG_FLOW_ID) },
 	[MSG_RUN] = { on_run, CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_DSCP) },
-	[MSG_LIST] = { on_list,
+	[MSG_LIST] = { server_on_list,
 		       CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_TOKEN) | CODEC_BIT(TAG_FLAGS) },
-	[MSG_STATUS] = { on_status, 0 },
-	[MSG_FACTS] = { on_facts, CODEC_BIT(TAG_COUNT) },
-	[MSG_WATCH] = { on_watch, 0 },
+	[MSG_STATUS] = { server_on_status, 0 },
+	[MSG_FACTS] = { server_on_facts, CODEC_BIT(TAG_COUNT) },
+	[MSG_WATCH] = { server_on_watch, 0 },
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 

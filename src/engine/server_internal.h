@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server_internal.h: a server and one request on its way through it, shared by the files that handle requests.
+ */
+#ifndef GW_ENGINE_SERVER_INTERNAL_H
+#define GW_ENGINE_SERVER_INTERNAL_H
+
+#include "engine/server.h"
+
+/* A descriptor that came with the request in hand. */
+struct passed {
+	uint64_t cookie;
+	int fd;
+};
+
+struct server {
+	struct server_ports ports;
+	struct engine *engine;
+	enum gw_mode mode;
+	char version[32];
+	struct passed passed[MSG_MAX_FDS];
+	size_t n_passed;
+	unsigned char out[MSG_MAX];
+};
+
+/* One request on its way through. */
+struct call {
+	struct server *server;
+	struct owner *owner;
+	const struct msg *request;
+	struct msg reply;
+	long len; /* of the reply in server->out, once a handler has written it itself; else 0 */
+	const int *fds;
+	size_t n_fds;
+	uint64_t now_us;
+};
+
+/* server_seen.c */
+int server_on_enumerate(struct call *call);
+int server_on_list(struct call *call);
+int server_on_status(struct call *call);
+int server_on_facts(struct call *call);
+int server_on_watch(struct call *call);
+
+#endif
