@@ -140,8 +140,17 @@ static uint64_t ended_by(enum end_reason reason)
 	return engine_counters(host_engine(host))->ended_by[reason];
 }
 
+/* How much slower than a usual machine this one is. */
+static unsigned time_factor(void)
+{
+	const char *text = getenv("GW_TIME_FACTOR");
+
+	return text ? (unsigned)strtoul(text, NULL, 10) : 1;
+}
+
 static void wait_ended_by(enum end_reason reason, uint64_t n, unsigned limit_ms)
 {
+	limit_ms *= time_factor();
 	for (unsigned ms = 0; ms < limit_ms && ended_by(reason) < n; ms += 10)
 		run_ms(10);
 	assert_int_equal(ended_by(reason), n);
@@ -542,7 +551,7 @@ static void expect_ended(const char *reason, int within_ms)
 {
 	struct gw_event event = { .size = sizeof(event) };
 
-	assert_int_equal(gw_event_next(gw, within_ms, &event), 1);
+	assert_int_equal(gw_event_next(gw, within_ms * (int)time_factor(), &event), 1);
 	assert_int_equal(event.type, GW_EVENT_FLOW_ENDED);
 	assert_string_equal(event.reason, reason);
 }
