@@ -96,8 +96,14 @@ static void print_no_daemon(void)
 		printf("No daemon is reachable at %s (%s).\n", host_socket_path(), strerror(-r));
 		puts("Programs use the engine inside themselves; this is what it offers:\n");
 	} else {
+		const char *mode = getenv("GREENWAVE_MODE");
+
 		gw_close(daemon);
-		puts("A daemon runs, but GREENWAVE_MODE asks for the engine inside a program.\n");
+		if (mode && *mode && strcmp(mode, "auto") != 0)
+			puts("A daemon runs, but GREENWAVE_MODE asks for the engine inside a program.\n");
+		else
+			puts("The daemon serves another network namespace. Here programs use the "
+			     "engine inside\nthemselves:\n");
 	}
 }
 

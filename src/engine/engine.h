@@ -54,6 +54,7 @@ struct engine_route {
 struct engine_owner_info {
 	uint32_t uid;
 	int32_t pid;
+	bool elsewhere; /* in another network namespace than ours */
 	char comm[16];
 	char api[16];
 };

@@ -105,6 +105,7 @@ static bool is_printable(const char *name)
 static int on_hello(struct call *call)
 {
 	struct server *server = call->server;
+	uint32_t flags = 0;
 
 	if (call->request->protocol != MSG_PROTOCOL)
 		return -EPROTONOSUPPORT;
@@ -114,8 +115,11 @@ static int on_hello(struct call *call)
 	MSG_SET(&call->reply, TAG_MODE, mode, (uint32_t)server->mode);
 	memcpy(call->reply.version, server->version, sizeof(call->reply.version));
 	call->reply.present |= CODEC_BIT(TAG_VERSION);
-	MSG_SET(&call->reply, TAG_HOST_FLAGS, host_flags,
-		server->ports.datapath->needs_descriptor ? MSG_HOST_NEEDS_FDS : 0);
+	if (server->ports.datapath->needs_descriptor)
+		flags |= MSG_HOST_NEEDS_FDS;
+	if (owner_info(call->owner)->elsewhere)
+		flags |= MSG_HOST_ELSEWHERE;
+	MSG_SET(&call->reply, TAG_HOST_FLAGS, host_flags, flags);
 	return 0;
 }
 

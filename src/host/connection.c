@@ -286,6 +286,17 @@ static const char *refuse(const struct host *host, const struct ucred *peer)
 	return NULL;
 }
 
+/* Our end of the connection was made in the network namespace of the peer, who connected. */
+static bool is_elsewhere(const struct connection *connection)
+{
+	uint64_t ours = connection->host->netns_cookie, theirs;
+	socklen_t len = sizeof(theirs);
+
+	return ours &&
+	       getsockopt(connection->fd, SOL_SOCKET, SO_NETNS_COOKIE, &theirs, &len) == 0 &&
+	       theirs != ours;
+}
+
 static int connection_start(struct connection *connection)
 {
 	struct host *host = connection->host;
@@ -295,6 +306,7 @@ static int connection_start(struct connection *connection)
 	int r;
 
 	read_comm(connection->peer.pid, info.comm);
+	info.elsewhere = is_elsewhere(connection);
 	r = server_connect(host->server, &info, connection, &connection->owner);
 	if (r < 0)
 		return r;

@@ -59,7 +59,9 @@ struct reply {
 #define ANSWER_US UINT64_C(4000000) /* for so long a daemon may keep a new client waiting */
 
 /* connect.c */
-int client_connect(const struct gw_open_options *options, int *ret_fd);
+
+/* Finds an engine, connects gw->fd to it, and introduces the handle. */
+int client_open(struct gw *gw, const struct gw_open_options *options, const char *api);
 
 /* call.c */
 

@@ -89,9 +89,24 @@ static int choose_mode(const struct gw_open_options *options, enum gw_mode *ret_
 	return -EINVAL;
 }
 
-int client_connect(const struct gw_open_options *options, int *ret_fd)
+static int open_daemon(struct gw *gw, const char *path, const char *api)
+{
+	int r = connect_daemon(path, &gw->fd);
+
+	return r < 0 ? r : client_hello(gw, api);
+}
+
+static int open_embedded(struct gw *gw, const char *api)
+{
+	int r = connect_embedded(&gw->fd);
+
+	return r < 0 ? r : client_hello(gw, api);
+}
+
+int client_open(struct gw *gw, const struct gw_open_options *options, const char *api)
 {
 	const char *path = options->socket_path;
+	bool chosen = true;
 	enum gw_mode mode;
 	int r;
 
@@ -100,12 +115,19 @@ int client_connect(const struct gw_open_options *options, int *ret_fd)
 		return r;
 	if (!path)
 		path = secure_getenv("GREENWAVE_SOCKET");
-	if (!path || *path == '\0')
+	if (!path || *path == '\0') {
 		path = DEFAULT_SOCKET;
-	if (mode != GW_MODE_EMBEDDED) {
-		r = connect_daemon(path, ret_fd);
-		if (r == 0 || mode == GW_MODE_DAEMON)
-			return r;
+		chosen = false;
 	}
-	return connect_embedded(ret_fd);
+	if (mode == GW_MODE_EMBEDDED)
+		return open_embedded(gw, api);
+	r = open_daemon(gw, path, api);
+	/* The daemon of another network namespace, met by chance, could do nothing for our sockets. */
+	if (r == 0 && mode == GW_MODE_AUTO && !chosen && (gw->host_flags & MSG_HOST_ELSEWHERE))
+		r = -EXDEV;
+	if (r == 0 || mode == GW_MODE_DAEMON)
+		return r;
+	closep(&gw->fd);
+	gw->fd = -1;
+	return open_embedded(gw, api);
 }

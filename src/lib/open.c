@@ -75,9 +75,7 @@ int gw_open(struct gw **ret_gw, const struct gw_open_options *options)
 	gw->on_event = o.on_event;
 	gw->user_data = o.user_data;
 	make_lock(gw);
-	r = client_connect(&o, &gw->fd);
-	if (r >= 0)
-		r = client_hello(gw, o.api ? o.api : "native");
+	r = client_open(gw, &o, o.api ? o.api : "native");
 	if (r >= 0)
 		r = make_event_fd(gw);
 	if (r < 0) {

@@ -45,8 +45,8 @@ enum msg_type {
 };
 
 /* MSG_HELLO host_flags */
-#define MSG_HOST_NEEDS_FDS \
-	0x1u /* changes need the flow's descriptors: its marks are socket options */
+#define MSG_HOST_NEEDS_FDS 0x1u /* changes need the flow's descriptors: marks are socket options */
+#define MSG_HOST_ELSEWHERE 0x2u /* it serves another network namespace than the caller's */
 
 struct msg_head {
 	uint16_t type;

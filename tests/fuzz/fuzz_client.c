@@ -25,11 +25,11 @@ static void require(bool holds)
 		abort();
 }
 
-int client_connect(const struct gw_open_options *options, int *ret_fd)
+int client_open(struct gw *gw, const struct gw_open_options *options, const char *api)
 {
 	(void)options;
-	*ret_fd = given_fd;
-	return 0;
+	gw->fd = given_fd;
+	return client_hello(gw, api);
 }
 
 /* With the odd ones the serial is right: of the call that will be next. */

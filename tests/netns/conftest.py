@@ -122,8 +122,8 @@ class Programs:
 
     def environment(self, socket_path=None, mode=None, **more):
         environment = dict(os.environ, LD_LIBRARY_PATH=str(self.folder), **more)
-        if socket_path:
-            environment['GREENWAVE_SOCKET'] = str(socket_path)
+        # Never the daemon of this machine.
+        environment['GREENWAVE_SOCKET'] = str(socket_path or self.folder / 'no-daemon-here')
         if mode:
             environment['GREENWAVE_MODE'] = mode
         return environment

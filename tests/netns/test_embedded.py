@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Without a daemon: the engine inside the program, as an ordinary user."""
 import contextlib
+import json
 import time
 
 import pytest
@@ -154,3 +155,27 @@ def test_auto(net, agents, daemon):
         assert (net.mark(one), net.mark(two)) == (56, 56)
         with_daemon.remove(listed)
         without.remove(unlisted)
+
+
+ELSEWHERE = r"""
+set -e
+mount -t tmpfs none /run
+"$1" -f >/run/out 2>&1 & daemon=$!
+for i in $(seq 100); do grep -qs ready /run/out && break; sleep 0.1; done
+"$2" status --json
+unshare -n "$2" status --json
+GREENWAVE_SOCKET=/run/greenwave/socket unshare -n "$2" status --json
+kill $daemon
+wait $daemon
+"""
+
+
+def test_daemon_of_another_namespace(net, programs):
+    """Met by chance at the default place, it is passed over; chosen by name, it is used"""
+    environment = programs.environment()
+    del environment['GREENWAVE_SOCKET']
+    words = ['unshare', '-m', 'sh', '-c', ELSEWHERE, 'sh', programs.path('greenwaved'),
+             programs.path('greenwave')]
+    status, out, error = net.a.run(words, env=environment)
+    assert status == 0, error
+    assert [json.loads(line)['mode'] for line in out.splitlines()] == ['daemon', 'embedded', 'daemon']
