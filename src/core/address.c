@@ -84,21 +84,20 @@ int address_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct addre
 
 void address_to_sockaddr(const struct address *address, struct sockaddr_storage *ret_sockaddr)
 {
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+
+	/* By copying: the storage is of another type, and the compiler may rely on that. */
 	memset(ret_sockaddr, 0, sizeof(*ret_sockaddr));
-
 	if (address->family == AF_INET) {
-		struct sockaddr_in *sin = (struct sockaddr_in *)ret_sockaddr;
-
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(address->port);
-		memcpy(&sin->sin_addr, v4_bytes(address), sizeof(sin->sin_addr));
+		sin.sin_port = htons(address->port);
+		memcpy(&sin.sin_addr, v4_bytes(address), sizeof(sin.sin_addr));
+		memcpy(ret_sockaddr, &sin, sizeof(sin));
 	} else if (address->family == AF_INET6) {
-		struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ret_sockaddr;
-
-		sin6->sin6_family = AF_INET6;
-		sin6->sin6_port = htons(address->port);
-		sin6->sin6_scope_id = address->scope;
-		memcpy(&sin6->sin6_addr, address->addr, sizeof(sin6->sin6_addr));
+		sin6.sin6_port = htons(address->port);
+		sin6.sin6_scope_id = address->scope;
+		memcpy(&sin6.sin6_addr, address->addr, sizeof(sin6.sin6_addr));
+		memcpy(ret_sockaddr, &sin6, sizeof(sin6));
 	}
 }
 

@@ -73,17 +73,19 @@ static void lengths(void **state)
 
 static void set_address(struct sockaddr_storage *storage, int family, uint16_t port)
 {
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+				   .sin_port = htons(port),
+				   .sin_addr.s_addr = htonl(0xc0000201) };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
+				     .sin6_port = htons(port),
+				     .sin6_addr.s6_addr = { 0xfe, 0x80 },
+				     .sin6_scope_id = 2 };
+
 	memset(storage, 0, sizeof(*storage));
-	storage->ss_family = (sa_family_t)family;
-	if (family == AF_INET) {
-		((struct sockaddr_in *)storage)->sin_port = htons(port);
-		((struct sockaddr_in *)storage)->sin_addr.s_addr = htonl(0xc0000201);
-	} else {
-		((struct sockaddr_in6 *)storage)->sin6_port = htons(port);
-		((struct sockaddr_in6 *)storage)->sin6_addr.s6_addr[0] = 0xfe;
-		((struct sockaddr_in6 *)storage)->sin6_addr.s6_addr[1] = 0x80;
-		((struct sockaddr_in6 *)storage)->sin6_scope_id = 2;
-	}
+	if (family == AF_INET)
+		memcpy(storage, &sin, sizeof(sin));
+	else
+		memcpy(storage, &sin6, sizeof(sin6));
 }
 
 static struct gw_flow_record record(uint32_t id)
