@@ -463,6 +463,24 @@ static void test_peak(void **state)
 	assert_false(bucket_take(&rule, &bucket, 1, now_ns));
 }
 
+/* A pause short for the rate and long for a peak rate far above it: each is cut at a time of its own. */
+static void test_peak_far_above(void **state)
+{
+	struct bucket_spec spec = { .rate_bps = 1000,
+				    .depth_bytes = 10000,
+				    .peak_bps = UINT64_C(100000000000),
+				    .max_bytes = 1000 };
+	/* Times the peak rate it is 2^64 and a little. */
+	uint64_t pause_ns = UINT64_MAX / spec.peak_bps + 1;
+	struct bucket bucket = { 0 };
+	struct bucket_rule rule;
+
+	(void)state;
+	assert_int_equal(bucket_rule_make(&spec, &rule), 0);
+	assert_true(bucket_take(&rule, &bucket, 1000, 5));
+	assert_true(bucket_take(&rule, &bucket, 1000, 5 + pause_ns));
+}
+
 static void test_rerate(void **state)
 {
 	struct bucket_rule slow = make(8000000, 10000), fast = make(80000000, 100000);
@@ -593,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_charges),
 		cmocka_unit_test(test_debt),
 		cmocka_unit_test(test_peak),
+		cmocka_unit_test(test_peak_far_above),
 		cmocka_unit_test(test_rerate),
 		cmocka_unit_test(test_rerate_mints_nothing),
 		cmocka_unit_test(test_rerate_peak),
