@@ -602,20 +602,13 @@ static void test_depth_for_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_trains),
-		cmocka_unit_test(test_long_run),
-		cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_long_pause_counts),
-		cmocka_unit_test(test_borders),
-		cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_charges),
-		cmocka_unit_test(test_debt),
-		cmocka_unit_test(test_peak),
-		cmocka_unit_test(test_peak_far_above),
-		cmocka_unit_test(test_rerate),
-		cmocka_unit_test(test_rerate_mints_nothing),
-		cmocka_unit_test(test_rerate_peak),
-		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_trains),	       cmocka_unit_test(test_long_run),
+		cmocka_unit_test(test_depth),	       cmocka_unit_test(test_long_pause_counts),
+		cmocka_unit_test(test_borders),	       cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_charges),	       cmocka_unit_test(test_debt),
+		cmocka_unit_test(test_peak),	       cmocka_unit_test(test_peak_far_above),
+		cmocka_unit_test(test_rerate),	       cmocka_unit_test(test_rerate_mints_nothing),
+		cmocka_unit_test(test_rerate_peak),    cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_depth_for_rate),
 	};
 
