@@ -50,7 +50,10 @@ bool administrators_contain(const struct administrators *administrators,
 
 struct marker;
 
-/* Never fails for want of eBPF: then marks are socket options, and the facts say why. */
+/*
+ * Never fails for want of eBPF: then marks are socket options, and the facts say why. -EBUSY: another daemon
+ * serves this network namespace.
+ */
 int marker_new(struct event_base *base, const struct config *config, struct marker **ret_marker);
 const struct datapath_ops *marker_ops(const struct marker *marker);
 void *marker_datapath(struct marker *marker);

@@ -212,8 +212,12 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return failed("signals", r);
 	r = marker_new(daemon->base, daemon->config, &daemon->marker);
+	if (r == -EBUSY)
+		log_error("daemon", "another greenwaved serves this network namespace");
+	else if (r < 0)
+		failed("datapath", r);
 	if (r < 0)
-		return failed("datapath", r);
+		return r;
 	r = start_host(daemon);
 	if (r < 0)
 		return failed("engine", r);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/time.h"
@@ -17,6 +18,10 @@
 #include "host/endwatch.h"
 
 #define RETRY_SECONDS 5 /* for interfaces that refused our filter */
+
+/* A predecessor that has been told to stop may need a moment more. */
+#define BUSY_PAUSE_MS 20
+#define BUSY_ATTEMPTS 25
 
 struct marker {
 	struct event_base *base;
@@ -188,8 +193,10 @@ static void take_over(struct marker *marker)
 
 /* ---- life ---- */
 
-static void open_kernel(struct marker *marker, const struct config *config)
+/* -EBUSY: another daemon serves this namespace. Everything else is an answer of the kernel, and kept as such. */
+static int open_kernel(struct marker *marker, const struct config *config)
 {
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
 	const char *interfaces[CONFIG_NAMES_MAX + 1] = { NULL };
 	struct kernel_config kernel_config = { .max_sockets = config->max_flows };
 	int r;
@@ -198,19 +205,30 @@ static void open_kernel(struct marker *marker, const struct config *config)
 		interfaces[i] = config->interfaces.name[i];
 	if (config->interfaces.count > 0)
 		kernel_config.interfaces = interfaces;
-	r = kernel_datapath_open(&kernel_config, &marker->facts, &marker->kernel);
+	for (int attempt = 0; attempt <= BUSY_ATTEMPTS; attempt++) {
+		r = kernel_datapath_open(&kernel_config, &marker->facts, &marker->kernel);
+		if (r != -EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+	}
 	if (r < 0)
 		snprintf(marker->why_no_kernel, sizeof(marker->why_no_kernel), "%s", strerror(-r));
+	return r == -EBUSY ? r : 0;
 }
 
 int marker_new(struct event_base *base, const struct config *config, struct marker **ret_marker)
 {
 	struct marker *marker = calloc(1, sizeof(*marker));
+	int r;
 
 	if (!marker)
 		return -ENOMEM;
 	marker->base = base;
-	open_kernel(marker, config);
+	r = open_kernel(marker, config);
+	if (r < 0) {
+		free(marker);
+		return r;
+	}
 	if (!marker->kernel)
 		marker->socket = socket_datapath_new();
 	if (!marker->kernel && !marker->socket) {

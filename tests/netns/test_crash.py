@@ -327,6 +327,20 @@ def test_two_daemons_for_one_socket(own_net, own_kernel, programs):
     assert own_kernel.status()['mode'] == 'daemon'
 
 
+def test_two_daemons_for_one_namespace(own_net, own_kernel, programs, tmp):
+    """With a socket of its own the second refuses too, and says why; a stopped one makes room"""
+    second = Daemon(programs, own_net.a, tmp, 'second')
+    status, out, error = own_net.a.run(second.command(), env=programs.environment())
+    assert (status, out) == (1, '')
+    assert 'another greenwaved serves this network namespace' in error
+    assert own_kernel.status()['kernel']['mechanisms']['tc-egress']['present']
+    own_kernel.stop()
+    second.start()
+    assert second.status()['kernel']['mechanisms']['tc-egress']['present']
+    second.stop()
+    own_kernel.start()
+
+
 def test_ip_netns_exec(own_net, programs, tmp, agents, request):
     """Started as strangers do: /sys is then another one"""
     net = own_net
