@@ -42,8 +42,7 @@ void tc_close(struct tc *tc)
 	tc->netlink = NULL;
 }
 
-static struct nlmsghdr *begin(void *buffer, uint16_t type, uint16_t flags,
-			      const struct tcmsg *payload)
+struct nlmsghdr *tc_begin(void *buffer, uint16_t type, uint16_t flags, const struct tcmsg *payload)
 {
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 
@@ -83,7 +82,7 @@ static int talk_once(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_messag
  * -EINTR: what was being dumped has changed, and the rest is worth nothing. It is left unread, in a
  * socket given up, and the dump begins anew; so visitors may see a thing twice.
  */
-static int talk(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_message, void *user_data)
+int tc_talk(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_message, void *user_data)
 {
 	int r = talk_once(tc, message, on_message, user_data);
 
@@ -97,10 +96,10 @@ static int talk(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_message, vo
 	return r;
 }
 
-static int change(struct tc *tc, struct nlmsghdr *message)
+int tc_change(struct tc *tc, struct nlmsghdr *message)
 {
 	message->nlmsg_flags |= NLM_F_ACK;
-	return talk(tc, message, NULL, NULL);
+	return tc_talk(tc, message, NULL, NULL);
 }
 
 static int change_clsact(struct tc *tc, uint32_t ifindex, uint16_t type, uint16_t flags)
@@ -112,10 +111,10 @@ static int change_clsact(struct tc *tc, uint32_t ifindex, uint16_t type, uint16_
 		.tcm_parent = TC_H_CLSACT,
 	};
 	char buffer[REQUEST_LEN] = { 0 };
-	struct nlmsghdr *message = begin(buffer, type, flags, &payload);
+	struct nlmsghdr *message = tc_begin(buffer, type, flags, &payload);
 
 	mnl_attr_put_strz(message, TCA_KIND, "clsact");
-	return change(tc, message);
+	return tc_change(tc, message);
 }
 
 int tc_clsact_create(struct tc *tc, uint32_t ifindex)
@@ -138,7 +137,7 @@ static struct nlmsghdr *begin_filter(void *buffer, uint16_t type, uint16_t flags
 		.tcm_parent = filter->parent,
 		.tcm_info = TC_H_MAKE(filter->priority << 16, htons(ETH_P_ALL)),
 	};
-	struct nlmsghdr *message = begin(buffer, type, flags, &payload);
+	struct nlmsghdr *message = tc_begin(buffer, type, flags, &payload);
 
 	mnl_attr_put_strz(message, TCA_KIND, "bpf");
 	return message;
@@ -154,14 +153,14 @@ int tc_filter_put(struct tc *tc, const struct tc_filter *filter, int program_fd,
 	mnl_attr_put_strz(message, TCA_BPF_NAME, name);
 	mnl_attr_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	mnl_attr_nest_end(message, options);
-	return change(tc, message);
+	return tc_change(tc, message);
 }
 
 int tc_filter_delete(struct tc *tc, const struct tc_filter *filter)
 {
 	char buffer[REQUEST_LEN] = { 0 };
 
-	return change(tc, begin_filter(buffer, RTM_DELTFILTER, 0, filter));
+	return tc_change(tc, begin_filter(buffer, RTM_DELTFILTER, 0, filter));
 }
 
 static int on_kind(const struct nlattr *attribute, void *user_data)
@@ -222,7 +221,8 @@ int tc_filter_visit(struct tc *tc, uint32_t ifindex, uint32_t parent, tc_filter_
 	struct filter_visitor visitor = { .visit = visit, .user_data = user_data };
 	char buffer[REQUEST_LEN] = { 0 };
 
-	return talk(tc, begin(buffer, RTM_GETTFILTER, NLM_F_DUMP, &payload), on_filter, &visitor);
+	return tc_talk(tc, tc_begin(buffer, RTM_GETTFILTER, NLM_F_DUMP, &payload), on_filter,
+		       &visitor);
 }
 
 struct link_visitor {
@@ -249,5 +249,5 @@ int tc_link_visit(struct tc *tc, tc_link_fn *visit, void *user_data)
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	payload = mnl_nlmsg_put_extra_header(message, sizeof(*payload));
 	payload->ifi_family = AF_UNSPEC;
-	return talk(tc, message, on_link, &visitor);
+	return tc_talk(tc, message, on_link, &visitor);
 }

@@ -9,6 +9,8 @@
 #include <libmnl/libmnl.h>
 #include <stdint.h>
 
+struct tcmsg;
+
 struct tc {
 	struct mnl_socket *netlink;
 	uint32_t sequence;
@@ -24,6 +26,19 @@ struct tc_filter {
 
 int tc_open(struct tc *tc);
 void tc_close(struct tc *tc);
+
+/* --- Requests of any kind --------------------------------------------------------------------- */
+
+/* Begins one in a buffer of zeros. */
+struct nlmsghdr *tc_begin(void *buffer, uint16_t type, uint16_t flags, const struct tcmsg *payload);
+
+/* Asks for a change and waits for its acknowledgement. */
+int tc_change(struct tc *tc, struct nlmsghdr *message);
+
+/* A dump; when it is disturbed it begins anew, so that `on_message` may see a thing twice. */
+int tc_talk(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_message, void *user_data);
+
+/* --- Classifiers ------------------------------------------------------------------------------ */
 
 /*
  * The hook for classifiers that is not a queue. -EEXIST: it (or "ingress", its ancestor) is there

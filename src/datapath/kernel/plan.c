@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan.c: see plan.h.
+ *
+ * HTB serves every class that is within its own rate first, by priority, and only then those that
+ * borrow, by priority again. The rates guaranteed add up to no more than the link, so nothing
+ * starves however much the bands above borrow; and that is what makes their strict order safe.
+ * What is reservable belongs to the reserved classes; what they do not use, the bands borrow.
+ */
+#include "datapath/kernel/plan.h"
+
+#include <errno.h>
+
+#define RATE_MIN_BPS UINT64_C(8000)
+#define RATE_MAX_BPS UINT64_C(10000000000000)
+#define CEIL_MIN_BPS 1000
+#define MTU_DEFAULT 1500
+#define MTU_MIN 68
+#define MTU_MAX 65535
+#define LINK_HEADER_BYTES 18 /* with a VLAN tag */
+
+/* Kept from reservations, so that a link given away whole still carries signalling. */
+#define BANDS_MIN_PERCENT 2
+
+/* Signalling is first, and never so much that it could push the others aside. */
+#define CONTROL_CEIL_PERCENT 25
+
+/* A bucket for as long as a timer may come late. */
+#define BUCKETS_PER_SEC 1000
+#define QUANTUM_MAX 200000u
+
+/* Packets that wait in a reserved class. */
+#define POOL_QUEUE_PACKETS 128
+
+/* Handles of the leaves: the band's class, and the minor of a class of the pool, are added. */
+#define LEAF_BANDS 0x4758u
+#define LEAF_POOL 0x4800u
+
+struct band {
+	uint32_t percent; /* of what the bands are guaranteed together */
+	uint32_t priority;
+};
+
+static const struct band bands[GW_CLASS_COUNT] = {
+	[GW_CLASS_CONTROL] = { .percent = 10, .priority = 0 },
+	[GW_CLASS_VOICE] = { .percent = 30, .priority = 1 },
+	[GW_CLASS_AUDIO_VIDEO] = { .percent = 25, .priority = 2 },
+	[GW_CLASS_EXCELLENT_EFFORT] = { .percent = 15, .priority = 3 },
+	[GW_CLASS_BEST_EFFORT] = { .percent = 15, .priority = 4 },
+	[GW_CLASS_BACKGROUND] = { .percent = 5, .priority = 5 },
+};
+
+int plan_make(const struct schedule_config *config, struct plan *ret_plan)
+{
+	uint32_t mtu = config->mtu > 0 ? config->mtu : MTU_DEFAULT;
+	uint64_t bands_bps;
+
+	if (config->rate_bps < RATE_MIN_BPS || config->rate_bps > RATE_MAX_BPS ||
+	    config->reservable_percent > 100 || mtu < MTU_MIN || mtu > MTU_MAX)
+		return -EINVAL;
+	bands_bps = config->rate_bps / 100 *
+		    (config->reservable_percent > 100 - BANDS_MIN_PERCENT
+			     ? BANDS_MIN_PERCENT
+			     : 100 - config->reservable_percent);
+	*ret_plan = (struct plan){
+		.rate_bps = config->rate_bps,
+		.reservable_bps = config->rate_bps - bands_bps,
+		.bands_bps = bands_bps,
+		.frame_bytes = mtu + LINK_HEADER_BYTES + config->overhead_bytes,
+		.overhead_bytes = config->overhead_bytes,
+	};
+	if (config->reservable_percent == 0)
+		ret_plan->reservable_bps = 0;
+	return 0;
+}
+
+/* --- Classes ---------------------------------------------------------------------------------- */
+
+static uint32_t burst(const struct plan *plan, uint64_t rate_bps)
+{
+	uint64_t bytes = rate_bps / 8 / BUCKETS_PER_SEC;
+
+	if (bytes < plan->frame_bytes)
+		return plan->frame_bytes;
+	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+}
+
+/* Equals share by their guarantees, in turns of no less than a frame. */
+static uint32_t quantum(const struct plan *plan, uint64_t rate_bps)
+{
+	uint32_t bytes = burst(plan, rate_bps);
+
+	return bytes > QUANTUM_MAX ? QUANTUM_MAX : bytes;
+}
+
+static uint64_t at_least(uint64_t rate_bps, uint64_t min_bps)
+{
+	return rate_bps > min_bps ? rate_bps : min_bps;
+}
+
+static struct htb_class make_class(const struct plan *plan, uint32_t minor, uint64_t rate_bps,
+				   uint64_t ceil_bps, uint32_t priority)
+{
+	rate_bps = at_least(rate_bps, PLAN_IDLE_BPS);
+	return (struct htb_class){
+		.minor = minor,
+		.parent = PLAN_LINK,
+		.rate_bps = rate_bps,
+		.ceil_bps = ceil_bps,
+		.burst_bytes = burst(plan, rate_bps),
+		.ceil_burst_bytes = burst(plan, ceil_bps),
+		.quantum_bytes = quantum(plan, rate_bps),
+		.priority = priority,
+		.overhead_bytes = plan->overhead_bytes,
+	};
+}
+
+struct htb_class plan_link(const struct plan *plan)
+{
+	struct htb_class c = make_class(plan, PLAN_LINK, plan->rate_bps, plan->rate_bps, 0);
+
+	c.parent = 0;
+	return c;
+}
+
+struct htb_class plan_band(const struct plan *plan, enum gw_class traffic_class)
+{
+	const struct band *band = &bands[traffic_class];
+	uint64_t rate_bps = plan->bands_bps / 100 * band->percent;
+	uint64_t ceil_bps = plan->rate_bps;
+
+	if (traffic_class == GW_CLASS_CONTROL)
+		ceil_bps = at_least(plan->rate_bps / 100 * CONTROL_CEIL_PERCENT, rate_bps);
+	return make_class(plan, PLAN_BANDS + traffic_class, rate_bps,
+			  at_least(ceil_bps, CEIL_MIN_BPS), band->priority);
+}
+
+/* Whatever strays into it still leaves, last of all. */
+struct htb_class plan_idle(const struct plan *plan, uint32_t minor)
+{
+	return make_class(plan, minor, PLAN_IDLE_BPS, plan->rate_bps, PLAN_IDLE_PRIORITY);
+}
+
+int plan_demand(const struct plan *plan, const struct schedule_demand *demand, uint32_t minor,
+		struct htb_class *ret_class)
+{
+	uint64_t ceil_bps = demand->ceil_bps > 0 ? demand->ceil_bps : plan->rate_bps;
+
+	if ((uint32_t)demand->traffic_class >= GW_CLASS_COUNT || ceil_bps < CEIL_MIN_BPS ||
+	    demand->rate_bps > plan->rate_bps || demand->rate_bps > ceil_bps)
+		return -EINVAL;
+	if (ceil_bps > plan->rate_bps)
+		ceil_bps = plan->rate_bps;
+	*ret_class = make_class(plan, minor, demand->rate_bps, ceil_bps,
+				bands[demand->traffic_class].priority);
+	if (demand->burst_bytes > ret_class->burst_bytes)
+		ret_class->burst_bytes = demand->burst_bytes;
+	return 0;
+}
+
+/* --- Queues ----------------------------------------------------------------------------------- */
+
+struct queue_size plan_band_queue(const struct plan *plan)
+{
+	return (struct queue_size){
+		.rate_bps = plan->rate_bps,
+		.frame_bytes = plan->frame_bytes,
+	};
+}
+
+struct queue_size plan_pool_queue(const struct plan *plan)
+{
+	return (struct queue_size){
+		.rate_bps = plan->rate_bps,
+		.frame_bytes = plan->frame_bytes,
+		.max_packets = POOL_QUEUE_PACKETS,
+	};
+}
+
+uint32_t plan_leaf_of_band(enum gw_class traffic_class)
+{
+	return (LEAF_BANDS + traffic_class) << 16;
+}
+
+uint32_t plan_leaf_of_pool(uint32_t minor)
+{
+	return (LEAF_POOL + minor - PLAN_POOL) << 16;
+}

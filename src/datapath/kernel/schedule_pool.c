@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* schedule_pool.c: classes of a schedule that are given out and come back, and what they count. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "datapath/kernel/schedule_internal.h"
+
+int pool_init(struct pool *pool, uint32_t size)
+{
+	*pool = (struct pool){
+		.classes = calloc(size, sizeof(*pool->classes)),
+		.free_ring = calloc(size, sizeof(*pool->free_ring)),
+		.size = size,
+	};
+	return pool->classes && pool->free_ring ? 0 : -ENOMEM;
+}
+
+void pool_free(struct pool *pool)
+{
+	free(pool->classes);
+	free(pool->free_ring);
+	*pool = (struct pool){ 0 };
+}
+
+void pool_put_free(struct pool *pool, uint32_t index)
+{
+	pool->classes[index].state = POOL_STATE_FREE;
+	pool->classes[index].demand = (struct schedule_demand){ 0 };
+	pool->free_ring[(pool->free_first + pool->free_count++) % pool->size] = index;
+}
+
+struct pool_class *pool_find(struct schedule *schedule, uint32_t minor)
+{
+	if (minor < PLAN_POOL || minor - PLAN_POOL >= schedule->pool.size)
+		return NULL;
+	return &schedule->pool.classes[minor - PLAN_POOL];
+}
+
+struct pool_counters pool_count(const struct htb_class_seen *seen)
+{
+	return (struct pool_counters){
+		.bytes = seen->bytes,
+		.packets = seen->packets,
+		.drops = seen->drops,
+	};
+}
+
+static struct pool_class *find_in(struct schedule *schedule, uint32_t minor, enum pool_state state)
+{
+	struct pool_class *c = pool_find(schedule, minor);
+
+	return c && c->state == state ? c : NULL;
+}
+
+/* --- Giving out ------------------------------------------------------------------------------- */
+
+/* A class that drains keeps its guarantee, and what is queued leaves as fast as the link allows. */
+static struct schedule_demand draining_demand(const struct schedule_demand *demand)
+{
+	struct schedule_demand draining = *demand;
+
+	draining.ceil_bps = 0;
+	return draining;
+}
+
+struct htb_class pool_wanted(const struct schedule *schedule, const struct plan *plan,
+			     uint32_t index)
+{
+	const struct pool_class *c = &schedule->pool.classes[index];
+	struct schedule_demand demand = c->demand;
+	uint32_t minor = PLAN_POOL + index;
+	struct htb_class wanted;
+
+	if (c->state == POOL_STATE_DRAINING)
+		demand = draining_demand(&c->demand);
+	/* A slower link may be less than what drains was promised. */
+	if (c->state == POOL_STATE_FREE || plan_demand(plan, &demand, minor, &wanted) < 0)
+		wanted = plan_idle(plan, minor);
+	return wanted;
+}
+
+/* Room in the books is asked for only by who wants more than it has. */
+static int change_class(struct schedule *schedule, struct pool_class *c, uint32_t minor,
+			const struct schedule_demand *demand)
+{
+	struct pool *pool = &schedule->pool;
+	uint64_t others_bps = pool->reserved_bps - c->demand.rate_bps;
+	struct htb_class wanted;
+	int r = plan_demand(&schedule->plan, demand, minor, &wanted);
+
+	if (r < 0)
+		return r;
+	if (demand->rate_bps > c->demand.rate_bps &&
+	    others_bps + demand->rate_bps > schedule->plan.reservable_bps)
+		return -EDQUOT;
+	r = htb_class_change(&schedule->htb, &wanted);
+	if (r < 0)
+		return r;
+	pool->reserved_bps = others_bps + demand->rate_bps;
+	c->demand = *demand;
+	c->state = POOL_STATE_USED;
+	return 0;
+}
+
+int schedule_reserve(struct schedule *schedule, const struct schedule_demand *demand,
+		     uint32_t *ret_minor)
+{
+	struct pool *pool = &schedule->pool;
+	uint32_t index;
+	int r;
+
+	if (pool->free_count == 0)
+		return -ENOSPC;
+	index = pool->free_ring[pool->free_first];
+	r = change_class(schedule, &pool->classes[index], PLAN_POOL + index, demand);
+	if (r < 0)
+		return r;
+	pool->free_first = (pool->free_first + 1) % pool->size;
+	pool->free_count--;
+	*ret_minor = PLAN_POOL + index;
+	return 0;
+}
+
+int schedule_change(struct schedule *schedule, uint32_t minor, const struct schedule_demand *demand)
+{
+	struct pool_class *c = find_in(schedule, minor, POOL_STATE_USED);
+
+	return c ? change_class(schedule, c, minor, demand) : -ENOENT;
+}
+
+int schedule_claim(struct schedule *schedule, uint32_t minor, const struct schedule_demand *demand)
+{
+	struct pool_class *c = find_in(schedule, minor, POOL_STATE_KEPT);
+
+	return c ? change_class(schedule, c, minor, demand) : -ENOENT;
+}
+
+/* --- Taking back ------------------------------------------------------------------------------ */
+
+static void drain(struct schedule *schedule, uint32_t index)
+{
+	struct pool_class *c = &schedule->pool.classes[index];
+	struct htb_class wanted;
+
+	schedule->pool.reserved_bps -= c->demand.rate_bps;
+	schedule->pool.draining++;
+	c->state = POOL_STATE_DRAINING;
+	c->empty = false;
+	wanted = pool_wanted(schedule, &schedule->plan, index);
+	/* If that fails it drains at the pace that it has. */
+	(void)htb_class_change(&schedule->htb, &wanted);
+}
+
+void schedule_release(struct schedule *schedule, uint32_t minor)
+{
+	if (find_in(schedule, minor, POOL_STATE_USED))
+		drain(schedule, minor - PLAN_POOL);
+}
+
+uint32_t schedule_sweep(struct schedule *schedule)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < schedule->pool.size; i++) {
+		if (schedule->pool.classes[i].state != POOL_STATE_KEPT)
+			continue;
+		drain(schedule, i);
+		count++;
+	}
+	return count;
+}
+
+/* Requests wait until the dump is over. */
+static void on_draining(void *user_data, const struct htb_class_seen *seen)
+{
+	struct pool_class *c = find_in(user_data, seen->minor, POOL_STATE_DRAINING);
+
+	if (!c)
+		return;
+	c->empty = seen->backlog_packets == 0 && seen->backlog_bytes == 0;
+	c->base = pool_count(seen);
+}
+
+int schedule_tick(struct schedule *schedule)
+{
+	struct pool *pool = &schedule->pool;
+	int r = 0;
+
+	if (pool->draining > 0)
+		r = htb_class_visit(&schedule->htb, on_draining, schedule);
+	for (uint32_t i = 0; r == 0 && pool->draining > 0 && i < pool->size; i++) {
+		const struct htb_class idle = plan_idle(&schedule->plan, PLAN_POOL + i);
+		struct pool_class *c = &pool->classes[i];
+
+		if (c->state != POOL_STATE_DRAINING || !c->empty)
+			continue;
+		r = htb_class_change(&schedule->htb, &idle);
+		if (r < 0)
+			break;
+		pool_put_free(pool, i);
+		pool->draining--;
+	}
+	return r < 0 ? r : (int)pool->draining;
+}
+
+/* --- The books -------------------------------------------------------------------------------- */
+
+uint64_t schedule_reservable_bps(const struct schedule *schedule)
+{
+	return schedule->plan.reservable_bps;
+}
+
+uint64_t schedule_reserved_bps(const struct schedule *schedule)
+{
+	return schedule->pool.reserved_bps;
+}
+
+uint32_t schedule_free_classes(const struct schedule *schedule)
+{
+	return schedule->pool.free_count;
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_htb_traffic.c: what the scheduler does to packets. Senders write frames into the link with
+ * SO_PRIORITY, which HTB takes for a class; who counts is at the other end of the veth pair.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/time.h"
+#include "htb_world.h"
+
+#define FRAME_BYTES 1000
+#define PROTOCOL 0x88b5 /* for local experiments (IEEE 802); each sender adds its number */
+#define SENDERS_MAX 6
+#define SEND_BUFFER (1 << 20)
+
+/* A machine that others keep busy is late with its timers. */
+#define TOLERANCE_PERCENT 5
+
+struct sender {
+	int fd;
+	int ear;
+	uint16_t protocol;
+	uint64_t sent;
+	uint64_t received;
+};
+
+static int packet_socket(const char *link, uint16_t protocol)
+{
+	const struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+		.sll_ifindex = (int)if_nametoindex(link),
+	};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void sender_direct(struct sender *sender, uint32_t minor)
+{
+	const uint32_t priority = SCHEDULE_HANDLE | minor;
+
+	assert_int_equal(
+		setsockopt(sender->fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)), 0);
+}
+
+static void sender_open(struct sender *sender, int number, uint32_t minor)
+{
+	const int buffer = SEND_BUFFER;
+
+	*sender = (struct sender){ .protocol = (uint16_t)(PROTOCOL + number) };
+	sender->fd = packet_socket(LINK, sender->protocol);
+	sender->ear = packet_socket(PEER, sender->protocol);
+	assert_int_equal(
+		setsockopt(sender->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer)), 0);
+	sender_direct(sender, minor);
+}
+
+static void sender_close(struct sender *sender)
+{
+	close(sender->fd);
+	close(sender->ear);
+}
+
+/* One frame, or nothing if the socket's share of the queue is full. */
+static void sender_send(struct sender *sender)
+{
+	uint8_t frame[FRAME_BYTES] = { [0] = 2, [5] = 1, [6] = 2, [11] = 2 };
+
+	frame[12] = (uint8_t)(sender->protocol >> 8);
+	frame[13] = (uint8_t)sender->protocol;
+	if (send(sender->fd, frame, sizeof(frame), 0) == sizeof(frame))
+		sender->sent++;
+}
+
+/* Frames that have come since the last time; also those that the socket had no room for. */
+static uint64_t sender_count(struct sender *sender)
+{
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+	char frame[FRAME_BYTES];
+
+	while (recv(sender->ear, frame, sizeof(frame), 0) > 0)
+		;
+	assert_int_equal(getsockopt(sender->ear, SOL_PACKET, PACKET_STATISTICS, &stats, &len), 0);
+	sender->received += stats.tp_packets;
+	return stats.tp_packets;
+}
+
+/* Offers each sender's rate for a while, a millisecond's worth at a time. */
+static void offer(struct sender *senders, const uint64_t *rates_bps, int count, uint64_t time_us)
+{
+	uint64_t start = time_now_us(), now = start, due, done[SENDERS_MAX] = { 0 };
+
+	while (now - start < time_us) {
+		for (int i = 0; i < count; i++) {
+			due = (now - start) * rates_bps[i] / 8 / FRAME_BYTES / USEC_PER_SEC;
+			for (; done[i] < due; done[i]++)
+				sender_send(&senders[i]);
+		}
+		usleep(1000);
+		now = time_now_us();
+	}
+}
+
+/*
+ * What arrives, in bit/s, while rates are offered: not before queues have filled, which takes as
+ * long as `settle_us`.
+ */
+static void measure(struct sender *senders, const uint64_t *offered_bps, int count,
+		    uint64_t settle_us, uint64_t time_us, uint64_t *ret_arrived_bps)
+{
+	uint64_t start;
+
+	offer(senders, offered_bps, count, settle_us);
+	for (int i = 0; i < count; i++)
+		sender_count(&senders[i]);
+	start = time_now_us();
+	offer(senders, offered_bps, count, time_us);
+	time_us = time_now_us() - start;
+	for (int i = 0; i < count; i++)
+		ret_arrived_bps[i] =
+			sender_count(&senders[i]) * FRAME_BYTES * 8 * USEC_PER_SEC / time_us;
+}
+
+static void assert_near(uint64_t value, uint64_t wanted)
+{
+	printf("%.3f of %llu bit/s\n", (double)value / (double)wanted, (unsigned long long)wanted);
+	assert_in_range(value, wanted * (100 - TOLERANCE_PERCENT) / 100,
+			wanted * (100 + TOLERANCE_PERCENT) / 100);
+}
+
+/* --- Rates ------------------------------------------------------------------------------------ */
+
+/* A band alone borrows the whole link, and no more than that. */
+static void test_rate_of_the_link(void **state)
+{
+	static const uint64_t rates_bps[] = { 2 * MBIT, 20 * MBIT, 100 * MBIT };
+	struct schedule *schedule = htb_open(MBIT, 2);
+	struct sender sender;
+	uint64_t offered, arrived;
+
+	sender_open(&sender, 0, schedule_class_of(GW_CLASS_BEST_EFFORT));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(schedule_set_rate(schedule, rates_bps[i], 75), 0);
+		offered = rates_bps[i] * 3 / 2;
+		measure(&sender, &offered, 1, 300000, 2 * USEC_PER_SEC, &arrived);
+		assert_near(arrived, rates_bps[i]);
+	}
+	sender_close(&sender);
+	schedule_close(schedule, true, NULL);
+}
+
+/* A class of the pool keeps to its ceiling, at once when that changes. */
+static void test_rate_of_a_shaped_class(void **state)
+{
+	struct schedule *schedule = htb_open(100 * MBIT, 2);
+	struct schedule_demand demand = { .traffic_class = GW_CLASS_BEST_EFFORT,
+					  .ceil_bps = 2 * MBIT };
+	struct sender sender;
+	uint64_t offered = 12 * MBIT, arrived;
+	uint32_t minor;
+
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	sender_open(&sender, 0, minor);
+	measure(&sender, &offered, 1, 300000, 2 * USEC_PER_SEC, &arrived);
+	assert_near(arrived, 2 * MBIT);
+	demand.ceil_bps = 8 * MBIT;
+	assert_int_equal(schedule_change(schedule, minor, &demand), 0);
+	measure(&sender, &offered, 1, 100000, 2 * USEC_PER_SEC, &arrived);
+	assert_near(arrived, 8 * MBIT);
+	sender_close(&sender);
+	schedule_close(schedule, true, NULL);
+}
+
+/* --- Order ------------------------------------------------------------------------------------ */
+
+/* However much those above ask for, everyone has its guarantee. */
+static void test_nobody_starves(void **state)
+{
+	/* In tenths of a per cent of 20 Mbit/s, of which a quarter is the bands'. */
+	static const uint32_t guarantees[GW_CLASS_COUNT] = {
+		[GW_CLASS_CONTROL] = 25,     [GW_CLASS_VOICE] = 75,
+		[GW_CLASS_AUDIO_VIDEO] = 62, [GW_CLASS_EXCELLENT_EFFORT] = 37,
+		[GW_CLASS_BEST_EFFORT] = 37, [GW_CLASS_BACKGROUND] = 12,
+	};
+	struct schedule *schedule = htb_open(20 * MBIT, 2);
+	struct sender senders[GW_CLASS_COUNT];
+	uint64_t offered[GW_CLASS_COUNT], arrived[GW_CLASS_COUNT], sum = 0;
+
+	for (enum gw_class c = 0; c < GW_CLASS_COUNT; c++) {
+		sender_open(&senders[c], (int)c, schedule_class_of(c));
+		offered[c] = 30 * MBIT;
+	}
+	measure(senders, offered, GW_CLASS_COUNT, 300000, 2 * USEC_PER_SEC, arrived);
+	for (enum gw_class c = 0; c < GW_CLASS_COUNT; c++) {
+		printf("class %d: %llu bit/s\n", (int)c, (unsigned long long)arrived[c]);
+		assert_true(arrived[c] >= 20 * MBIT / 1000 * guarantees[c] * 9 / 10);
+		sum += arrived[c];
+		sender_close(&senders[c]);
+	}
+	assert_near(sum, 20 * MBIT);
+	/* Signalling is capped; what is left goes to voice, the next in order. */
+	assert_near(arrived[GW_CLASS_CONTROL], 5 * MBIT);
+	assert_true(arrived[GW_CLASS_VOICE] > 7 * MBIT);
+	schedule_close(schedule, true, NULL);
+}
+
+/* Above its guarantee too, a class loses nothing to those below. */
+static void test_order_beside_a_flood(void **state)
+{
+	struct schedule *schedule = htb_open(10 * MBIT, 2);
+	const uint64_t offered[2] = { 3 * MBIT, 20 * MBIT };
+	struct sender senders[2];
+	uint64_t arrived[2];
+
+	sender_open(&senders[0], 0, schedule_class_of(GW_CLASS_VOICE));
+	sender_open(&senders[1], 1, schedule_class_of(GW_CLASS_BEST_EFFORT));
+	measure(senders, offered, 2, 300000, 2 * USEC_PER_SEC, arrived);
+	assert_near(arrived[0], 3 * MBIT);
+	assert_near(arrived[0] + arrived[1], 10 * MBIT);
+	usleep(100000);
+	sender_count(&senders[0]);
+	assert_int_equal(senders[0].received, senders[0].sent);
+	for (int i = 0; i < 2; i++)
+		sender_close(&senders[i]);
+	schedule_close(schedule, true, NULL);
+}
+
+/* A reservation holds beside floods in every band that is served before it. */
+static void test_reservation_beside_floods(void **state)
+{
+	struct schedule *schedule = htb_open(10 * MBIT, 2);
+	const struct schedule_demand demand = {
+		.traffic_class = GW_CLASS_EXCELLENT_EFFORT,
+		.rate_bps = 4 * MBIT,
+	};
+	const uint64_t offered[3] = { 3800000, 20 * MBIT, 20 * MBIT };
+	struct sender senders[3];
+	uint64_t arrived[3];
+	uint32_t minor;
+
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	sender_open(&senders[0], 0, minor);
+	sender_open(&senders[1], 1, schedule_class_of(GW_CLASS_VOICE));
+	sender_open(&senders[2], 2, schedule_class_of(GW_CLASS_BEST_EFFORT));
+	measure(senders, offered, 3, 300000, 2 * USEC_PER_SEC, arrived);
+	assert_near(arrived[0], 3800000);
+	assert_near(arrived[0] + arrived[1] + arrived[2], 10 * MBIT);
+	for (int i = 0; i < 3; i++)
+		sender_close(&senders[i]);
+	schedule_close(schedule, true, NULL);
+}
+
+/* --- Without loss ----------------------------------------------------------------------------- */
+
+/* Packets without a class, or of one that is not given out, leave all the same. */
+static void test_strays(void **state)
+{
+	struct schedule *schedule = htb_open(10 * MBIT, 2);
+	static const uint32_t minors[] = { 0x9999, 0x100, 0x101 };
+	struct sender sender;
+
+	sender_open(&sender, 0, 0x9999);
+	for (int i = 0; i < 3; i++) {
+		sender_direct(&sender, minors[i]);
+		for (int k = 0; k < 10; k++)
+			sender_send(&sender);
+	}
+	usleep(300000);
+	assert_int_equal(sender_count(&sender), 30);
+	sender_close(&sender);
+	schedule_close(schedule, true, NULL);
+}
+
+struct wanted_stats {
+	uint32_t minor;
+	struct schedule_class_stats stats;
+};
+
+static void on_stats(void *user_data, const struct schedule_class_stats *stats)
+{
+	struct wanted_stats *wanted = user_data;
+
+	if (stats->minor == wanted->minor)
+		wanted->stats = *stats;
+}
+
+static struct schedule_class_stats stats_of(struct schedule *schedule, uint32_t minor)
+{
+	struct wanted_stats wanted = { .minor = minor };
+
+	assert_int_equal(schedule_stats(schedule, on_stats, &wanted), 0);
+	return wanted.stats;
+}
+
+/* A class is not given out again before all that was queued in it has left. */
+static void test_draining(void **state)
+{
+	struct schedule *schedule = htb_open(2 * MBIT, 1);
+	struct schedule_demand demand = { .traffic_class = GW_CLASS_BEST_EFFORT, .ceil_bps = 8000 };
+	struct schedule_class_stats stats;
+	struct sender sender;
+	uint64_t deadline;
+	uint32_t minor, other;
+	int draining;
+
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	sender_open(&sender, 0, minor);
+	for (int i = 0; i < 60; i++)
+		sender_send(&sender);
+	assert_int_equal(sender.sent, 60);
+	stats = stats_of(schedule, minor);
+	assert_in_range(stats.backlog_packets, 55, 59);
+	assert_true(stats.backlog_bytes >= 55 * FRAME_BYTES);
+
+	/* 60 frames take a quarter of a second on this link, and a minute at the old ceiling. */
+	schedule_release(schedule, minor);
+	assert_int_equal(schedule_tick(schedule), 1);
+	assert_int_equal(schedule_reserve(schedule, &demand, &other), -ENOSPC);
+	deadline = time_now_us() + 3 * USEC_PER_SEC;
+	do {
+		usleep(20000);
+		draining = schedule_tick(schedule);
+	} while (draining == 1 && time_now_us() < deadline);
+	assert_int_equal(draining, 0);
+	sender_count(&sender);
+	assert_int_equal(sender.received, 60);
+
+	/* The next owner's counters begin at zero. */
+	assert_int_equal(schedule_reserve(schedule, &demand, &other), 0);
+	assert_int_equal(other, minor);
+	assert_int_equal(stats_of(schedule, minor).packets, 0);
+	sender_send(&sender);
+	usleep(50000);
+	stats = stats_of(schedule, minor);
+	assert_int_equal(stats.packets, 1);
+	assert_int_equal(stats.bytes, FRAME_BYTES);
+	assert_int_equal(stats.drops, 0);
+	sender_close(&sender);
+	schedule_close(schedule, true, NULL);
+}
+
+/* What finds no room is counted. */
+static void test_drops_are_counted(void **state)
+{
+	struct schedule *schedule = htb_open(MBIT, 1);
+	struct schedule_demand demand = { .traffic_class = GW_CLASS_BEST_EFFORT, .ceil_bps = 8000 };
+	struct sender sender;
+	uint32_t minor;
+
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	sender_open(&sender, 0, minor);
+	for (int i = 0; i < 200; i++)
+		sender_send(&sender);
+	assert_in_range(stats_of(schedule, minor).drops, 65, 72);
+	sender_close(&sender);
+	schedule_close(schedule, true, NULL);
+}
+
+/* Neither another rate nor a crash and its adoption loses what is queued. */
+static void test_queues_are_not_touched(void **state)
+{
+	struct schedule *schedule = htb_open(MBIT, 2);
+	struct schedule_demand demand = { .traffic_class = GW_CLASS_VOICE, .rate_bps = 100000 };
+	struct sender senders[2];
+	uint32_t minor;
+
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	sender_open(&senders[0], 0, schedule_class_of(GW_CLASS_BEST_EFFORT));
+	sender_open(&senders[1], 1, minor);
+	for (int i = 0; i < 50; i++) {
+		sender_send(&senders[0]);
+		sender_send(&senders[1]);
+	}
+	assert_int_equal(schedule_set_rate(schedule, 2 * MBIT, 75), 0);
+	schedule_close(schedule, false, NULL);
+	schedule = htb_open(4 * MBIT, 2);
+	assert_true(schedule_adopted(schedule));
+	assert_true(stats_of(schedule, minor).backlog_packets > 0);
+	sender_send(&senders[1]);
+	usleep(700000);
+	for (int i = 0; i < 2; i++) {
+		sender_count(&senders[i]);
+		assert_int_equal(senders[i].received, senders[i].sent);
+		sender_close(&senders[i]);
+	}
+	schedule_close(schedule, true, NULL);
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		HTB_CASE(test_rate_of_the_link),
+		HTB_CASE(test_rate_of_a_shaped_class),
+		HTB_CASE(test_nobody_starves),
+		HTB_CASE(test_order_beside_a_flood),
+		HTB_CASE(test_reservation_beside_floods),
+		HTB_CASE(test_strays),
+		HTB_CASE(test_draining),
+		HTB_CASE(test_drops_are_counted),
+		HTB_CASE(test_queues_are_not_touched),
+	};
+
+	return cmocka_run_group_tests_name("htb_traffic", tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return run_htb_tests(run);
+}
