@@ -20,6 +20,7 @@
 #define REDRAW_MIN_MS 100
 /* A long list is drawn rarely: drawing may take this share of the time. */
 #define REDRAW_REST_FACTOR 10
+#define LOST_EVERY_MS 1000 /* losses are told together, not one by one */
 
 struct watch_options {
 	bool json;
@@ -35,6 +36,10 @@ struct watch {
 	struct gw *gw;
 	bool json;
 	bool live;
+
+	/* lines only */
+	uint64_t lost;	     /* events, not told yet */
+	uint64_t lost_at_ms; /* not before */
 
 	/* live only */
 	char *last_event; /* a line, or NULL */
@@ -136,6 +141,16 @@ static int print_line(const struct watch *watch, const struct gw_event *event)
 	return cli_flush_output() ? 0 : -EPIPE;
 }
 
+static void report_lost(struct watch *watch, bool now)
+{
+	if (watch->lost == 0 || (!now && now_ms() < watch->lost_at_ms))
+		return;
+	cli_error("watch: %" PRIu64 " events were lost: they came faster than they were read",
+		  watch->lost);
+	watch->lost = 0;
+	watch->lost_at_ms = now_ms() + LOST_EVERY_MS;
+}
+
 /* ---- events ---- */
 
 static int take_event(struct watch *watch, const struct gw_event *event)
@@ -148,9 +163,8 @@ static int take_event(struct watch *watch, const struct gw_event *event)
 	case GW_EVENT_LOST:
 		watch->dirty = true;
 		if (!watch->live)
-			cli_error("watch: %" PRIu64
-				  " events were lost, the output is read too slowly",
-				  event->lost);
+			watch->lost += event->lost;
+		report_lost(watch, false);
 		return 0;
 	case GW_EVENT_DISCONNECTED:
 		return -ESHUTDOWN;
@@ -184,13 +198,13 @@ static int wait_for_events(const struct watch *watch, bool *ret_resized)
 		{ .fd = gw_event_fd(watch->gw), .events = POLLIN },
 		{ .fd = STDOUT_FILENO },
 	};
+	uint64_t now = now_ms();
 	int timeout_ms = -1, r;
 
-	if (watch->live && watch->dirty) {
-		uint64_t now = now_ms();
-
+	if (watch->live && watch->dirty)
 		timeout_ms = watch->redraw_at_ms > now ? (int)(watch->redraw_at_ms - now) : 0;
-	}
+	else if (watch->lost > 0)
+		timeout_ms = watch->lost_at_ms > now ? (int)(watch->lost_at_ms - now) : 0;
 	r = screen_poll(fds, 2, timeout_ms, ret_resized);
 	if (r < 0)
 		return r;
@@ -206,6 +220,7 @@ static int watch_loop(struct watch *watch)
 		r = take_events(watch);
 		if (r < 0)
 			return r;
+		report_lost(watch, false);
 		if (watch->live && (resized || (watch->dirty && now_ms() >= watch->redraw_at_ms))) {
 			r = redraw(watch);
 			if (r < 0)
@@ -244,6 +259,7 @@ static int watch_execute(const struct cli_command *command, int argc, char **arg
 		if (watch.live)
 			screen_enter();
 		r = watch_loop(&watch);
+		report_lost(&watch, true);
 		if (watch.live)
 			screen_leave();
 	}

@@ -24,6 +24,7 @@
 struct listener {
 	struct host *host;
 	struct sockaddr_un address;
+	char lock_path[sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(".lock")];
 	int fd;
 	int lock_fd;
 	struct event *readable;
@@ -85,19 +86,34 @@ static int make_folder(const char *path)
 	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int take_lock(const char *path, int *ret_fd)
+static int try_lock(const char *lock_path, int *ret_fd)
 {
-	char lock_path[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
 	_cleanup_(closep) int fd = -1;
+	struct stat locked, named;
 
-	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
 	fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+	if (fstat(fd, &locked) < 0 || lstat(lock_path, &named) < 0)
+		return -errno;
+	if (locked.st_ino != named.st_ino)
+		return -ENOENT;
 	*ret_fd = steal_fd(&fd);
 	return 0;
+}
+
+/* Its last owner may remove the file between our opening and locking it: then it is another one. */
+static int take_lock(struct listener *listener)
+{
+	int r = -ENOENT;
+
+	snprintf(listener->lock_path, sizeof(listener->lock_path), "%s.lock",
+		 listener->address.sun_path);
+	for (int attempt = 0; attempt < 3 && r == -ENOENT; attempt++)
+		r = try_lock(listener->lock_path, &listener->lock_fd);
+	return r;
 }
 
 /* Only a socket is ever removed, whatever else may have that name. */
@@ -120,7 +136,7 @@ static int bind_socket(struct listener *listener)
 	r = make_folder(path);
 	if (r < 0)
 		return r;
-	r = take_lock(path, &listener->lock_fd);
+	r = take_lock(listener);
 	if (r < 0)
 		return r;
 	r = remove_stale(path);
@@ -181,13 +197,15 @@ struct listener *listener_free(struct listener *listener)
 		event_free(listener->readable);
 	if (listener->resume)
 		event_free(listener->resume);
-	/* The socket only if it is ours; the lock file stays, empty, so that nobody can race for it. */
+	/* Both only if they are ours; the lock last. */
 	if (listener->fd >= 0) {
 		unlink(listener->address.sun_path);
 		close(listener->fd);
 	}
-	if (listener->lock_fd >= 0)
+	if (listener->lock_fd >= 0) {
+		unlink(listener->lock_path);
 		close(listener->lock_fd);
+	}
 	free(listener);
 	return NULL;
 }

@@ -136,6 +136,7 @@ def test_clean_stop(own_net, own_kernel, own_agent):
         assert agent.try_add(agent.give(sender))[:2] == [0, REINITIALIZATION_NEEDED]
     left = [trace for trace in traces(net.a) if 'control group' not in trace]
     assert left == []
+    assert not list(own_kernel.folder.glob(own_kernel.socket_path.name + '*'))
     print(f'gone {took * 1e3:.0f} ms after SIGTERM')
     assert took < 3 * TIME_FACTOR  # 1 s without sanitizers
     end_program(net.a, child)

@@ -41,7 +41,7 @@ static struct {
 	int run_error, list_error;
 	struct gw_flow_record records[2];
 	size_t record_count;
-	struct gw_event events[4];
+	struct gw_event events[8];
 	size_t event_count;
 	int end_error; /* of gw_event_next() after them; 0: there is silence */
 } fake;
@@ -478,8 +478,11 @@ static void add_event(enum gw_event_type type, const char *reason)
 static void watch_prints_lines(void **state)
 {
 	add_event(GW_EVENT_FLOW_ADDED, "");
+	/* Losses of the second after the first are told together. */
 	add_event(GW_EVENT_LOST, "");
 	add_event(GW_EVENT_FLOW_ENDED, "closed");
+	add_event(GW_EVENT_LOST, "");
+	add_event(GW_EVENT_LOST, "");
 	fake.end_error = -ESHUTDOWN;
 	RUN("watch", "--json");
 	assert_string_equal(result.out,
@@ -487,9 +490,12 @@ static void watch_prints_lines(void **state)
 			    "\"flow\":" FLOW_7 "}\n"
 			    "{\"time\":1700000000.5,\"event\":\"flow-ended\",\"reason\":\"closed\","
 			    "\"flow\":" FLOW_7 "}\n");
-	assert_string_equal(result.err, "greenwave: watch: 3 events were lost, the output is read "
-					"too slowly\n"
-					"greenwave: watch: the daemon went away\n");
+	assert_string_equal(result.err,
+			    "greenwave: watch: 3 events were lost: they came faster than they were "
+			    "read\n"
+			    "greenwave: watch: 6 events were lost: they came faster than they were "
+			    "read\n"
+			    "greenwave: watch: the daemon went away\n");
 	assert_int_equal(result.status, CLI_NO_DAEMON);
 
 	setenv("TZ", "UTC0", 1);
