@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,8 +26,10 @@
 #define SENDERS_MAX 6
 #define SEND_BUFFER (1 << 20)
 
-/* A machine that others keep busy is late with its timers. */
 #define TOLERANCE_PERCENT 5
+
+/* An emulated processor is late with everything; but it must never send more than it may. */
+#define SLOW_PERCENT 40
 
 struct sender {
 	int fd;
@@ -139,8 +142,10 @@ static void measure(struct sender *senders, const uint64_t *offered_bps, int cou
 
 static void assert_near(uint64_t value, uint64_t wanted)
 {
+	uint64_t less = getenv("GW_TIME_FACTOR") ? SLOW_PERCENT : TOLERANCE_PERCENT;
+
 	printf("%.3f of %llu bit/s\n", (double)value / (double)wanted, (unsigned long long)wanted);
-	assert_in_range(value, wanted * (100 - TOLERANCE_PERCENT) / 100,
+	assert_in_range(value, wanted * (100 - less) / 100,
 			wanted * (100 + TOLERANCE_PERCENT) / 100);
 }
 
@@ -377,11 +382,11 @@ static void test_queues_are_not_touched(void **state)
 {
 	struct schedule *schedule = htb_open(MBIT, 2);
 	struct schedule_demand demand = { .traffic_class = GW_CLASS_VOICE, .rate_bps = 100000 };
+	uint32_t band = schedule_class_of(GW_CLASS_BEST_EFFORT), minor;
 	struct sender senders[2];
-	uint32_t minor;
 
 	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
-	sender_open(&senders[0], 0, schedule_class_of(GW_CLASS_BEST_EFFORT));
+	sender_open(&senders[0], 0, band);
 	sender_open(&senders[1], 1, minor);
 	for (int i = 0; i < 50; i++) {
 		sender_send(&senders[0]);
@@ -394,11 +399,14 @@ static void test_queues_are_not_touched(void **state)
 	assert_true(stats_of(schedule, minor).backlog_packets > 0);
 	sender_send(&senders[1]);
 	usleep(700000);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		sender_count(&senders[i]);
-		assert_int_equal(senders[i].received, senders[i].sent);
+	/* fq_codel may drop what has waited for long; it counts that. */
+	assert_int_equal(senders[0].received + stats_of(schedule, band).drops, senders[0].sent);
+	assert_true(senders[0].received >= 40);
+	assert_int_equal(senders[1].received, senders[1].sent);
+	for (int i = 0; i < 2; i++)
 		sender_close(&senders[i]);
-	}
 	schedule_close(schedule, true, NULL);
 }
 

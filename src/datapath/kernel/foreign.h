@@ -21,7 +21,7 @@ struct foreign {
 	uint32_t options_len; /* FOREIGN_OPTIONS_LEN + 1: too long to be remembered */
 	bool has_options;
 	uint32_t default_minor; /* of an HTB */
-	uint8_t options[FOREIGN_OPTIONS_LEN];
+	_Alignas(uint32_t) uint8_t options[FOREIGN_OPTIONS_LEN];
 };
 
 /* What the root of the link is now; an empty kind if there is none, as on links that are down. */

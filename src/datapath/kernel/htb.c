@@ -7,14 +7,11 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "core/rate.h"
 #include "datapath/kernel/qdisc.h"
 #include "datapath/kernel/tc.h"
 
 #define REQUEST_LEN 512
-#define NSEC_PER_SEC UINT64_C(1000000000)
-
-/* The kernel's unit of time for buckets: third and fourth number of /proc/net/psched, for good. */
-#define NSEC_PER_TICK 64
 
 /* The newest protocol of HTB, which is also its oldest that is left. */
 #define VERSION 3
@@ -68,32 +65,24 @@ int htb_delete(const struct htb *htb)
 
 /* --- Classes ---------------------------------------------------------------------------------- */
 
-/* The time that a bucket takes at its rate. */
-static uint32_t ticks(uint64_t bytes, uint64_t rate_bps)
+static struct tc_ratespec ratespec(struct rate_netlink rate, uint16_t overhead_bytes)
 {
-	uint64_t time = bytes * 8 * (NSEC_PER_SEC / NSEC_PER_TICK) / rate_bps;
-
-	return time > UINT32_MAX ? UINT32_MAX : (uint32_t)time;
-}
-
-static struct tc_ratespec ratespec(uint64_t rate_bps, uint16_t overhead_bytes)
-{
-	uint64_t rate = rate_bps / 8;
-
 	return (struct tc_ratespec){
 		.linklayer = TC_LINKLAYER_ETHERNET,
 		.overhead = overhead_bytes,
-		.rate = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate,
+		.rate = rate.rate,
 	};
 }
 
 static int put_class(const struct htb *htb, const struct htb_class *c, uint16_t flags)
 {
+	const struct rate_netlink rate = rate_to_netlink(c->rate_bps);
+	const struct rate_netlink ceil = rate_to_netlink(c->ceil_bps);
 	const struct tc_htb_opt parameters = {
-		.rate = ratespec(c->rate_bps, c->overhead_bytes),
-		.ceil = ratespec(c->ceil_bps, c->overhead_bytes),
-		.buffer = ticks(c->burst_bytes, c->rate_bps),
-		.cbuffer = ticks(c->ceil_burst_bytes, c->ceil_bps),
+		.rate = ratespec(rate, c->overhead_bytes),
+		.ceil = ratespec(ceil, c->overhead_bytes),
+		.buffer = rate_burst_ticks(c->rate_bps, c->burst_bytes),
+		.cbuffer = rate_burst_ticks(c->ceil_bps, c->ceil_burst_bytes),
 		.quantum = c->quantum_bytes,
 		.prio = c->priority,
 	};
@@ -103,10 +92,10 @@ static int put_class(const struct htb *htb, const struct htb_class *c, uint16_t 
 	struct nlattr *options = mnl_attr_nest_start(message, TCA_OPTIONS);
 
 	mnl_attr_put(message, TCA_HTB_PARMS, sizeof(parameters), &parameters);
-	if (c->rate_bps / 8 > UINT32_MAX)
-		mnl_attr_put_u64(message, TCA_HTB_RATE64, c->rate_bps / 8);
-	if (c->ceil_bps / 8 > UINT32_MAX)
-		mnl_attr_put_u64(message, TCA_HTB_CEIL64, c->ceil_bps / 8);
+	if (rate.rate64 > 0)
+		mnl_attr_put_u64(message, TCA_HTB_RATE64, rate.rate64);
+	if (ceil.rate64 > 0)
+		mnl_attr_put_u64(message, TCA_HTB_CEIL64, ceil.rate64);
 	mnl_attr_nest_end(message, options);
 	return tc_change(htb->tc, message);
 }
@@ -140,11 +129,11 @@ static int on_option(const struct nlattr *attribute, void *user_data)
 	/* The wide rate comes after the narrow one that it stands for. */
 	if (mnl_attr_get_type(attribute) == TCA_HTB_PARMS &&
 	    get(attribute, &parameters, sizeof(parameters))) {
-		seen->rate_bps = parameters.rate.rate * UINT64_C(8);
+		seen->rate_bps = rate_from_bytes(parameters.rate.rate);
 		seen->priority = parameters.prio;
 	}
 	if (mnl_attr_get_type(attribute) == TCA_HTB_RATE64 && get(attribute, &rate, sizeof(rate)))
-		seen->rate_bps = rate * 8;
+		seen->rate_bps = rate_from_bytes(rate);
 	return MNL_CB_OK;
 }
 

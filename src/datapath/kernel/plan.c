@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+#include "core/rate.h"
+
 #define RATE_MIN_BPS UINT64_C(8000)
 #define RATE_MAX_BPS UINT64_C(10000000000000)
 #define CEIL_MIN_BPS 1000
@@ -50,6 +52,13 @@ static const struct band bands[GW_CLASS_COUNT] = {
 	[GW_CLASS_BACKGROUND] = { .percent = 5, .priority = 5 },
 };
 
+static uint32_t bands_percent(const struct schedule_config *config)
+{
+	uint32_t percent = 100 - config->reservable_percent;
+
+	return percent > BANDS_MIN_PERCENT ? percent : BANDS_MIN_PERCENT;
+}
+
 int plan_make(const struct schedule_config *config, struct plan *ret_plan)
 {
 	uint32_t mtu = config->mtu > 0 ? config->mtu : MTU_DEFAULT;
@@ -58,10 +67,7 @@ int plan_make(const struct schedule_config *config, struct plan *ret_plan)
 	if (config->rate_bps < RATE_MIN_BPS || config->rate_bps > RATE_MAX_BPS ||
 	    config->reservable_percent > 100 || mtu < MTU_MIN || mtu > MTU_MAX)
 		return -EINVAL;
-	bands_bps = config->rate_bps / 100 *
-		    (config->reservable_percent > 100 - BANDS_MIN_PERCENT
-			     ? BANDS_MIN_PERCENT
-			     : 100 - config->reservable_percent);
+	bands_bps = rate_share(config->rate_bps, bands_percent(config));
 	*ret_plan = (struct plan){
 		.rate_bps = config->rate_bps,
 		.reservable_bps = config->rate_bps - bands_bps,
@@ -69,8 +75,6 @@ int plan_make(const struct schedule_config *config, struct plan *ret_plan)
 		.frame_bytes = mtu + LINK_HEADER_BYTES + config->overhead_bytes,
 		.overhead_bytes = config->overhead_bytes,
 	};
-	if (config->reservable_percent == 0)
-		ret_plan->reservable_bps = 0;
 	return 0;
 }
 
@@ -126,11 +130,11 @@ struct htb_class plan_link(const struct plan *plan)
 struct htb_class plan_band(const struct plan *plan, enum gw_class traffic_class)
 {
 	const struct band *band = &bands[traffic_class];
-	uint64_t rate_bps = plan->bands_bps / 100 * band->percent;
+	uint64_t rate_bps = rate_share(plan->bands_bps, band->percent);
 	uint64_t ceil_bps = plan->rate_bps;
 
 	if (traffic_class == GW_CLASS_CONTROL)
-		ceil_bps = at_least(plan->rate_bps / 100 * CONTROL_CEIL_PERCENT, rate_bps);
+		ceil_bps = at_least(rate_share(plan->rate_bps, CONTROL_CEIL_PERCENT), rate_bps);
 	return make_class(plan, PLAN_BANDS + traffic_class, rate_bps,
 			  at_least(ceil_bps, CEIL_MIN_BPS), band->priority);
 }

@@ -353,8 +353,6 @@ int schedule_set_rate(struct schedule *schedule, uint64_t rate_bps, uint32_t res
 	r = plan_make(&config, &plan);
 	if (r < 0)
 		return r;
-	if (schedule->pool.reserved_bps > plan.reservable_bps)
-		return -EDQUOT;
 	r = schedule_apply(schedule, &plan);
 	if (r < 0) {
 		(void)schedule_apply(schedule, &schedule->plan);

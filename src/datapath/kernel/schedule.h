@@ -69,8 +69,9 @@ const void *schedule_foreign(const struct schedule *schedule, size_t *ret_len);
 int schedule_check(struct schedule *schedule, struct schedule_text *ret_text);
 
 /*
- * Another rate or share: in place, no queue is touched. -EDQUOT: more is reserved than would be
- * reservable; nothing has changed. After any other error the old figures are in force again.
+ * Another rate or share: in place, no packet that is queued is lost. If more is reserved than is
+ * reservable then, what is guaranteed shrinks in proportion until enough is released. After an
+ * error the old figures are in force again.
  */
 int schedule_set_rate(struct schedule *schedule, uint64_t rate_bps, uint32_t reservable_percent);
 

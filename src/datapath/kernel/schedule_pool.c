@@ -63,20 +63,46 @@ static struct schedule_demand draining_demand(const struct schedule_demand *dema
 	return draining;
 }
 
+/* A link that has become slower than what was promised on it shares what it has. */
+static uint64_t granted_bps(const struct plan *plan, uint64_t reserved_bps, uint64_t rate_bps)
+{
+	if (reserved_bps <= plan->reservable_bps)
+		return rate_bps;
+	return (uint64_t)((double)rate_bps * (double)plan->reservable_bps / (double)reserved_bps);
+}
+
 struct htb_class pool_wanted(const struct schedule *schedule, const struct plan *plan,
 			     uint32_t index)
 {
-	const struct pool_class *c = &schedule->pool.classes[index];
+	const struct pool *pool = &schedule->pool;
+	const struct pool_class *c = &pool->classes[index];
 	struct schedule_demand demand = c->demand;
-	uint32_t minor = PLAN_POOL + index;
 	struct htb_class wanted;
 
 	if (c->state == POOL_STATE_DRAINING)
 		demand = draining_demand(&c->demand);
-	/* A slower link may be less than what drains was promised. */
-	if (c->state == POOL_STATE_FREE || plan_demand(plan, &demand, minor, &wanted) < 0)
-		wanted = plan_idle(plan, minor);
+	else
+		demand.rate_bps = granted_bps(plan, pool->reserved_bps, demand.rate_bps);
+	if (c->state == POOL_STATE_FREE ||
+	    plan_demand(plan, &demand, PLAN_POOL + index, &wanted) < 0)
+		wanted = plan_idle(plan, PLAN_POOL + index);
 	return wanted;
+}
+
+/* When more is reserved than is reservable, who asks for less leaves more to all others. */
+static void share_anew(struct schedule *schedule, uint64_t reserved_before_bps)
+{
+	struct pool *pool = &schedule->pool;
+
+	if (reserved_before_bps <= schedule->plan.reservable_bps)
+		return;
+	for (uint32_t i = 0; i < pool->size; i++) {
+		struct htb_class wanted = pool_wanted(schedule, &schedule->plan, i);
+
+		/* Where it fails a class keeps less than it could have, for the time being. */
+		if (pool->classes[i].state == POOL_STATE_USED)
+			(void)htb_class_change(&schedule->htb, &wanted);
+	}
 }
 
 /* Room in the books is asked for only by who wants more than it has. */
@@ -84,21 +110,27 @@ static int change_class(struct schedule *schedule, struct pool_class *c, uint32_
 			const struct schedule_demand *demand)
 {
 	struct pool *pool = &schedule->pool;
-	uint64_t others_bps = pool->reserved_bps - c->demand.rate_bps;
+	const struct plan *plan = &schedule->plan;
+	uint64_t before_bps = pool->reserved_bps, reserved_bps;
+	struct schedule_demand granted = *demand;
 	struct htb_class wanted;
-	int r = plan_demand(&schedule->plan, demand, minor, &wanted);
+	int r = plan_demand(plan, demand, minor, &wanted);
 
 	if (r < 0)
 		return r;
-	if (demand->rate_bps > c->demand.rate_bps &&
-	    others_bps + demand->rate_bps > schedule->plan.reservable_bps)
+	reserved_bps = before_bps - c->demand.rate_bps + demand->rate_bps;
+	if (demand->rate_bps > c->demand.rate_bps && reserved_bps > plan->reservable_bps)
 		return -EDQUOT;
-	r = htb_class_change(&schedule->htb, &wanted);
+	granted.rate_bps = granted_bps(plan, reserved_bps, demand->rate_bps);
+	r = plan_demand(plan, &granted, minor, &wanted);
+	if (r == 0)
+		r = htb_class_change(&schedule->htb, &wanted);
 	if (r < 0)
 		return r;
-	pool->reserved_bps = others_bps + demand->rate_bps;
+	pool->reserved_bps = reserved_bps;
 	c->demand = *demand;
 	c->state = POOL_STATE_USED;
+	share_anew(schedule, before_bps);
 	return 0;
 }
 
@@ -140,6 +172,7 @@ int schedule_claim(struct schedule *schedule, uint32_t minor, const struct sched
 static void drain(struct schedule *schedule, uint32_t index)
 {
 	struct pool_class *c = &schedule->pool.classes[index];
+	uint64_t before_bps = schedule->pool.reserved_bps;
 	struct htb_class wanted;
 
 	schedule->pool.reserved_bps -= c->demand.rate_bps;
@@ -149,6 +182,7 @@ static void drain(struct schedule *schedule, uint32_t index)
 	wanted = pool_wanted(schedule, &schedule->plan, index);
 	/* If that fails it drains at the pace that it has. */
 	(void)htb_class_change(&schedule->htb, &wanted);
+	share_anew(schedule, before_bps);
 }
 
 void schedule_release(struct schedule *schedule, uint32_t minor)
