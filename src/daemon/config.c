@@ -250,15 +250,24 @@ static int fail_file(const char *file, int error, config_error_fn on_error, void
 	return error;
 }
 
-/* Both passes over `text`, which ends with 0 and is `len` long. */
+/* Ends the text before a statement that makes no sense: what stands before it has values to judge. */
+static void cut(struct reader *rd)
+{
+	char *end = rd->statement;
+
+	assert(rd->depth <= CONFIG_DEPTH_MAX);
+	for (unsigned int i = 0; i < rd->depth; i++)
+		*end++ = '}';
+	*end = '\0';
+}
+
+/* Both passes over `text`, which ends with 0, is `len` long, and has room to close sections. */
 static int read_text(struct reader *rd, char *text, size_t len)
 {
 	if (!config_check(rd, text))
-		return 0;
-	if (rd->at < text + len) {
+		cut(rd);
+	else if (rd->at < text + len)
 		config_problem(rd, rd->line, "unexpected byte 0x00");
-		return 0;
-	}
 	return parse_values(rd, text);
 }
 
@@ -272,7 +281,7 @@ int config_parse_buffer(const char *name, const char *text, size_t len, struct c
 
 	if (len > CONFIG_FILE_MAX)
 		return fail_file(name, -EFBIG, on_error, user);
-	copy = malloc(len + 1);
+	copy = malloc(len + CONFIG_DEPTH_MAX + 1);
 	if (!config || !rd || !copy)
 		return fail_file(name, -ENOMEM, on_error, user);
 	memcpy(copy, text, len);

@@ -417,7 +417,9 @@ static bool check_section(struct reader *rd, const struct section *section,
 
 	assert(section->count <= CONFIG_KEYS_MAX);
 	config_prefix(section, title, prefix);
+	rd->depth += name ? 1 : 0;
 	for (;;) {
+		rd->statement = rd->at;
 		if (!next_token(rd, &token))
 			return false;
 		if (token.kind != TOKEN_WORD)
@@ -439,6 +441,7 @@ static bool check_section(struct reader *rd, const struct section *section,
 		if (section->keys[i].required && first_lines[i] == 0)
 			config_problem(rd, name->line, "%s%s is missing: expected %s", prefix,
 				       section->keys[i].name, section->keys[i].expected);
+	rd->depth -= name ? 1 : 0;
 	return true;
 }
 

@@ -21,11 +21,15 @@ struct problem {
 };
 
 /* One reading of one file. */
+#define CONFIG_DEPTH_MAX 2 /* rsvp { interface eth0 { */
+
 struct reader {
 	struct config *config;
 	const char *file;
 	char *at; /* the next character of the first pass */
 	int line;
+	char *statement;    /* begins here; if it makes no sense, nothing after it does */
+	unsigned int depth; /* so many sections are open there */
 	bool marking_is_section;
 	size_t problems_count; /* may exceed CONFIG_PROBLEMS_MAX */
 	struct problem problems[CONFIG_PROBLEMS_MAX];

@@ -305,6 +305,23 @@ static void all_errors_are_told_in_order(void **state)
 	refuse("policy { max-flows = {1} }", "t:1: policy: expected max-flows = VALUE\n");
 }
 
+/* Errors before the one that ends all understanding are told as well, also in sections that it leaves open. */
+static void errors_before_nonsense(void **state)
+{
+	refuse("marking = bogus\nadministrators = {\n",
+	       "t:1: marking: expected windows or rfc4594, not \"bogus\"\n"
+	       "t:3: expected a list of names with commas for \"administrators\"\n");
+	refuse("policy {\nmax-flows = abc\nmax-clients = 1;\nmax-flows-per-user = 0 }",
+	       "t:2: policy: max-flows: expected a number from 1 to 1048576, not \"abc\"\n"
+	       "t:3: unexpected character \";\"\n");
+	refuse("rsvp { interface eth0 { refresh = x\n",
+	       "t:1: section \"interface\" is not closed: expected }\n"
+	       "t:1: interface eth0: refresh: expected a duration from 1s to 60min, not \"x\"\n");
+	refuse_len("marking = bogus\n\0x", 18,
+		   "t:1: marking: expected windows or rfc4594, not \"bogus\"\n"
+		   "t:2: unexpected byte 0x00\n");
+}
+
 static void syntax(void **state)
 {
 	refuse("marking", "t:1: expected = or { after \"marking\"\n");
@@ -327,7 +344,7 @@ static void syntax(void **state)
 	refuse("include(\"x\")", "t:1: unexpected character \"(\"\n");
 	refuse("policy|max-flows = 3", "t:1: unexpected character \"|\"\n");
 	refuse("marking = \xef\xbb\xbfwindows", "t:1: unexpected byte 0xef\n");
-	refuse("marking = win\rdows", "t:1: unexpected byte 0x0d\n");
+	refuse("marking = windows\rdows", "t:1: unexpected byte 0x0d\n");
 	refuse_len("marking = windows\n\0marking", 26, "t:2: unexpected byte 0x00\n");
 }
 
@@ -508,6 +525,7 @@ int main(void)
 		cmocka_unit_test(what_this_version_cannot_do),
 		cmocka_unit_test(later_keys_are_checked),
 		cmocka_unit_test(all_errors_are_told_in_order),
+		cmocka_unit_test(errors_before_nonsense),
 		cmocka_unit_test(syntax),
 		cmocka_unit_test(strings_are_literal),
 		cmocka_unit_test(no_memory_of_the_last_text),
