@@ -42,7 +42,7 @@ int administrators_new(const struct config_names *groups, void (*on_missing)(con
 		       struct administrators **ret_administrators);
 struct administrators *administrators_free(struct administrators *administrators);
 
-/* Root, CAP_NET_ADMIN in our own user namespace, or a member of one of the groups (spec/qwave.md §13). */
+/* Root, who has proved to have CAP_NET_ADMIN, or a member of one of the groups (spec/qwave.md §13). */
 bool administrators_contain(const struct administrators *administrators,
 			    const struct connection *connection);
 

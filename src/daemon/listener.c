@@ -18,8 +18,8 @@
 #include "base/time.h"
 #include "daemon/daemon.h"
 
-#define ACCEPTS_PER_TURN 64
-#define PAUSE_MS 100 /* when there are no descriptors left */
+#define ACCEPTS_PER_TURN 8 /* then the clients that are there already */
+#define PAUSE_MS 100	   /* when there are no descriptors left */
 
 struct listener {
 	struct host *host;

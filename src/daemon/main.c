@@ -35,11 +35,11 @@ static bool is_administrator(void *user_data, const struct connection *connectio
 	return administrators_contain(daemon->administrators, connection);
 }
 
-static int group_create(void *user_data, pid_t pid, uint64_t *ret_group)
+static int group_create(void *user_data, const struct connection *connection, uint64_t *ret_group)
 {
 	struct daemon *daemon = user_data;
 
-	return marker_group_create(daemon->marker, pid, ret_group);
+	return marker_group_create(daemon->marker, connection_peer(connection)->pid, ret_group);
 }
 
 static void group_end(void *user_data, uint64_t group)

@@ -112,6 +112,8 @@ static int on_hello(struct call *call)
 	if (!is_printable(call->request->api))
 		return -EINVAL;
 	owner_set_api(call->owner, call->request->api);
+	if (call->n_fds > 0 && server->ports.vouch)
+		server->ports.vouch(server->ports.user_data, call->owner, call->fds[0]);
 	MSG_SET(&call->reply, TAG_MODE, mode, (uint32_t)server->mode);
 	memcpy(call->reply.version, server->version, sizeof(call->reply.version));
 	call->reply.present |= CODEC_BIT(TAG_VERSION);

@@ -21,6 +21,9 @@ struct server_ports {
 	int (*route)(void *user_data, const struct address *destination,
 		     const struct engine_socket *socket, struct engine_route *ret_route);
 	bool (*is_administrator)(void *user_data, const struct owner *owner);
+
+	/* What came with the owner's greeting, which may prove something about it. May be NULL. */
+	void (*vouch)(void *user_data, struct owner *owner, int fd);
 	int (*group_create)(void *user_data, const struct owner *owner, uint64_t *ret_group);
 	void (*group_end)(void *user_data, uint64_t group);
 

@@ -26,21 +26,14 @@
 
 #define MESSAGES_PER_TURN 32	 /* then the others */
 #define EVENT_ROOM_MAX (4 << 20) /* bytes that may wait for one who watches */
-
-/* A message as it arrived. */
-struct packet {
-	unsigned char buf[MSG_MAX];
-	size_t len;
-	int fds[MSG_MAX_FDS];
-	size_t n_fds;
-};
+#define ROOMY_PER_USER 8	 /* of those who may have so many; does not bind root */
+#define RESERVED_FOR_ROOT 64	 /* clients */
 
 void connection_close(struct connection *connection)
 {
 	struct host *host = connection->host;
 
 	DL_DELETE(host->connections, connection);
-	host->n_connections--;
 	if (connection->owner)
 		server_disconnect(host->server, connection->owner, time_now_us());
 	if (connection->readable)
@@ -50,7 +43,9 @@ void connection_close(struct connection *connection)
 	outgoing_free(connection);
 	if (connection->pidfd >= 0)
 		close(connection->pidfd);
-	close(connection->fd);
+	if (connection->roomy)
+		connection->user->n_roomy--;
+	farewell_connection(connection);
 	free(connection);
 	host_schedule(host);
 }
@@ -63,6 +58,11 @@ const struct ucred *connection_peer(const struct connection *connection)
 int connection_fd(const struct connection *connection)
 {
 	return connection->fd;
+}
+
+bool connection_has_net_admin(const struct connection *connection)
+{
+	return connection->net_admin;
 }
 
 bool connection_peer_runs(const struct connection *connection)
@@ -105,10 +105,15 @@ static bool tell_of_loss(struct connection *connection)
 }
 
 /* One who falls behind for the first time gets more room, where we may give it. */
-static void make_room(const struct connection *connection)
+static void make_room(struct connection *connection)
 {
+	struct host_user *user = connection->user;
 	int size = EVENT_ROOM_MAX;
 
+	if (user->uid != 0 && user->n_roomy >= ROOMY_PER_USER)
+		return;
+	user->n_roomy++;
+	connection->roomy = true;
 	setsockopt(connection->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 }
 
@@ -117,10 +122,8 @@ void connection_send_event(struct connection *connection, const void *buf, size_
 {
 	if (must_arrive && outgoing_send(connection, buf, len) == 0)
 		return;
-	if (!connection->roomy && !has_room_for_events(connection)) {
-		connection->roomy = true;
+	if (!connection->roomy && !has_room_for_events(connection))
 		make_room(connection);
-	}
 	if (!must_arrive && !connection->outgoing && has_room_for_events(connection)) {
 		if (connection->lost > 0 && tell_of_loss(connection))
 			connection->lost = 0;
@@ -131,58 +134,6 @@ void connection_send_event(struct connection *connection, const void *buf, size_
 }
 
 /* ---- requests ---- */
-
-static void take_descriptors(struct msghdr *head, struct packet *packet)
-{
-	struct cmsghdr *item;
-
-	packet->n_fds = 0;
-	for (item = CMSG_FIRSTHDR(head); item; item = CMSG_NXTHDR(head, item)) {
-		size_t n = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS)
-			continue;
-		memcpy(packet->fds, CMSG_DATA(item), n * sizeof(int));
-		packet->n_fds = n;
-	}
-}
-
-static void close_descriptors(struct packet *packet)
-{
-	while (packet->n_fds > 0)
-		close(packet->fds[--packet->n_fds]);
-}
-
-/* 1: a message. 0: none now. Negative: the connection is over; *ret_why is NULL if the peer just left. */
-static int receive(struct connection *connection, struct packet *packet, const char **ret_why)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(MSG_MAX_FDS * sizeof(int))];
-	} control;
-	struct iovec iov = { packet->buf, sizeof(packet->buf) };
-	struct msghdr head = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t n = recvmsg(connection->fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	*ret_why = NULL;
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	take_descriptors(&head, packet);
-	if (n == 0 && packet->n_fds == 0)
-		return -ECONNRESET;
-	if (head.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		close_descriptors(packet);
-		*ret_why = "message too long";
-		return -EMSGSIZE;
-	}
-	packet->len = (size_t)n;
-	return 1;
-}
 
 static int answer(struct connection *connection, struct packet *packet, const char **ret_why)
 {
@@ -195,8 +146,25 @@ static int answer(struct connection *connection, struct packet *packet, const ch
 	if (host->endwatch)
 		endwatch_kick(host->endwatch);
 	/* First ours, then the reply: the application's own close() must be able to be the last one. */
-	close_descriptors(packet);
-	return len < 0 ? (int)len : outgoing_send_reply(connection, reply, (size_t)len);
+	return len < 0 ? (int)len : farewell_then_reply(connection, packet, reply, (size_t)len);
+}
+
+void connection_read_on(struct connection *connection)
+{
+	if (connection->paused || connection->farewell || connection->rests)
+		return;
+	if (event_add(connection->readable, NULL) < 0)
+		connection_close(connection);
+}
+
+/* Whether the user's other connections let this one be read. */
+static bool may_read(struct connection *connection)
+{
+	if (!user_is_parting(connection->user))
+		return true;
+	connection->rests = true;
+	event_del(connection->readable);
+	return false;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *user_data)
@@ -208,9 +176,13 @@ static void on_readable(evutil_socket_t fd, short what, void *user_data)
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < MESSAGES_PER_TURN && !connection->paused; i++) {
-		int r = receive(connection, &packet, &why);
+	for (int i = 0; i < MESSAGES_PER_TURN; i++) {
+		int r;
 
+		if (connection->paused || connection->farewell || !may_read(connection))
+			break;
+		r = packet_receive(connection->fd, &packet, &why);
+		connection->speaker = packet.sender;
 		if (r > 0)
 			r = answer(connection, &packet, &why);
 		else if (r == 0)
@@ -218,6 +190,7 @@ static void on_readable(evutil_socket_t fd, short what, void *user_data)
 		if (r < 0) {
 			if (why)
 				host_complain(host, &connection->peer, why);
+			farewell_descriptors(connection, &packet);
 			connection_close(connection);
 			return;
 		}
@@ -267,22 +240,25 @@ static void read_comm(pid_t pid, char comm[static 16])
 	}
 }
 
-static size_t clients_of(const struct host *host, uid_t uid)
+/*
+ * Root always gets in. Of the others nobody may hold more than is still free, so that whoever comes finds something,
+ * however many users one person has at hand.
+ */
+static const char *refuse(const struct host *host, const struct host_user *user)
 {
-	const struct connection *connection;
-	size_t n = 0;
+	const struct host_options *options = &host->options;
+	size_t limit = options->max_clients;
 
-	DL_FOREACH(host->connections, connection)
-		n += connection->peer.uid == uid;
-	return n;
-}
-
-static const char *refuse(const struct host *host, const struct ucred *peer)
-{
-	if (host->n_connections >= host->options.max_clients)
+	if (user->uid == 0)
+		limit += RESERVED_FOR_ROOT;
+	if (host->n_clients >= limit)
 		return "too many clients";
-	if (peer->uid != 0 && clients_of(host, peer->uid) >= host->options.max_clients_per_user)
+	if (user->uid == 0)
+		return NULL;
+	if (user->n_clients >= options->max_clients_per_user)
 		return "too many clients of this user";
+	if (user->n_clients >= limit - host->n_clients)
+		return "too many clients of this user for the few that are left";
 	return NULL;
 }
 
@@ -323,32 +299,48 @@ static int connection_start(struct connection *connection)
 	return connection->death && event_add(connection->death, NULL) == 0 ? 0 : -ENOMEM;
 }
 
-int host_accept(struct host *host, int fd)
+static int connection_new(struct host *host, struct host_user *user, const struct ucred *peer,
+			  int fd)
 {
-	_cleanup_(closep) int owned = fd;
-	struct connection *connection;
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	const char *why;
+	struct connection *connection = calloc(1, sizeof(*connection));
 	int r;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return -errno;
-	why = refuse(host, &peer);
-	if (why) {
-		host_complain(host, &peer, why);
-		return -ENOBUFS;
-	}
-	connection = calloc(1, sizeof(*connection));
-	if (!connection)
+	if (!connection) {
+		close(fd);
+		user_release(host, user);
 		return -ENOMEM;
+	}
 	*connection = (struct connection){
-		.host = host, .peer = peer, .fd = steal_fd(&owned), .pidfd = -1
+		.host = host, .user = user, .peer = *peer, .fd = fd, .pidfd = -1
 	};
 	DL_APPEND(host->connections, connection);
-	host->n_connections++;
+	user->n_clients++;
+	host->n_clients++;
 	r = connection_start(connection);
 	if (r < 0)
 		connection_close(connection);
 	return r;
+}
+
+int host_accept(struct host *host, int fd)
+{
+	_cleanup_(closep) int owned = fd;
+	struct host_user *user;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	const char *why;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	if (host->options.strangers)
+		packets_name_senders(fd);
+	user = user_obtain(host, peer.uid);
+	if (!user)
+		return -ENOMEM;
+	why = refuse(host, user);
+	if (!why)
+		return connection_new(host, user, &peer, steal_fd(&owned));
+	host_complain(host, &peer, why);
+	farewell_stranger(host, user, steal_fd(&owned));
+	return -ENOBUFS;
 }

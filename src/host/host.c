@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "datapath/identity.h"
 #include "host/internal.h"
+#include "host/parting.h"
 
 /* ---- ports ---- */
 
@@ -80,14 +81,33 @@ static bool port_is_administrator(void *user_data, const struct owner *owner)
 	return host->options.is_administrator(host->options.user_data, connection);
 }
 
+static void port_vouch(void *user_data, struct owner *owner, int fd)
+{
+	struct connection *connection = owner_host_data(owner);
+	int debug = 0;
+	socklen_t len = sizeof(debug);
+
+	(void)user_data;
+	/* A socket that nobody without CAP_NET_ADMIN, and in no user namespace but the first, could have made so. */
+	if (connection && getsockopt(fd, SOL_SOCKET, SO_DEBUG, &debug, &len) == 0 && debug)
+		connection->net_admin = true;
+}
+
 static int port_group_create(void *user_data, const struct owner *owner, uint64_t *ret_group)
 {
+	struct connection *connection = owner_host_data(owner);
 	struct host *host = user_data;
 
 	if (!host->options.group_create)
 		return -EOPNOTSUPP;
-	return host->options.group_create(host->options.user_data, owner_info(owner)->pid,
-					  ret_group);
+	/*
+	 * Only whom we know to be the one who asks, and alive, is moved: the connection may have been handed on, and
+	 * the number of a process comes round again. 0 is a process that cannot be seen from here.
+	 */
+	if (!connection || connection->peer.pid <= 0 || !connection_peer_runs(connection) ||
+	    connection->speaker != connection->peer.pid)
+		return -EPERM;
+	return host->options.group_create(host->options.user_data, connection, ret_group);
 }
 
 static void port_group_end(void *user_data, uint64_t group)
@@ -166,6 +186,7 @@ int host_new(const struct host_options *options, struct host **ret_host)
 		.datapath_data = options->datapath_data,
 		.route = port_route,
 		.is_administrator = port_is_administrator,
+		.vouch = port_vouch,
 		.group_create = port_group_create,
 		.group_end = port_group_end,
 		.identify = port_identify,
@@ -182,8 +203,10 @@ int host_new(const struct host_options *options, struct host **ret_host)
 	host->scheduled_us = UINT64_MAX;
 	netns_cookie_read(&host->netns_cookie);
 	r = route_new(&host->route);
+	if (r >= 0 && options->strangers)
+		r = partings_new(options->base, &host->partings);
 	if (r < 0) {
-		free(host);
+		host_free(host);
 		return r;
 	}
 	ports.user_data = host;
@@ -205,6 +228,9 @@ struct host *host_free(struct host *host)
 		engine_stop(server_engine(host->server));
 	while (host->connections)
 		connection_close(host->connections);
+	partings_free(host->partings);
+	while (host->users)
+		user_drop(host, host->users);
 	server_free(host->server);
 	if (host->tick)
 		event_free(host->tick);
@@ -228,7 +254,7 @@ void host_reconfigure(struct host *host, const struct engine_config *engine, uin
 
 size_t host_clients(const struct host *host)
 {
-	return host->n_connections;
+	return host->n_clients;
 }
 
 void host_complain(struct host *host, const struct ucred *peer, const char *why)

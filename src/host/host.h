@@ -34,7 +34,9 @@ struct host_options {
 	/* The rest may be NULL. */
 	void *user_data;
 	bool (*is_administrator)(void *user_data, const struct connection *connection);
-	int (*group_create)(void *user_data, pid_t pid, uint64_t *ret_group);
+	/* The process of the peer, which is alive and has asked itself. */
+	int (*group_create)(void *user_data, const struct connection *connection,
+			    uint64_t *ret_group);
 	void (*group_end)(void *user_data, uint64_t group);
 	void (*facts)(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
 		      void *visit_data);
@@ -62,7 +64,11 @@ void host_schedule(struct host *host);
 /* Whether a connection will be taken at all now; a listener that asks can leave it in the queue. */
 size_t host_clients(const struct host *host);
 
+/* Who the peer was when it connected. */
 const struct ucred *connection_peer(const struct connection *connection);
+
+/* Whether the peer has proved that it had CAP_NET_ADMIN (MSG_HELLO). */
+bool connection_has_net_admin(const struct connection *connection);
 int connection_fd(const struct connection *connection);
 
 /* Whether the process that opened it is known to be alive still. */

@@ -50,11 +50,10 @@ static void on_writable(evutil_socket_t fd, short what, void *user_data)
 		take_first(connection);
 	}
 	event_del(connection->writable);
-	if (connection->paused && event_add(connection->readable, NULL) < 0) {
-		connection_close(connection);
-		return;
+	if (connection->paused) {
+		connection->paused = false;
+		connection_read_on(connection);
 	}
-	connection->paused = false;
 }
 
 static int queue(struct connection *connection, const void *buf, size_t len)

@@ -3,15 +3,18 @@
  * call.c: requests and their replies, between many threads and one connection.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/cleanup.h"
 #include "base/time.h"
 #include "lib/client.h"
 
@@ -267,8 +270,29 @@ int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds
 	return call_on(gw, request, fds, n_fds, reply, false);
 }
 
+/*
+ * Only who has CAP_NET_ADMIN can set this option of a socket. It is not tried in vain: a refusal would be
+ * noted in the logs of some systems. A descriptor that proves it to the host, or -1.
+ */
+static int net_admin_proof(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	_cleanup_(closep) int fd = -1;
+	const int yes = 1;
+
+	if (geteuid() == 0 || syscall(SYS_capget, &header, data) < 0 ||
+	    !(data[0].effective & 1u << CAP_NET_ADMIN))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_DEBUG, &yes, sizeof(yes)) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
 int client_hello(struct gw *gw, const char *api)
 {
+	_cleanup_(closep) int proof = net_admin_proof();
 	struct msg request = REQUEST(MSG_HELLO);
 	struct timeval forever = { 0 };
 	uint64_t started_us;
@@ -279,7 +303,7 @@ int client_hello(struct gw *gw, const char *api)
 	MSG_SET(&request, TAG_PROTOCOL, protocol, MSG_PROTOCOL);
 	strncpy(request.api, api, sizeof(request.api) - 1);
 	request.present |= CODEC_BIT(TAG_API);
-	r = send_request(gw, &request, NULL, 0);
+	r = send_request(gw, &request, &proof, proof >= 0 ? 1 : 0);
 	if (r < 0)
 		return r;
 	/* The socket's own time limit still holds; with it, any signal interrupts, and it begins anew. */

@@ -21,7 +21,7 @@
 #define MSG_MAX_FDS 128u /* descriptors beside one message */
 
 enum msg_type {
-	MSG_HELLO = 1,	 /* protocol, api -> mode, version, host_flags */
+	MSG_HELLO = 1,	 /* protocol, api, [fd: see below] -> mode, version, host_flags */
 	MSG_END,	 /* [fds]: ends all that the owner has; all but this is refused then -> */
 	MSG_ADD,	 /* class, flags, dscp, flow_id (0: new), [address], fd -> flow_id */
 	MSG_DETACH,	 /* flow_id, cookie, [fd] -> */
@@ -43,6 +43,11 @@ enum msg_type {
 	MSG_WATCH,     /* -> */
 	MSG_EVENT = 64 /* event, ... : serial 0 */
 };
+
+/*
+ * Who has CAP_NET_ADMIN without being root may prove it with the greeting, by any socket with the option SO_DEBUG,
+ * which the kernel lets nobody else set.
+ */
 
 /* MSG_HELLO host_flags */
 #define MSG_HOST_NEEDS_FDS 0x1u /* changes need the flow's descriptors: marks are socket options */

@@ -393,10 +393,10 @@ def own_daemon(programs, own_net, tmp):
 class Agent:
     """A process of tests/netns/agent.c in a host."""
 
-    def __init__(self, programs, host, socket_path=None, mode='daemon', uid=0):
+    def __init__(self, programs, host, socket_path=None, mode='daemon', uid=0, prefix=()):
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.errors = tempfile.TemporaryFile()
-        self.process = host.popen([programs.path('agent')], uid, stdin=theirs, stdout=subprocess.DEVNULL,
+        self.process = host.popen([*prefix, programs.path('agent')], uid, stdin=theirs, stdout=subprocess.DEVNULL,
                                   stderr=self.errors, env=programs.environment(socket_path, mode))
         theirs.close()
         self.host = host
@@ -482,8 +482,8 @@ def agents(programs):
     """Starts agents; they end with the test."""
     running = []
 
-    def start(host, daemon=None, mode='daemon', uid=0):
-        agent = Agent(programs, host, daemon.socket_path if daemon else None, mode, uid)
+    def start(host, daemon=None, mode='daemon', uid=0, prefix=()):
+        agent = Agent(programs, host, daemon.socket_path if daemon else None, mode, uid, prefix)
         running.append(agent)
         return agent
 

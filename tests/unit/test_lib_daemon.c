@@ -534,17 +534,20 @@ static void daemon_that_hangs(void **state)
 }
 
 /* Too many of them: the next is refused, not one that is there. */
+/* Root always gets in; of the others nobody may hold more than is left. */
 static void too_many_clients(void **state)
 {
-	struct gw *handles[100], *one_more;
+	const int expected = getuid() == 0 ? 164 : 50;
+	struct gw *handles[200], *one_more;
+	int n = 0;
 
 	(void)state;
-	for (int i = 0; i < 100; i++)
-		handles[i] = open_daemon();
-	assert_true(try_open(&one_more) < 0);
+	while (n < 200 && try_open(&handles[n]) == 0)
+		n++;
+	assert_int_equal(n, expected);
 	assert_int_equal(flows_of(handles[0]), 0);
-	for (int i = 0; i < 100; i++)
-		gw_close(handles[i]);
+	while (n > 0)
+		gw_close(handles[--n]);
 	/* Their ends may still be on the way. */
 	for (int i = 0; i < 100 && try_open(&one_more) < 0; i++)
 		usleep(10000);
