@@ -36,6 +36,7 @@ help:
 	@echo "make clean         remove the build directories"
 
 $(BUILD)/build.ninja:
+	@command -v meson >/dev/null || { echo "meson is missing: \`make deps\` installs what is needed" >&2; exit 1; }
 	meson setup $(MESON_OPTIONS) $(BUILD)
 	@echo '$(DIRECTORIES)' >$(BUILD)/directories
 

@@ -6,7 +6,7 @@
  * destination are marked from the next packet on. When the socket closes, the flow is removed, the
  * handle is closed or the process dies, all of it ends at once.
  *
- *	struct gw *gw;
+ *	struct gw *gw = NULL;
  *	uint32_t id;
  *	struct gw_flow_options opt = GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE);
  *
