@@ -22,14 +22,23 @@
 #include "htb_world.h"
 
 #define FRAME_BYTES 1000
+#define PAYLOAD 14
 #define PROTOCOL 0x88b5 /* for local experiments (IEEE 802); each sender adds its number */
 #define SENDERS_MAX 6
 #define SEND_BUFFER (1 << 20)
 
 #define TOLERANCE_PERCENT 5
 
-/* An emulated processor is late with everything; but it must never send more than it may. */
-#define SLOW_PERCENT 40
+/* Half of the time that the shortest queue here lasts. */
+#define LATE_US 20000
+#define ATTEMPTS 5
+
+/*
+ * On a machine that others keep busy this process may get no time for longer than the queues last.
+ * Then less is offered than was meant, and too little says nothing; too much always does.
+ */
+static bool late;	 /* in the last measurement */
+static bool late_before; /* in any of this test */
 
 struct sender {
 	int fd;
@@ -65,6 +74,7 @@ static void sender_open(struct sender *sender, int number, uint32_t minor)
 {
 	const int buffer = SEND_BUFFER;
 
+	late_before &= number > 0;
 	*sender = (struct sender){ .protocol = (uint16_t)(PROTOCOL + number) };
 	sender->fd = packet_socket(LINK, sender->protocol);
 	sender->ear = packet_socket(PEER, sender->protocol);
@@ -82,10 +92,12 @@ static void sender_close(struct sender *sender)
 /* One frame, or nothing if the socket's share of the queue is full. */
 static void sender_send(struct sender *sender)
 {
+	const uint64_t now_us = time_epoch_us();
 	uint8_t frame[FRAME_BYTES] = { [0] = 2, [5] = 1, [6] = 2, [11] = 2 };
 
 	frame[12] = (uint8_t)(sender->protocol >> 8);
 	frame[13] = (uint8_t)sender->protocol;
+	memcpy(frame + PAYLOAD, &now_us, sizeof(now_us));
 	if (send(sender->fd, frame, sizeof(frame), 0) == sizeof(frame))
 		sender->sent++;
 }
@@ -107,7 +119,7 @@ static uint64_t sender_count(struct sender *sender)
 /* Offers each sender's rate for a while, a millisecond's worth at a time. */
 static void offer(struct sender *senders, const uint64_t *rates_bps, int count, uint64_t time_us)
 {
-	uint64_t start = time_now_us(), now = start, due, done[SENDERS_MAX] = { 0 };
+	uint64_t start = time_now_us(), now = start, before, due, done[SENDERS_MAX] = { 0 };
 
 	while (now - start < time_us) {
 		for (int i = 0; i < count; i++) {
@@ -116,8 +128,11 @@ static void offer(struct sender *senders, const uint64_t *rates_bps, int count, 
 				sender_send(&senders[i]);
 		}
 		usleep(1000);
+		before = now;
 		now = time_now_us();
+		late |= now - before > LATE_US;
 	}
+	late_before |= late;
 }
 
 /*
@@ -127,26 +142,33 @@ static void offer(struct sender *senders, const uint64_t *rates_bps, int count, 
 static void measure(struct sender *senders, const uint64_t *offered_bps, int count,
 		    uint64_t settle_us, uint64_t time_us, uint64_t *ret_arrived_bps)
 {
-	uint64_t start;
+	uint64_t start, took_us;
 
-	offer(senders, offered_bps, count, settle_us);
-	for (int i = 0; i < count; i++)
-		sender_count(&senders[i]);
-	start = time_now_us();
-	offer(senders, offered_bps, count, time_us);
-	time_us = time_now_us() - start;
-	for (int i = 0; i < count; i++)
-		ret_arrived_bps[i] =
-			sender_count(&senders[i]) * FRAME_BYTES * 8 * USEC_PER_SEC / time_us;
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		late = false;
+		offer(senders, offered_bps, count, settle_us);
+		start = time_now_us();
+		for (int i = 0; i < count; i++)
+			sender_count(&senders[i]);
+		offer(senders, offered_bps, count, time_us);
+		for (int i = 0; i < count; i++)
+			ret_arrived_bps[i] = sender_count(&senders[i]) * FRAME_BYTES * 8;
+		took_us = time_now_us() - start;
+		late |= took_us > time_us + LATE_US;
+		for (int i = 0; i < count; i++)
+			ret_arrived_bps[i] = ret_arrived_bps[i] * USEC_PER_SEC / took_us;
+		if (!late)
+			return;
+	}
+	printf("This machine is too busy: only whether too much arrives can be told\n");
 }
 
 static void assert_near(uint64_t value, uint64_t wanted)
 {
-	uint64_t less = getenv("GW_TIME_FACTOR") ? SLOW_PERCENT : TOLERANCE_PERCENT;
-
 	printf("%.3f of %llu bit/s\n", (double)value / (double)wanted, (unsigned long long)wanted);
-	assert_in_range(value, wanted * (100 - less) / 100,
-			wanted * (100 + TOLERANCE_PERCENT) / 100);
+	assert_true(value <= wanted * (100 + TOLERANCE_PERCENT) / 100);
+	if (!late && !getenv("GW_TIME_FACTOR"))
+		assert_true(value >= wanted * (100 - TOLERANCE_PERCENT) / 100);
 }
 
 /* --- Rates ------------------------------------------------------------------------------------ */
@@ -214,14 +236,14 @@ static void test_nobody_starves(void **state)
 	measure(senders, offered, GW_CLASS_COUNT, 300000, 2 * USEC_PER_SEC, arrived);
 	for (enum gw_class c = 0; c < GW_CLASS_COUNT; c++) {
 		printf("class %d: %llu bit/s\n", (int)c, (unsigned long long)arrived[c]);
-		assert_true(arrived[c] >= 20 * MBIT / 1000 * guarantees[c] * 9 / 10);
+		assert_true(late || arrived[c] >= 20 * MBIT / 1000 * guarantees[c] * 9 / 10);
 		sum += arrived[c];
 		sender_close(&senders[c]);
 	}
 	assert_near(sum, 20 * MBIT);
 	/* Signalling is capped; what is left goes to voice, the next in order. */
 	assert_near(arrived[GW_CLASS_CONTROL], 5 * MBIT);
-	assert_true(arrived[GW_CLASS_VOICE] > 7 * MBIT);
+	assert_true(late || arrived[GW_CLASS_VOICE] > 7 * MBIT);
 	schedule_close(schedule, true, NULL);
 }
 
@@ -240,7 +262,8 @@ static void test_order_beside_a_flood(void **state)
 	assert_near(arrived[0] + arrived[1], 10 * MBIT);
 	usleep(100000);
 	sender_count(&senders[0]);
-	assert_int_equal(senders[0].received, senders[0].sent);
+	if (!late_before)
+		assert_int_equal(senders[0].received, senders[0].sent);
 	for (int i = 0; i < 2; i++)
 		sender_close(&senders[i]);
 	schedule_close(schedule, true, NULL);
@@ -268,6 +291,94 @@ static void test_reservation_beside_floods(void **state)
 	assert_near(arrived[0] + arrived[1] + arrived[2], 10 * MBIT);
 	for (int i = 0; i < 3; i++)
 		sender_close(&senders[i]);
+	schedule_close(schedule, true, NULL);
+}
+
+/* --- Delay ------------------------------------------------------------------------------------ */
+
+#define DELAYS_MAX 20000
+
+struct delays {
+	uint64_t us[DELAYS_MAX];
+	size_t count;
+};
+
+static uint64_t received_at_us(struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		struct timespec time;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPNS)
+			continue;
+		memcpy(&time, CMSG_DATA(c), sizeof(time));
+		return (uint64_t)time.tv_sec * USEC_PER_SEC +
+		       (uint64_t)time.tv_nsec / NSEC_PER_USEC;
+	}
+	fail_msg("no time of arrival");
+	return 0;
+}
+
+static int compare_delays(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How long each frame that has come was under way, by the kernel's clock at its end. */
+static void read_delays(struct sender *sender, struct delays *delays)
+{
+	char frame[FRAME_BYTES], control[256];
+	struct iovec iov = { .iov_base = frame, .iov_len = sizeof(frame) };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+	uint64_t left_us, came_us;
+
+	message.msg_controllen = sizeof(control);
+	while (delays->count < DELAYS_MAX && recvmsg(sender->ear, &message, 0) == FRAME_BYTES) {
+		memcpy(&left_us, frame + PAYLOAD, sizeof(left_us));
+		came_us = received_at_us(&message);
+		delays->us[delays->count++] = came_us > left_us ? came_us - left_us : 0;
+		message.msg_controllen = sizeof(control);
+	}
+}
+
+/* 50 packets of voice a second beside twice as much as the link carries: none is lost or late. */
+static void test_voice_is_not_delayed(void **state)
+{
+	static struct delays delays[2];
+	struct schedule *schedule = htb_open(10 * MBIT, 2);
+	const uint64_t offered[2] = { 50 * FRAME_BYTES * 8, 20 * MBIT };
+	const int on = 1, buffer = 8 << 20;
+	struct sender senders[2];
+
+	sender_open(&senders[0], 0, schedule_class_of(GW_CLASS_VOICE));
+	sender_open(&senders[1], 1, schedule_class_of(GW_CLASS_BEST_EFFORT));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+			setsockopt(senders[i].ear, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)), 0);
+		assert_int_equal(setsockopt(senders[i].ear, SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
+					    sizeof(buffer)),
+				 0);
+	}
+	late = false;
+	offer(senders, offered, 2, 3 * USEC_PER_SEC);
+	usleep(200000);
+	for (int i = 0; i < 2; i++) {
+		delays[i].count = 0;
+		read_delays(&senders[i], &delays[i]);
+		assert_true(delays[i].count > 100);
+		qsort(delays[i].us, delays[i].count, sizeof(delays[i].us[0]), compare_delays);
+		printf("%s: p50 %llu us, p99 %llu us, max %llu us\n", i ? "bulk" : "voice",
+		       (unsigned long long)delays[i].us[delays[i].count / 2],
+		       (unsigned long long)delays[i].us[delays[i].count * 99 / 100],
+		       (unsigned long long)delays[i].us[delays[i].count - 1]);
+		sender_close(&senders[i]);
+	}
+	if (!late) {
+		assert_int_equal(delays[0].count, senders[0].sent);
+		assert_true(delays[0].us[delays[0].count / 2] * 10 <
+			    delays[1].us[delays[1].count / 2]);
+	}
 	schedule_close(schedule, true, NULL);
 }
 
@@ -418,6 +529,7 @@ static int run(void)
 		HTB_CASE(test_nobody_starves),
 		HTB_CASE(test_order_beside_a_flood),
 		HTB_CASE(test_reservation_beside_floods),
+		HTB_CASE(test_voice_is_not_delayed),
 		HTB_CASE(test_strays),
 		HTB_CASE(test_draining),
 		HTB_CASE(test_drops_are_counted),

@@ -101,7 +101,10 @@ int schedule_change(struct schedule *schedule, uint32_t minor,
  */
 void schedule_release(struct schedule *schedule, uint32_t minor);
 
-/* To be called now and then while it returns more than 0: how many classes still drain. */
+/*
+ * To be called now and then while it returns more than 0: how many classes still drain. -ENOENT,
+ * -EBUSY: as from schedule_check().
+ */
 int schedule_tick(struct schedule *schedule);
 
 /*

@@ -204,25 +204,39 @@ uint32_t schedule_sweep(struct schedule *schedule)
 	return count;
 }
 
+struct look {
+	struct schedule *schedule;
+	bool found;
+};
+
 /* Requests wait until the dump is over. */
 static void on_draining(void *user_data, const struct htb_class_seen *seen)
 {
-	struct pool_class *c = find_in(user_data, seen->minor, POOL_STATE_DRAINING);
+	struct look *look = user_data;
+	struct pool_class *c = find_in(look->schedule, seen->minor, POOL_STATE_DRAINING);
 
 	if (!c)
 		return;
+	look->found = true;
 	c->empty = seen->backlog_packets == 0 && seen->backlog_bytes == 0;
 	c->base = pool_count(seen);
 }
 
 int schedule_tick(struct schedule *schedule)
 {
+	struct look look = { .schedule = schedule };
 	struct pool *pool = &schedule->pool;
-	int r = 0;
+	int r;
 
-	if (pool->draining > 0)
-		r = htb_class_visit(&schedule->htb, on_draining, schedule);
-	for (uint32_t i = 0; r == 0 && pool->draining > 0 && i < pool->size; i++) {
+	if (pool->draining == 0)
+		return 0;
+	r = htb_class_visit(&schedule->htb, on_draining, &look);
+	/* A link that has gone is dumped as one without classes. */
+	if (r == 0 && !look.found)
+		r = schedule_check(schedule, NULL);
+	if (r == 0 && !look.found)
+		r = -ENOENT;
+	for (uint32_t i = 0; r == 0 && i < pool->size; i++) {
 		const struct htb_class idle = plan_idle(&schedule->plan, PLAN_POOL + i);
 		struct pool_class *c = &pool->classes[i];
 
