@@ -141,8 +141,8 @@ class Namespace:
             self.fd = -1
 
 
-def _ethtool_off(interface, command):
-    value = ctypes.create_string_buffer(struct.pack('II', command, 0))
+def _ethtool(interface, command, value):
+    value = ctypes.create_string_buffer(struct.pack('II', command, value))
     request = struct.pack('16sP8x', interface.encode(), ctypes.addressof(value))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCETHTOOL, request)
@@ -151,8 +151,18 @@ def _ethtool_off(interface, command):
 def offload_off(host, interface):
     """Checksums are then computed before the packet leaves, and large packets are cut: a judge may see them."""
     with host.entered():
-        _ethtool_off(interface, ETHTOOL_STXCSUM)
-        _ethtool_off(interface, ETHTOOL_SGSO)
+        _ethtool(interface, ETHTOOL_STXCSUM, 0)
+        _ethtool(interface, ETHTOOL_SGSO, 0)
+
+
+@contextlib.contextmanager
+def checksum_offload(host, interface):
+    """Meanwhile checksums are the interface's task again."""
+    with host.entered():
+        _ethtool(interface, ETHTOOL_STXCSUM, 1)
+    yield
+    with host.entered():
+        _ethtool(interface, ETHTOOL_STXCSUM, 0)
 
 
 def join(a, b, name, addresses_a, addresses_b, offload=False):

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -250,8 +251,10 @@ static void test_change_of_ways(void **state)
 	struct datapath_target target = target_any(fd);
 	struct ear ear;
 
-	if (!kernel_datapath_has(datapath, KERNEL_TCX))
+	if (!kernel_datapath_has(datapath, KERNEL_TCX)) {
+		printf("SKIP: this kernel has no tcx\n");
 		skip();
+	}
 	ear_open(&ear, AF_INET);
 	assert_int_equal(apply(&target, DSCP), 0);
 	for (int i = 0; i < 3; i++) {

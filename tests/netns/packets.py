@@ -18,6 +18,7 @@ from netns import TIME_FACTOR
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 SNAP_LEN = 70000
+SO_RCVBUFFORCE = 33
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
 
@@ -126,7 +127,8 @@ class Wire:
     def __init__(self, host, interface):
         self.socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.bind((interface, ETH_P_ALL))
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        # Thousands of packets may come before somebody looks: more than unprivileged sockets may keep.
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self.socket.setblocking(False)
         self.packets = []
 
