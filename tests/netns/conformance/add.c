@@ -512,7 +512,6 @@ static void q063(void)
 	enum { SLICES = 10, ROUNDS = 1000 };
 	struct sink sink = new_sink(AF_INET);
 	int fd = udp_socket(AF_INET);
-	const char *slower = getenv("GW_TIME_FACTOR");
 	double best = 1e9;
 
 	h = new_handle();
@@ -523,7 +522,9 @@ static void q063(void)
 	}
 	printf("# Q-063: Add and Remove together take %.1f us\n", best / ROUNDS * 1e6);
 #ifndef __SANITIZE_ADDRESS__
-	CHECK(best / ROUNDS < 100e-6 * (slower ? atof(slower) : 1));
+	/* An emulated processor proves nothing about time. */
+	if (!getenv("GW_TIME_FACTOR"))
+		CHECK(best / ROUNDS < 100e-6);
 #endif
 }
 
