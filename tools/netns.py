@@ -228,5 +228,5 @@ def traces(host, interfaces):
     if pathlib.Path(f'/sys/fs/bpf/greenwave/{host.inode}').exists():
         found.append('pinned maps and links')
     found += [f'control group {path.name}'
-              for path in pathlib.Path('/sys/fs/cgroup').glob(f'**/greenwave.{host.inode}')]
+              for path in pathlib.Path('/sys/fs/cgroup').glob(f'**/greenwave.{host.inode}*')]
     return found

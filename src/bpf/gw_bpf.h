@@ -33,7 +33,7 @@
 #include <linux/types.h>
 #endif
 
-#define GW_BPF_ABI 1 /* in gw_settings; a daemon does not adopt pins of another number */
+#define GW_BPF_ABI 2 /* in gw_settings; a daemon does not adopt pins of another number */
 
 /*
  * A destination as it stands in the packet. IPv4 is ::ffff:a.b.c.d. All in network byte order
@@ -90,6 +90,9 @@ struct gw_group {
 	struct gw_verdict verdict;
 };
 
+/* Groups that lie deeper are not looked for. */
+#define GW_GROUP_LEVELS 16
+
 struct gw_fragkey {
 	__u64 cookie;
 	__u8 addr[16];
@@ -144,7 +147,7 @@ struct gw_close {
 struct gw_settings {
 	__u32 abi;
 	__u32 groups;	    /* entries in `groups`; 0 spares the lookup */
-	__u32 group_level;  /* depth of our control groups below the root of the hierarchy */
+	__u32 group_levels; /* bit n: one of our control groups lies n below the hierarchy's root */
 	__u32 generation;   /* of the daemon now in charge: 1..65535 */
 	__u64 netns_cookie; /* of the network namespace served; its inode is used again */
 	__u64 lost;	    /* events that found `closes` full; user space must look itself */

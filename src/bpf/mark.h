@@ -109,17 +109,29 @@ static __always_inline int have_groups(void)
 	return known && known->groups > 0;
 }
 
+static __always_inline const struct gw_verdict *find_for_level(struct __sk_buff *skb, int level)
+{
+	__u64 id = bpf_skb_ancestor_cgroup_id(skb, level);
+	struct gw_group *group = id ? bpf_map_lookup_elem(&groups, &id) : NULL;
+
+	return group && is_valid(&group->verdict) ? &group->verdict : NULL;
+}
+
+/* Of groups within each other the innermost counts. */
 static __always_inline const struct gw_verdict *find_for_group(struct __sk_buff *skb)
 {
 	const struct gw_settings *known = settings_get();
-	struct gw_group *group;
-	__u64 id;
+	const struct gw_verdict *verdict = NULL;
+	__u32 levels;
 
 	if (!known || known->groups == 0)
 		return NULL;
-	id = bpf_skb_ancestor_cgroup_id(skb, (int)known->group_level);
-	group = id ? bpf_map_lookup_elem(&groups, &id) : NULL;
-	return group && is_valid(&group->verdict) ? &group->verdict : NULL;
+	levels = known->group_levels;
+	for (int level = GW_GROUP_LEVELS - 1; level >= 0 && !verdict; level--) {
+		if (levels >> level & 1)
+			verdict = find_for_level(skb, level);
+	}
+	return verdict;
 }
 
 /* RFC 1624, equation 3: the new checksum after one 16-bit word has changed. */

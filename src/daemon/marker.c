@@ -131,6 +131,8 @@ static void group_emptied(void *user_data, uint64_t group)
 	struct marker *marker = user_data;
 
 	engine_end_group(host_engine(marker->host), group, END_GROUP_EMPTY, time_now_us());
+	/* Its flow may have ended earlier, when the group could not go yet. */
+	kernel_group_remove(marker->kernel, group);
 }
 
 static void on_group(evutil_socket_t fd, short what, void *user_data)

@@ -16,6 +16,7 @@ void engine_config_default(struct engine_config *ret_config)
 		.profile = mark_profile_windows,
 		.max_flows = 131072,
 		.max_flows_per_user = 10000,
+		.max_programs_per_user = 256,
 		.max_ops_per_owner = 4096,
 		.first_flow_id = 1,
 		.discovery_us = DEFAULT_DISCOVERY_US,

@@ -97,7 +97,8 @@ struct engine_config {
 	struct mark_profile profile;
 	bool marks_ignored; /* every request succeeds, no mark is applied (spec/qwave.md §6.3) */
 	uint32_t max_flows;
-	uint32_t max_flows_per_user; /* does not bind root */
+	uint32_t max_flows_per_user;	/* does not bind root */
+	uint32_t max_programs_per_user; /* does not bind root */
 	uint32_t max_ops_per_owner;
 	uint32_t first_flow_id;
 	uint64_t discovery_us; /* how long an unanswered on-link path stays unknown */

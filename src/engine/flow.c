@@ -137,7 +137,7 @@ void flow_free(struct engine *engine, struct flow *flow)
 		group_target(flow, &target);
 		engine->ports.datapath->clear(engine->ports.datapath_data, &target);
 		engine->ports.group_end(engine->ports.user_data, flow->group);
-		flow_count_in_force(engine, flow, -1);
+		group_forget(engine, flow);
 	}
 	HASH_DEL(engine->flows_by_id, flow);
 	DL_DELETE(engine->flows, flow);

@@ -22,6 +22,7 @@ struct user {
 	uint32_t owners;
 	uint32_t flows;
 	uint32_t in_force; /* of these */
+	uint32_t programs; /* of these */
 	uint32_t entries;
 	UT_hash_handle hh;
 };
@@ -65,6 +66,7 @@ struct flow {
 	struct flow *path_prev, *path_next;
 	struct flow *prev, *next; /* of the engine, ascending by id */
 	UT_hash_handle hh;	  /* by id */
+	UT_hash_handle by_group;  /* by group, those that have one */
 };
 
 struct entry {
@@ -139,6 +141,7 @@ struct engine {
 	uint32_t watchers;
 	struct user *users;
 	struct flow *flows_by_id;
+	struct flow *flows_by_group;
 	struct flow *flows; /* ascending */
 	uint32_t n_flows;
 	uint32_t n_entries;
@@ -194,6 +197,7 @@ void flow_reapply(struct engine *engine, struct flow *flow);
 struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 void group_target(const struct flow *flow, struct datapath_target *ret_target);
 int group_apply(struct engine *engine, struct flow *flow);
+void group_forget(struct engine *engine, struct flow *flow);
 
 /* path.c */
 int path_join(struct engine *engine, struct flow *flow, const struct address *destination,

@@ -53,7 +53,28 @@ static int group_begin(struct engine *engine, struct flow *flow, uint64_t group)
 {
 	flow->group = group;
 	flow_count_in_force(engine, flow, 1);
+	flow->owner->user->programs++;
+	HASH_ADD(by_group, engine->flows_by_group, group, sizeof(flow->group), flow);
+	if (!flow->by_group.tbl)
+		return -ENOMEM;
 	return group_apply(engine, flow);
+}
+
+void group_forget(struct engine *engine, struct flow *flow)
+{
+	if (flow->by_group.tbl)
+		HASH_DELETE(by_group, engine->flows_by_group, flow);
+	flow_count_in_force(engine, flow, -1);
+	flow->owner->user->programs--;
+}
+
+/* The tables of groups are smaller than those of sockets. */
+static int programs_check(struct engine *engine, const struct user *user)
+{
+	if (user->uid == 0 || user->programs < engine->config.max_programs_per_user)
+		return 0;
+	engine->counters.refused_limit++;
+	return -ENOBUFS;
 }
 
 int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
@@ -70,6 +91,8 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 	if (r < 0)
 		return r;
 	r = limits_check(engine, owner, true);
+	if (r == 0)
+		r = programs_check(engine, owner->user);
 	if (r < 0)
 		return r;
 	r = group_flow(engine, &owner->info, request, &flow);
@@ -120,11 +143,8 @@ struct flow *flow_find_group(const struct engine *engine, uint64_t group)
 {
 	struct flow *flow;
 
-	DL_FOREACH(engine->flows, flow) {
-		if (flow->group == group)
-			return flow;
-	}
-	return NULL;
+	HASH_FIND(by_group, engine->flows_by_group, &group, sizeof(group), flow);
+	return flow;
 }
 
 bool engine_has_group(const struct engine *engine, uint64_t group)

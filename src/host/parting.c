@@ -221,7 +221,8 @@ int partings_new(struct event_base *base, struct partings **ret_partings)
 		free(partings);
 		return -errno;
 	}
-	partings->over = event_new(base, partings->pipe[0], EV_READ | EV_PERSIST, on_over, partings);
+	partings->over =
+		event_new(base, partings->pipe[0], EV_READ | EV_PERSIST, on_over, partings);
 	if (!partings->over || event_add(partings->over, NULL) < 0) {
 		partings_free(partings);
 		return -ENOMEM;

@@ -99,6 +99,7 @@ static void put_groups(uint32_t groups)
 	const uint32_t zero = 0;
 
 	settings()->groups = groups;
+	settings()->group_levels = 1u << 0;
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(run->maps.settings), &zero, settings(),
 					     BPF_ANY),
 			 0);

@@ -2,6 +2,8 @@
 """Local users who mean harm: more rights than they have, more than their share, others held up."""
 import contextlib
 import os
+import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -178,6 +180,71 @@ def test_clients_are_shared(own_net, programs, tmp):
             root.connect(str(daemon.socket_path))
         assert daemon.flows() == []
     daemon.stop()
+
+
+def unified_hierarchy():
+    """Where control groups version 2 are mounted."""
+    with open('/proc/mounts', encoding='utf-8') as mounts:
+        for line in mounts:
+            _, point, kind = line.split()[:3]
+            if kind == 'cgroup2':
+                return pathlib.Path(point)
+    return pytest.skip('control groups version 2 are not mounted')
+
+
+@contextlib.contextmanager
+def control_group(name):
+    path = unified_hierarchy() / f'test-{os.getpid()}' / name
+    made = [path.parent, path]
+    for folder in made:
+        folder.mkdir()
+    try:
+        yield path
+    finally:
+        for folder in reversed(made):
+            until(lambda folder=folder: not [entry for entry in folder.iterdir() if entry.is_dir()])
+            folder.rmdir()
+
+
+SHOW = """IFS=: read -r _ _ group < <(grep ^0:: /proc/self/cgroup); echo "$group" """
+
+
+def test_limits_hold_under_run(net, kernel, programs):
+    """Who is under `run` stays in his control group, with all limits that were set for it"""
+    shout = f'{SHOW}; echo -n "$0" >/dev/udp/192.0.2.2/5000'
+    inner = f'{programs.path("greenwave")} run --class background -- bash -c \'{shout}\' $1'
+    with control_group('limited') as group:
+        outer, within = net.payload().decode(), net.payload().decode()
+        command = [programs.path('greenwave'), 'run', '--class', 'voice', '--', 'bash', '-c',
+                   f'{shout}; {inner}; echo -n "again-$0" >/dev/udp/192.0.2.2/5000', outer, within]
+        status, out, error = net.a.run(
+            ['bash', '-c', f'echo $$ >{group}/cgroup.procs; exec setpriv --reuid={NOBODY} --regid={NOBODY} '
+             '--clear-groups "$@"', 'bash', *command], env=programs.environment(kernel.socket_path))
+        assert (status, error) == (0, '')
+        name = rf'/test-{os.getpid()}/limited/greenwave\.{net.a.inode}\.run-\d+'
+        assert re.fullmatch(rf'{name}\n{name}/greenwave\.{net.a.inode}\.run-\d+\n', out), out
+        # Of groups within each other the inner one counts, while it lasts.
+        marks = [net.wire.with_payload(payload.encode())[0].dscp
+                 for payload in (outer, within, f'again-{outer}')]
+        assert marks == [56, 8, 56]
+    until(lambda: kernel.flows() == [])
+
+
+def test_group_removed_by_others(net, kernel, programs):
+    """Who manages the group above ends all in it and removes it at once, as systemd does"""
+    for _ in range(5):
+        with control_group('managed') as group:
+            command = f'echo $$ >{group}/cgroup.procs; exec {programs.path("greenwave")} run --class voice -- sleep 100'
+            child = net.a.popen(['bash', '-c', command], env=programs.environment(kernel.socket_path))
+            until(lambda: len(kernel.flows()) == 1)
+            below, = [entry for entry in group.iterdir() if entry.is_dir()]
+            until(lambda below=below: (below / 'cgroup.procs').read_text() != '')
+            child.kill()
+            child.wait()
+            net.a.children.remove(child)
+            with contextlib.suppress(FileNotFoundError):
+                below.rmdir()
+        until(lambda: kernel.flows() == [])
 
 
 # ---- others held up ----

@@ -18,6 +18,7 @@ static struct world *limited(uint32_t total, uint32_t per_user)
 	engine_config_default(&config);
 	config.max_flows = total;
 	config.max_flows_per_user = per_user;
+	config.max_programs_per_user = 5;
 	config.max_ops_per_owner = 3;
 	d = world_address("198.51.100.1", 5060);
 	return world_new(&config);
@@ -108,6 +109,32 @@ static void closed_flows_give_way(void **state)
 	id = 0;
 	assert_int_equal(try_add(world, mine, 6, 0, &id), -ENOBUFS);
 	assert_int_equal(engine_remove(world->engine, other, others, 0), 0);
+	world_check(world);
+	world_free(world);
+}
+
+/* Groups have tables of their own, which one user cannot fill. */
+static void programs_per_user(void **state)
+{
+	struct world *world = limited(1000, 1000);
+	struct owner *mine = world_owner(world, UID_USER), *other = world_owner(world, UID_OTHER);
+	struct owner *root = world_owner(world, UID_ROOT);
+	struct flow_request request = { GW_CLASS_VOICE, 0, GW_DSCP_FROM_CLASS };
+	uint32_t id, n = 0;
+
+	(void)state;
+	while (engine_run(world->engine, mine, &request, &id, 0) == 0 && n < 100)
+		n++;
+	assert_int_equal(n, 5);
+	assert_int_equal(engine_counters(world->engine)->refused_limit, 1);
+	assert_int_equal(engine_run(world->engine, other, &request, &id, 0), 0);
+	for (n = 0; n < 10; n++)
+		assert_int_equal(engine_run(world->engine, root, &request, &id, 0), 0);
+	assert_int_equal(engine_end_group(world->engine, 5, END_GROUP_EMPTY, 0), 1);
+	assert_false(engine_has_group(world->engine, 5));
+	assert_true(engine_has_group(world->engine, 6));
+	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), 0);
+	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -ENOBUFS);
 	world_check(world);
 	world_free(world);
 }
@@ -220,6 +247,7 @@ int main(void)
 		cmocka_unit_test(per_user),
 		cmocka_unit_test(in_total),
 		cmocka_unit_test(closed_flows_give_way),
+		cmocka_unit_test(programs_per_user),
 		cmocka_unit_test(requests_per_owner),
 		cmocka_unit_test(identifiers_are_not_reused),
 		cmocka_unit_test(identifiers_go_round),

@@ -422,9 +422,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_host, stop_host)
 	const struct CMUnitTest tests[] = {
-		TEST(lingering_socket),	    TEST(lingering_and_unread), TEST(lingering_at_the_door),
-		TEST(many_descriptors),	    TEST(proof_of_a_capability),
-		TEST(run_by_another_process),
+		TEST(lingering_socket), TEST(lingering_and_unread),  TEST(lingering_at_the_door),
+		TEST(many_descriptors), TEST(proof_of_a_capability), TEST(run_by_another_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

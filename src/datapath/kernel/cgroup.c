@@ -63,8 +63,8 @@ static bool parse_mount(char *line, struct mount_line *ret_mount)
 	return true;
 }
 
-/* Depth below the root of our cgroup namespace; ".." leads out of it. */
-static int path_depth(const char *path)
+/* Below the root of our cgroup namespace; ".." leads out of it. */
+int cgroup_path_depth(const char *path)
 {
 	int depth = 0;
 
@@ -75,14 +75,17 @@ static int path_depth(const char *path)
 		len = strcspn(path, "/\n");
 		if (len == 0)
 			break;
-		depth += len == 2 && strncmp(path, "..", 2) == 0 ? -1 : 1;
+		if (len == 2 && strncmp(path, "..", 2) == 0)
+			depth--;
+		else if (len != 1 || *path != '.')
+			depth++;
 		path += len;
 	}
 	return depth;
 }
 
 /* The first mounted hierarchy we can really open; another mount may lie over it. */
-static int find_mounted(int *ret_fd, int *ret_depth)
+static int find_mounted(struct cgroup_root *ret_root)
 {
 	_cleanup_(fclosep) FILE *table = fopen("/proc/self/mountinfo", "re");
 	_cleanup_(freep) char *line = NULL;
@@ -100,8 +103,10 @@ static int find_mounted(int *ret_fd, int *ret_depth)
 		fd = open(mount.point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t)fs.f_type != CGROUP2_SUPER_MAGIC)
 			continue;
-		*ret_depth = path_depth(mount.root);
-		*ret_fd = steal_fd(&fd);
+		if (strlen(mount.root) >= sizeof(ret_root->path))
+			return -ENAMETOOLONG;
+		strcpy(ret_root->path, strcmp(mount.root, "/") == 0 ? "" : mount.root);
+		ret_root->fd = steal_fd(&fd);
 		return 0;
 	}
 	return -ENOENT;
@@ -128,11 +133,15 @@ static int mount_detached(int *ret_fd)
 	return 0;
 }
 
-int cgroup_root_open(int *ret_fd)
+int cgroup_root_open(struct cgroup_root *ret_root)
 {
-	int depth;
+	int r = find_mounted(ret_root);
 
-	return find_mounted(ret_fd, &depth) == 0 ? 0 : mount_detached(ret_fd);
+	if (r == 0)
+		return 0;
+	/* It shows the root of our cgroup namespace. */
+	ret_root->path[0] = '\0';
+	return mount_detached(&ret_root->fd);
 }
 
 int cgroup_id(int directory_fd, uint64_t *ret_id)
@@ -149,35 +158,68 @@ int cgroup_id(int directory_fd, uint64_t *ret_id)
 	return 0;
 }
 
-static int own_depth(int *ret_depth)
+/* As /proc tells it: below the root of our cgroup namespace. */
+static int read_path(const char *process, char ret_path[static CGROUP_PATH_LEN])
 {
-	_cleanup_(fclosep) FILE *groups = fopen("/proc/self/cgroup", "re");
+	char name[64];
 	_cleanup_(freep) char *line = NULL;
+	_cleanup_(fclosep) FILE *groups = NULL;
 	size_t size = 0;
 
+	snprintf(name, sizeof(name), "/proc/%s/cgroup", process);
+	groups = fopen(name, "re");
 	if (!groups)
-		return -errno;
+		return errno == ENOENT ? -ESRCH : -errno;
 	while (getline(&line, &size, groups) > 0) {
-		if (strncmp(line, "0::", 3) == 0) {
-			*ret_depth = path_depth(line + 3);
-			return 0;
-		}
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		if (strlen(line + 3) >= CGROUP_PATH_LEN)
+			return -ENAMETOOLONG;
+		strcpy(ret_path, line + 3);
+		return 0;
 	}
-	return -ENOENT;
+	return -EOPNOTSUPP;
 }
 
-int cgroup_root_level(int current_level, uint32_t *ret_level)
+static bool leads_out(const char *path)
 {
-	_cleanup_(closep) int fd = -1;
-	int own = 0, root, level;
-	int r = own_depth(&own);
+	for (; path; path = strchr(path, '/')) {
+		path += strspn(path, "/");
+		if (strncmp(path, "..", 2) == 0 && (path[2] == '/' || path[2] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+int cgroup_path_of(const struct cgroup_root *root, pid_t pid, char ret_path[static CGROUP_PATH_LEN])
+{
+	size_t len = strlen(root->path);
+	char process[16], path[CGROUP_PATH_LEN];
+	const char *below;
+	int r;
+
+	snprintf(process, sizeof(process), "%d", (int)pid);
+	r = read_path(process, path);
+	if (r < 0)
+		return r;
+	if (strncmp(path, root->path, len) != 0 || (path[len] != '/' && path[len] != '\0') ||
+	    leads_out(path + len))
+		return -EOPNOTSUPP;
+	below = path + len + strspn(path + len, "/");
+	strcpy(ret_path, *below ? below : ".");
+	return 0;
+}
+
+int cgroup_root_level(const struct cgroup_root *root, int current_level, uint32_t *ret_level)
+{
+	char own[CGROUP_PATH_LEN];
+	int level;
+	int r = read_path("self", own);
 
 	if (r < 0)
 		return r;
-	/* A detached mount shows the root of our cgroup namespace. */
-	if (find_mounted(&fd, &root) < 0)
-		root = 0;
-	level = current_level - own + root;
+	level = current_level - cgroup_path_depth(own) + cgroup_path_depth(root->path);
 	if (level < 0)
 		return -ERANGE;
 	*ret_level = (uint32_t)level;

@@ -2,7 +2,8 @@
 /*
  * groups.c: see groups.h. Everything goes through directory descriptors: the hierarchy may be
  * mounted nowhere. Emptiness is told by inotify on cgroup.events, reached through our own
- * descriptor's name in /proc.
+ * descriptor's name in /proc. The kernel puts such a message off for some milliseconds, and forgets
+ * it if the group is removed meanwhile; so the directory above is watched too.
  */
 #include "datapath/kernel/groups.h"
 
@@ -17,27 +18,42 @@
 #include <uthash.h>
 
 #include "base/cleanup.h"
+#include "bpf/gw_bpf.h"
 #include "datapath/kernel/cgroup.h"
 
-#define GROUP_NAME_LEN 32
+#define GROUP_NAME_LEN 64
 #define CREATE_ATTEMPTS 1000
 #define DEPTH_MAX 16
+#define READS_PER_TURN 16
 
 struct group {
 	uint64_t id;
 	uint32_t number;
+	uint32_t level;
 	int fd;
 	int watch;
+	struct parent *parent;
+	UT_hash_handle hh;	  /* by id */
+	UT_hash_handle by_watch;  /* by watch */
+	UT_hash_handle by_number; /* by number */
+};
+
+/* A directory with groups of ours. */
+struct parent {
+	int watch;
+	unsigned n_groups;
 	UT_hash_handle hh;
 };
 
 struct groups {
-	int root_fd;
-	int base_fd; /* -1: not made yet */
+	struct groups_config config;
 	int inotify_fd;
 	uint32_t last_number;
-	char base[GROUP_NAME_LEN];
+	uint32_t n_at_level[GW_GROUP_LEVELS];
 	struct group *table;
+	struct group *watches;
+	struct group *numbers;
+	struct parent *parents;
 };
 
 static void closedir_cleanup(DIR *directory)
@@ -87,16 +103,60 @@ static bool is_populated(const struct group *group)
 	return !strstr(text, "populated 0");
 }
 
-static int watch_group(const struct groups *groups, struct group *group)
+static int watch(const struct groups *groups, int fd, uint32_t mask)
+{
+	char path[GROUP_NAME_LEN];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = inotify_add_watch(groups->inotify_fd, path, mask);
+	return r < 0 ? -errno : r;
+}
+
+/* Of one inode there is one watch. */
+static struct parent *watch_parent(struct groups *groups, int group_fd)
+{
+	_cleanup_(closep) int fd = open_directory(group_fd, "..");
+	struct parent *parent;
+	int number = fd < 0 ? fd : watch(groups, fd, IN_DELETE | IN_ONLYDIR);
+
+	if (number < 0)
+		return NULL;
+	HASH_FIND(hh, groups->parents, &number, sizeof(number), parent);
+	if (!parent) {
+		parent = calloc(1, sizeof(*parent));
+		if (!parent)
+			return NULL;
+		parent->watch = number;
+		HASH_ADD(hh, groups->parents, watch, sizeof(parent->watch), parent);
+	}
+	parent->n_groups++;
+	return parent;
+}
+
+static void unwatch_parent(struct groups *groups, struct parent *parent)
+{
+	if (--parent->n_groups > 0)
+		return;
+	inotify_rm_watch(groups->inotify_fd, parent->watch);
+	HASH_DEL(groups->parents, parent);
+	free(parent);
+}
+
+static int watch_group(struct groups *groups, struct group *group)
 {
 	_cleanup_(closep) int fd = openat(group->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	char path[GROUP_NAME_LEN];
 
 	if (fd < 0)
 		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	group->watch = inotify_add_watch(groups->inotify_fd, path, IN_MODIFY);
-	return group->watch < 0 ? -errno : 0;
+	group->watch = watch(groups, fd, IN_MODIFY);
+	if (group->watch < 0)
+		return group->watch;
+	group->parent = watch_parent(groups, group->fd);
+	if (group->parent)
+		return 0;
+	inotify_rm_watch(groups->inotify_fd, group->watch);
+	return -ENOMEM;
 }
 
 static struct group *free_group(struct group *group)
@@ -108,7 +168,9 @@ static struct group *free_group(struct group *group)
 
 DEFINE_CLEANUP(struct group *, free_group);
 
-static int add_group(struct groups *groups, uint32_t number, int fd, struct group **ret_group)
+/* The descriptor is the group's from then on, also on failure. */
+static int add_group(struct groups *groups, uint32_t number, uint32_t level, int fd,
+		     struct group **ret_group)
 {
 	_cleanup_(free_groupp) struct group *group = calloc(1, sizeof(*group));
 	int r;
@@ -119,44 +181,88 @@ static int add_group(struct groups *groups, uint32_t number, int fd, struct grou
 	}
 	group->fd = fd;
 	group->number = number;
+	group->level = level;
 	r = cgroup_id(fd, &group->id);
 	if (r == 0)
 		r = watch_group(groups, group);
 	if (r < 0)
 		return r;
 	HASH_ADD(hh, groups->table, id, sizeof(group->id), group);
+	HASH_ADD(by_watch, groups->watches, watch, sizeof(group->watch), group);
+	HASH_ADD(by_number, groups->numbers, number, sizeof(group->number), group);
+	groups->n_at_level[level]++;
 	*ret_group = steal_ptr(&group);
 	return 0;
 }
 
-static void group_name(uint32_t number, char ret_name[static GROUP_NAME_LEN])
+static void forget_group(struct groups *groups, struct group *group)
 {
-	snprintf(ret_name, GROUP_NAME_LEN, "run-%" PRIu32, number);
+	inotify_rm_watch(groups->inotify_fd, group->watch);
+	HASH_DELETE(hh, groups->table, group);
+	HASH_DELETE(by_watch, groups->watches, group);
+	HASH_DELETE(by_number, groups->numbers, group);
+	unwatch_parent(groups, group->parent);
+	groups->n_at_level[group->level]--;
+	free_group(group);
 }
 
-static int find_left_behind(struct groups *groups)
+static void group_name(const struct groups *groups, uint32_t number,
+		       char ret_name[static GROUP_NAME_LEN])
+{
+	snprintf(ret_name, GROUP_NAME_LEN, "greenwave.%" PRIu64 ".run-%" PRIu32,
+		 groups->config.namespace_inode, number);
+}
+
+static bool is_ours(const struct groups *groups, const char *name, uint32_t *ret_number)
+{
+	uint64_t inode;
+	int end = 0;
+
+	return sscanf(name, "greenwave.%" SCNu64 ".run-%" SCNu32 "%n", &inode, ret_number, &end) ==
+		       2 &&
+	       name[end] == '\0' && inode == groups->config.namespace_inode;
+}
+
+/* A directory of our name: taken over if the group is known to be ours, else removed if it is empty. */
+static void find_group(struct groups *groups, int at, const char *name, uint32_t number,
+		       uint32_t level)
+{
+	_cleanup_(closep) int fd = open_directory(at, name);
+	struct group *group;
+	uint64_t id;
+
+	if (fd < 0 || cgroup_id(fd, &id) < 0)
+		return;
+	if (number > groups->last_number)
+		groups->last_number = number;
+	if (groups->config.is_known(groups->config.user_data, id))
+		add_group(groups, number, level, steal_fd(&fd), &group);
+	else
+		unlinkat(at, name, AT_REMOVEDIR);
+}
+
+/* All of the hierarchy is looked through as long as some are missing, else only what lies at its root. */
+static void find_left_behind(struct groups *groups, int fd, uint32_t level)
 {
 	_cleanup_(closedir_cleanupp) DIR *directory = NULL;
 	const struct dirent *entry;
-	struct group *group;
 	uint32_t number;
-	int fd, end;
-	int r = list_directory(groups->base_fd, &directory);
 
-	if (r < 0)
-		return r;
+	if (level >= GW_GROUP_LEVELS || list_directory(fd, &directory) < 0)
+		return;
 	while ((entry = readdir(directory))) {
-		end = 0;
-		if (sscanf(entry->d_name, "run-%" SCNu32 "%n", &number, &end) != 1 ||
-		    entry->d_name[end] != '\0')
+		_cleanup_(closep) int below = -1;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		fd = open_directory(groups->base_fd, entry->d_name);
-		if (fd < 0)
+		if (is_ours(groups, entry->d_name, &number))
+			find_group(groups, fd, entry->d_name, number, level);
+		if (HASH_COUNT(groups->table) >= groups->config.n_known)
 			continue;
-		if (add_group(groups, number, fd, &group) == 0 && number > groups->last_number)
-			groups->last_number = number;
+		below = open_directory(fd, entry->d_name);
+		if (below >= 0)
+			find_left_behind(groups, below, level + 1);
 	}
-	return 0;
 }
 
 /* Programs make groups within theirs, so a group is removed from its deepest ones up. */
@@ -176,16 +282,20 @@ static int remove_tree(int at, const char *name, int depth)
 
 static int remove_group(struct groups *groups, struct group *group)
 {
+	_cleanup_(closep) int parent = -1;
 	char name[GROUP_NAME_LEN];
-	int r;
+	int r = 0;
 
-	group_name(group->number, name);
-	r = is_populated(group) ? -EBUSY : remove_tree(groups->base_fd, name, 0);
+	if (is_populated(group))
+		return -EBUSY;
+	group_name(groups, group->number, name);
+	/* Whoever manages the group above may have removed ours. */
+	parent = open_directory(group->fd, "..");
+	if (parent >= 0)
+		r = remove_tree(parent, name, 0);
 	if (r < 0)
 		return r;
-	inotify_rm_watch(groups->inotify_fd, group->watch);
-	HASH_DEL(groups->table, group);
-	free_group(group);
+	forget_group(groups, group);
 	return 0;
 }
 
@@ -196,68 +306,47 @@ struct groups *groups_close(struct groups *groups, bool remove)
 	if (!groups)
 		return NULL;
 	HASH_ITER(hh, groups->table, group, next) {
-		if (remove && remove_group(groups, group) == 0)
-			continue;
-		HASH_DEL(groups->table, group);
-		free_group(group);
+		if (!remove || remove_group(groups, group) < 0)
+			forget_group(groups, group);
 	}
-	if (remove && groups->base_fd >= 0)
-		unlinkat(groups->root_fd, groups->base, AT_REMOVEDIR);
-	closep(&groups->base_fd);
 	closep(&groups->inotify_fd);
 	free(groups);
 	return NULL;
 }
 
-static void abandon(struct groups *groups)
+int groups_open(const struct groups_config *config, struct groups **ret_groups)
 {
-	groups_close(groups, false);
-}
-
-DEFINE_CLEANUP(struct groups *, abandon);
-
-int groups_open(int root_fd, uint64_t namespace_inode, struct groups **ret_groups)
-{
-	_cleanup_(abandonp) struct groups *groups = calloc(1, sizeof(*groups));
-	int r;
+	struct groups *groups = calloc(1, sizeof(*groups));
 
 	if (!groups)
 		return -ENOMEM;
-	groups->root_fd = root_fd;
-	groups->base_fd = -1;
+	groups->config = *config;
 	groups->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (groups->inotify_fd < 0)
+	if (groups->inotify_fd < 0) {
+		free(groups);
 		return -errno;
-	snprintf(groups->base, sizeof(groups->base), "greenwave.%" PRIu64, namespace_inode);
-	groups->base_fd = open_directory(root_fd, groups->base);
-	if (groups->base_fd < 0 && groups->base_fd != -ENOENT)
-		return groups->base_fd;
-	r = groups->base_fd < 0 ? 0 : find_left_behind(groups);
-	if (r < 0)
-		return r;
-	*ret_groups = steal_ptr(&groups);
+	}
+	find_left_behind(groups, config->root->fd, config->root_level + 1);
+	*ret_groups = groups;
 	return 0;
 }
 
-static int make_base(struct groups *groups)
+uint32_t groups_levels(const struct groups *groups)
 {
-	if (groups->base_fd >= 0)
-		return 0;
-	if (mkdirat(groups->root_fd, groups->base, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	groups->base_fd = open_directory(groups->root_fd, groups->base);
-	return groups->base_fd < 0 ? groups->base_fd : 0;
+	uint32_t levels = 0;
+
+	for (unsigned level = 0; level < GW_GROUP_LEVELS; level++)
+		levels |= (uint32_t)(groups->n_at_level[level] > 0) << level;
+	return levels;
 }
 
-/* A descriptor of run-<last_number>, or a negative errno. */
-static int make_directory(struct groups *groups)
+/* A directory with the next number in its name. */
+static int make_directory(struct groups *groups, int at, char ret_name[static GROUP_NAME_LEN])
 {
-	char name[GROUP_NAME_LEN];
-
 	for (int attempt = 0; attempt < CREATE_ATTEMPTS; attempt++) {
-		group_name(++groups->last_number, name);
-		if (mkdirat(groups->base_fd, name, 0755) == 0)
-			return open_directory(groups->base_fd, name);
+		group_name(groups, ++groups->last_number, ret_name);
+		if (mkdirat(at, ret_name, 0755) == 0)
+			return 0;
 		if (errno != EEXIST)
 			return -errno;
 	}
@@ -275,15 +364,40 @@ static int move_process(const struct group *group, pid_t pid)
 	return 0;
 }
 
+static int make_group(struct groups *groups, int at, uint32_t level, struct group **ret_group)
+{
+	char name[GROUP_NAME_LEN];
+	int fd, r;
+
+	r = make_directory(groups, at, name);
+	if (r < 0)
+		return r;
+	fd = open_directory(at, name);
+	r = fd < 0 ? fd : add_group(groups, groups->last_number, level, fd, ret_group);
+	if (r < 0)
+		unlinkat(at, name, AT_REMOVEDIR);
+	return r;
+}
+
 int groups_create(struct groups *groups, pid_t pid, uint64_t *ret_id)
 {
+	const struct groups_config *config = &groups->config;
+	_cleanup_(closep) int above = -1;
+	char path[CGROUP_PATH_LEN];
 	struct group *group;
-	int r = make_base(groups);
+	uint32_t level;
+	int r;
 
-	if (r == 0)
-		r = make_directory(groups);
-	if (r >= 0)
-		r = add_group(groups, groups->last_number, r, &group);
+	r = cgroup_path_of(config->root, pid, path);
+	if (r < 0)
+		return r;
+	level = config->root_level + (uint32_t)cgroup_path_depth(path) + 1;
+	if (level >= GW_GROUP_LEVELS)
+		return -EOPNOTSUPP;
+	above = open_directory(config->root->fd, path);
+	if (above < 0)
+		return above;
+	r = make_group(groups, above, level, &group);
 	if (r < 0)
 		return r;
 	r = move_process(group, pid);
@@ -308,14 +422,42 @@ int groups_fd(const struct groups *groups)
 	return groups->inotify_fd;
 }
 
-static struct group *find_watch(const struct groups *groups, int watch)
+/* The group that a message of inotify is about: of its own file, or of the directory above. */
+static struct group *group_of(const struct groups *groups, const struct inotify_event *event)
+{
+	struct group *group = NULL;
+	uint32_t number;
+
+	if (!(event->mask & IN_DELETE))
+		HASH_FIND(by_watch, groups->watches, &event->wd, sizeof(event->wd), group);
+	else if (event->len > 0 && is_ours(groups, event->name, &number))
+		HASH_FIND(by_number, groups->numbers, &number, sizeof(number), group);
+	return group;
+}
+
+static void dispatch_all(struct groups *groups, void (*emptied)(void *user_data, uint64_t id),
+			 void *user_data)
 {
 	struct group *group, *next;
 
-	HASH_ITER(hh, groups->table, group, next)
-		if (group->watch == watch)
-			return group;
-	return NULL;
+	HASH_ITER(hh, groups->table, group, next) {
+		if (!is_populated(group))
+			emptied(user_data, group->id);
+	}
+}
+
+static void dispatch(struct groups *groups, const struct inotify_event *event,
+		     void (*emptied)(void *user_data, uint64_t id), void *user_data)
+{
+	const struct group *group;
+
+	if (event->mask & IN_Q_OVERFLOW) {
+		dispatch_all(groups, emptied, user_data);
+		return;
+	}
+	group = group_of(groups, event);
+	if (group && !is_populated(group))
+		emptied(user_data, group->id);
 }
 
 int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint64_t id),
@@ -323,15 +465,15 @@ int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint
 {
 	_Alignas(struct inotify_event) char buffer[4096];
 	const struct inotify_event *event;
-	const struct group *group;
-	ssize_t n;
+	ssize_t n = 0;
 
-	while ((n = read(groups->inotify_fd, buffer, sizeof(buffer))) > 0) {
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		n = read(groups->inotify_fd, buffer, sizeof(buffer));
+		if (n <= 0)
+			break;
 		for (char *at = buffer; at < buffer + n; at += sizeof(*event) + event->len) {
 			event = (const struct inotify_event *)at;
-			group = find_watch(groups, event->wd);
-			if (group && !is_populated(group))
-				emptied(user_data, group->id);
+			dispatch(groups, event, emptied, user_data);
 		}
 	}
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;

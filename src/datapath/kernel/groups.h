@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * groups.h: control groups for programs started with `greenwave run`, one each: greenwave.<inode of
- * the network namespace>/run-<n>, below the root we can see. No controller is enabled in them, so
- * they cost a program nothing but its place in the tree. See kernel.h for what the host calls.
+ * groups.h: control groups for programs started with `greenwave run`, one each:
+ * greenwave.<inode of the network namespace>.run-<n>, below the group that the program was in. So
+ * all limits that were set for it hold as before, and whoever manages its group still finds it. No
+ * controller is enabled in ours, so they cost a program nothing but its place in the tree. See
+ * kernel.h for what the host calls.
  */
 #ifndef GW_DATAPATH_GROUPS_H
 #define GW_DATAPATH_GROUPS_H
@@ -11,17 +13,30 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Depth of run-<n> below the root. */
-#define GROUPS_DEPTH 2
-
+struct cgroup_root;
 struct groups;
 
-/* Finds also what an earlier daemon has made. `root_fd` stays the caller's, and open. */
-int groups_open(int root_fd, uint64_t namespace_inode, struct groups **ret_groups);
+struct groups_config {
+	const struct cgroup_root *root; /* stays the caller's, and open */
+	uint32_t root_level;		/* of it, in the whole machine's hierarchy */
+	uint64_t namespace_inode;
+
+	/* What an earlier daemon has made: how many groups, and which. */
+	uint32_t n_known;
+	bool (*is_known)(void *user_data, uint64_t id);
+	void *user_data;
+};
+
+/* Finds also what an earlier daemon has made, and removes what it has left for nothing. */
+int groups_open(const struct groups_config *config, struct groups **ret_groups);
 
 /* `remove`: empty groups go. */
 struct groups *groups_close(struct groups *groups, bool remove);
 
+/* Bit n: there is one at level n (gw_bpf.h). */
+uint32_t groups_levels(const struct groups *groups);
+
+/* -EOPNOTSUPP: the process is where no group can be made, or too deep. */
 int groups_create(struct groups *groups, pid_t pid, uint64_t *ret_id);
 int groups_remove(struct groups *groups, uint64_t id);
 int groups_fd(const struct groups *groups);

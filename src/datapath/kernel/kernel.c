@@ -31,7 +31,7 @@
 struct kernel_datapath {
 	uint64_t namespace_inode;
 	uint64_t netns_cookie;
-	int cgroup_fd;
+	struct cgroup_root cgroup;
 	struct pins pins;
 	struct tables tables;
 	struct programs programs;
@@ -87,7 +87,7 @@ static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *fac
 	int r;
 
 	outcome[HOOK_RELEASE] = programs_attach_release(&datapath->programs, &datapath->tables,
-							&datapath->pins, datapath->cgroup_fd);
+							&datapath->pins, datapath->cgroup.fd);
 	outcome[HOOK_STATE] =
 		programs_attach_state(&datapath->programs, &datapath->tables, &datapath->pins);
 	programs_attach_entries(&datapath->programs, &datapath->tables, &datapath->pins, outcome);
@@ -108,18 +108,39 @@ static int open_hooks(struct kernel_datapath *datapath, struct kernel_facts *fac
 	return 0;
 }
 
+static bool group_is_known(void *user_data, uint64_t group)
+{
+	struct kernel_datapath *datapath = user_data;
+	struct gw_verdict verdict;
+
+	return kernel_group_verdict(datapath, group, &verdict) == 0;
+}
+
+/* Where the mark program looks for groups. */
+static void note_group_levels(struct kernel_datapath *datapath)
+{
+	datapath->tables.settings->group_levels = groups_levels(datapath->groups);
+}
+
 static int open_groups(struct kernel_datapath *datapath)
 {
-	uint32_t root_level;
+	struct groups_config config = {
+		.root = &datapath->cgroup,
+		.namespace_inode = datapath->namespace_inode,
+		.n_known = datapath->tables.settings->groups,
+		.is_known = group_is_known,
+		.user_data = datapath,
+	};
 	int level;
 	int r = programs_current_level(&level);
 
 	if (r == 0)
-		r = cgroup_root_level(level, &root_level);
-	if (r < 0)
-		return r;
-	datapath->tables.settings->group_level = root_level + GROUPS_DEPTH;
-	return groups_open(datapath->cgroup_fd, datapath->namespace_inode, &datapath->groups);
+		r = cgroup_root_level(&datapath->cgroup, level, &config.root_level);
+	if (r == 0)
+		r = groups_open(&config, &datapath->groups);
+	if (r == 0)
+		note_group_levels(datapath);
+	return r;
 }
 
 struct link_outcome {
@@ -181,7 +202,7 @@ static int open_parts(struct kernel_datapath *datapath, const struct kernel_conf
 		return r;
 	entries_init(&datapath->entries, &datapath->tables);
 
-	r = cgroup_root_open(&datapath->cgroup_fd);
+	r = cgroup_root_open(&datapath->cgroup);
 	if (r == 0)
 		r = open_groups(datapath);
 	note(datapath, facts, KERNEL_CGROUP2, r);
@@ -208,7 +229,7 @@ static struct kernel_datapath *let_go(struct kernel_datapath *datapath, bool rem
 	programs_close(&datapath->programs);
 	tables_close(&datapath->tables);
 	pins_close(&datapath->pins, remove);
-	closep(&datapath->cgroup_fd);
+	closep(&datapath->cgroup.fd);
 	free(datapath);
 	return NULL;
 }
@@ -222,7 +243,7 @@ int kernel_datapath_open(const struct kernel_config *config, struct kernel_facts
 	facts_init(ret_facts);
 	if (!datapath)
 		return -ENOMEM;
-	datapath->cgroup_fd = -1;
+	datapath->cgroup.fd = -1;
 	datapath->pins.lock_fd = -1;
 	tables_init(&datapath->tables);
 	programs_init(&datapath->programs);
@@ -349,7 +370,11 @@ int kernel_datapath_poll(struct kernel_datapath *datapath, kernel_close_fn *repo
 
 int kernel_group_create(struct kernel_datapath *datapath, pid_t pid, uint64_t *ret_group)
 {
-	return datapath->groups ? groups_create(datapath->groups, pid, ret_group) : -EOPNOTSUPP;
+	int r = datapath->groups ? groups_create(datapath->groups, pid, ret_group) : -EOPNOTSUPP;
+
+	if (r == 0)
+		note_group_levels(datapath);
+	return r;
 }
 
 int kernel_group_event_fd(const struct kernel_datapath *datapath)
@@ -366,7 +391,11 @@ int kernel_group_dispatch(struct kernel_datapath *datapath,
 
 int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group)
 {
-	return datapath->groups ? groups_remove(datapath->groups, group) : -EOPNOTSUPP;
+	int r = datapath->groups ? groups_remove(datapath->groups, group) : -EOPNOTSUPP;
+
+	if (r == 0)
+		note_group_levels(datapath);
+	return r;
 }
 
 int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,

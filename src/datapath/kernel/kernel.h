@@ -151,7 +151,10 @@ int kernel_datapath_poll(struct kernel_datapath *datapath, kernel_close_fn *repo
 
 /* --- Control groups (`greenwave run`) --------------------------------------------------------- */
 
-/* Makes a control group and moves process `pid` into it. -EOPNOTSUPP: no cgroup v2. */
+/*
+ * Makes a control group below the one that process `pid` is in, and moves it there. -EOPNOTSUPP: no
+ * cgroup v2, or the process is where that cannot be.
+ */
 int kernel_group_create(struct kernel_datapath *datapath, pid_t pid, uint64_t *ret_group);
 
 /*
