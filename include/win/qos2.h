@@ -8,7 +8,7 @@
  * keep working.
  *
  *	QOS_VERSION version = { 1, 0 };
- *	HANDLE qos;
+ *	HANDLE qos = NULL;
  *	QOS_FLOWID flow = 0;
  *
  *	if (QOSCreateHandle(&version, &qos) &&

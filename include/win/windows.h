@@ -120,9 +120,25 @@ typedef float FLOAT;
 typedef double DOUBLE;
 typedef LONG NTSTATUS, *PNTSTATUS;
 
+/* Results of COM and of delayed loading: negative is failure. */
+typedef LONG HRESULT;
+#ifndef S_OK
+#define S_OK ((HRESULT)0)
+#define S_FALSE ((HRESULT)1)
+#define E_FAIL ((HRESULT)0x80004005)
+#endif
+#ifndef SUCCEEDED
+#define SUCCEEDED(result) ((HRESULT)(result) >= 0)
+#define FAILED(result) ((HRESULT)(result) < 0)
+#endif
+
 /* Never NULL and never INVALID_HANDLE_VALUE when valid. */
 typedef void *HANDLE, **PHANDLE, **LPHANDLE;
 #define INVALID_HANDLE_VALUE ((HANDLE)(LONG_PTR)-1)
+
+/* For programs that look functions up at run time: what dlopen() and dlsym() return. */
+typedef HANDLE HINSTANCE, HMODULE;
+typedef INT_PTR(WINAPI *FARPROC)(void);
 
 typedef struct _GUID {
 	ULONG Data1;

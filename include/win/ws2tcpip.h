@@ -11,6 +11,13 @@
 
 typedef struct addrinfo ADDRINFOA, *PADDRINFOA, ADDRINFO, *LPADDRINFO;
 
+#ifndef InetPton
+#define InetPtonA inet_pton
+#define InetNtopA inet_ntop
+#define InetPton InetPtonA
+#define InetNtop InetNtopA
+#endif
+
 /* The port of an address of either family, as an lvalue in network byte order. */
 #ifndef SS_PORT
 #define SS_PORT(address) (((PSOCKADDR_IN)(address))->sin_port)

@@ -106,10 +106,12 @@ class Programs:
         build = build_directory()
         for path in ('src/daemon/greenwaved', 'src/cli/greenwave', 'tests/netns/agent',
                      'tests/netns/static_sender', 'tests/netns/priority.bpf.o',
-                     'tests/netns/qwave_conformance', 'examples/voice_sender', 'examples/cleanup_qos'):
+                     'tests/netns/qwave_conformance', 'tests/abi/client_patterns',
+                     'examples/voice_sender', 'examples/cleanup_qos'):
             if (build / path).exists():
                 shutil.copy(build / path, folder)
-        for library in ('lib/libgreenwave', 'winqos/libgreenwave-win', 'embedded/libgreenwave-embedded'):
+        for library in ('lib/libgreenwave', 'winqos/libgreenwave-win', 'winqos/libqwave',
+                        'embedded/libgreenwave-embedded'):
             for path in build.glob(f'src/{library}.so*'):
                 if path.is_file() or path.is_symlink():
                     shutil.copy(path, folder, follow_symlinks=False)

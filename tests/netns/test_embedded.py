@@ -170,12 +170,12 @@ wait $daemon
 """
 
 
-def test_daemon_of_another_namespace(net, programs):
+def test_daemon_of_another_namespace(own_net, programs):
     """Met by chance at the default place, it is passed over; chosen by name, it is used"""
     environment = programs.environment()
     del environment['GREENWAVE_SOCKET']
     words = ['unshare', '-m', 'sh', '-c', ELSEWHERE, 'sh', programs.path('greenwaved'),
              programs.path('greenwave')]
-    status, out, error = net.a.run(words, env=environment)
+    status, out, error = own_net.a.run(words, env=environment)
     assert status == 0, error
     assert [json.loads(line)['mode'] for line in out.splitlines()] == ['daemon', 'embedded', 'daemon']
