@@ -17,16 +17,9 @@
 #define MODULE_NAME_MAX 31
 #define LINE_MAX_BYTES 1024
 
-static enum log_level threshold = LOG_LEVEL_INFO;
-
 static char debug_modules[DEBUG_MODULES_MAX][MODULE_NAME_MAX + 1];
 static size_t debug_modules_count;
 static bool debug_all;
-
-void log_set_level(enum log_level level)
-{
-	threshold = level;
-}
 
 int log_set_debug(const char *modules)
 {
@@ -64,7 +57,7 @@ static bool module_is_debugged(const char *module)
 
 bool log_enabled(enum log_level level, const char *module)
 {
-	return level <= threshold || (level == LOG_LEVEL_DEBUG && module_is_debugged(module));
+	return level <= LOG_LEVEL_INFO || (level == LOG_LEVEL_DEBUG && module_is_debugged(module));
 }
 
 /*

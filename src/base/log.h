@@ -20,11 +20,8 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7
 };
 
-/* Messages less urgent than `level` are dropped. At start: LOG_LEVEL_INFO. */
-void log_set_level(enum log_level level);
-
 /*
- * Lets debug messages of these modules through, whatever the level: "engine,kernel", "all", or "" for none.
+ * Lets debug messages of these modules through; without it they are dropped: "engine,kernel", "all", or "" for none.
  * -EINVAL: an empty or too long name; -E2BIG: too many names. Nothing has changed then.
  */
 int log_set_debug(const char *modules);

@@ -5,9 +5,7 @@
  */
 #include "base/parse.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -260,64 +258,5 @@ int parse_dscp(const char *text, uint8_t *ret_dscp)
 	if (r < 0)
 		return r;
 	*ret_dscp = (uint8_t)number;
-	return 0;
-}
-
-/* Copies text[0..len) as a string; -EINVAL if it is empty or does not fit. */
-static int copy_part(const char *text, size_t len, char *ret_part, size_t room)
-{
-	if (len == 0 || len >= room)
-		return -EINVAL;
-	memcpy(ret_part, text, len);
-	ret_part[len] = '\0';
-	return 0;
-}
-
-/* "2001:db8::1" or "fe80::1%2", without the brackets. */
-static int parse_ipv6_host(char *host, struct sockaddr_in6 *in6)
-{
-	char *percent = strchr(host, '%');
-	int r;
-
-	if (percent) {
-		*percent = '\0';
-		r = parse_u32(percent + 1, 1, INT32_MAX, &in6->sin6_scope_id);
-		if (r < 0)
-			return r;
-	}
-	return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1 ? 0 : -EINVAL;
-}
-
-int parse_endpoint(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_len)
-{
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	bool bracketed = text[0] == '[';
-	const char *host = bracketed ? text + 1 : text;
-	const char *host_end = strchr(host, bracketed ? ']' : ':');
-	const char *colon = host_end && bracketed ? host_end + 1 : host_end;
-	char part[INET6_ADDRSTRLEN + sizeof("%4294967295")];
-	uint32_t port;
-	int r;
-
-	if (!host_end || *colon != ':')
-		return -EINVAL;
-	r = copy_part(host, (size_t)(host_end - host), part, sizeof(part));
-	if (r < 0)
-		return r;
-	if (bracketed)
-		r = parse_ipv6_host(part, &in6);
-	else
-		r = inet_pton(AF_INET, part, &in.sin_addr) == 1 ? 0 : -EINVAL;
-	if (r < 0)
-		return r;
-	r = parse_u32(colon + 1, 0, UINT16_MAX, &port);
-	if (r < 0)
-		return r;
-
-	in6.sin6_port = in.sin_port = htons((uint16_t)port);
-	memset(ret_address, 0, sizeof(*ret_address));
-	*ret_len = bracketed ? sizeof(in6) : sizeof(in);
-	memcpy(ret_address, bracketed ? (const void *)&in6 : (const void *)&in, *ret_len);
 	return 0;
 }

@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 /* "10000" */
 int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
@@ -31,8 +30,5 @@ int parse_switch(const char *text, bool *ret_on);
 
 /* "46", or a name of RFC 2474, 2597, 3246, 5865, 8622 in either case: CS6, AF41, EF, VA, LE, DF (or BE). */
 int parse_dscp(const char *text, uint8_t *ret_dscp);
-
-/* "192.0.2.1:5060", "[2001:db8::1]:5060", "[fe80::1%2]:5060" (a scope is an interface's number). */
-int parse_endpoint(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_len);
 
 #endif

@@ -235,14 +235,6 @@ struct config *config_free(struct config *config)
 }
 DEFINE_CLEANUP(struct config *, config_free);
 
-bool config_names_contain(const struct config_names *names, const char *name)
-{
-	for (size_t i = 0; i < names->count; i++)
-		if (strcmp(names->name[i], name) == 0)
-			return true;
-	return false;
-}
-
 /* Tells one error about the file as a whole and passes it on. */
 static int fail_file(const char *file, int error, config_error_fn on_error, void *user)
 {

@@ -58,6 +58,4 @@ int config_parse_buffer(const char *name, const char *text, size_t len, struct c
 /* NULL is allowed. Always returns NULL. */
 struct config *config_free(struct config *config);
 
-bool config_names_contain(const struct config_names *names, const char *name);
-
 #endif

@@ -53,9 +53,6 @@ struct datapath_ops {
 	/* Ends the treatment of the target; fine if the kernel has ended it already. */
 	void (*clear)(void *datapath, const struct datapath_target *target);
 
-	/* Everything about the socket goes, in one step. */
-	void (*clear_socket)(void *datapath, uint64_t cookie, int fd);
-
 	/* How many entries stand in the kernel now; 0 for datapaths that keep none. */
 	uint64_t (*count)(void *datapath);
 

@@ -252,11 +252,6 @@ void host_reconfigure(struct host *host, const struct engine_config *engine, uin
 	engine_reconfigure(server_engine(host->server), engine);
 }
 
-size_t host_clients(const struct host *host)
-{
-	return host->n_clients;
-}
-
 void host_complain(struct host *host, const struct ucred *peer, const char *why)
 {
 	if (host->options.on_complaint)

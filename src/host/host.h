@@ -61,9 +61,6 @@ int host_accept(struct host *host, int fd);
 /* After the engine has been told something from outside, its next deadline may be another. */
 void host_schedule(struct host *host);
 
-/* Whether a connection will be taken at all now; a listener that asks can leave it in the queue. */
-size_t host_clients(const struct host *host);
-
 /* Who the peer was when it connected. */
 const struct ucred *connection_peer(const struct connection *connection);
 

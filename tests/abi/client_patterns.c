@@ -23,13 +23,13 @@ typedef UINT32 QOS_FLOWID, *PQOS_FLOWID;
 static const char *program;
 static int failures;
 
-#define NEED(condition)                                                                      \
-	do {                                                                                 \
-		if (!(condition)) {                                                          \
+#define NEED(condition)                                                                        \
+	do {                                                                                   \
+		if (!(condition)) {                                                            \
 			printf("%s: line %d: not so: %s (last error %u)\n", program, __LINE__, \
-			       #condition, GetLastError());                                  \
-			failures++;                                                          \
-		}                                                                            \
+			       #condition, GetLastError());                                    \
+			failures++;                                                            \
+		}                                                                              \
 	} while (0)
 
 /* ---- the far end ---- */
@@ -178,10 +178,10 @@ static void chromium(void)
 	for (i = 0; i < 3; i++)
 		NEED(QOSAddSocketToFlow(handle, s, (PSOCKADDR)&far[i].address, QOSTrafficTypeVoice,
 					QOS_NON_ADAPTIVE_FLOW, &flow_id));
-	expected = QOSSetFlow(handle, flow_id, QOSSetOutgoingDSCPValue, sizeof(dscp), &dscp, 0,
-			      NULL)
-			   ? 46
-			   : 56;
+	expected =
+		QOSSetFlow(handle, flow_id, QOSSetOutgoingDSCPValue, sizeof(dscp), &dscp, 0, NULL)
+			? 46
+			: 56;
 	NEED(expected == 46 || GetLastError() == ERROR_ACCESS_DENIED);
 	for (i = 0; i < 3; i++)
 		NEED(sent_to(s, &far[i]) == expected);
@@ -238,7 +238,8 @@ static void sunshine(void)
 	for (i = 0; i < 3; i++) {
 		sendto((int)s, "x", 1, 0, (PSOCKADDR)&mapped, sizeof(mapped));
 		NEED(arrived(&far) == 40);
-		usleep(400 * 1000); /* disconnecting may be noticed late, and must not end it then either */
+		usleep(400 *
+		       1000); /* disconnecting may be noticed late, and must not end it then either */
 	}
 	NEED(remove(handle, (SOCKET)NULL, flow, 0));
 	sendto((int)s, "x", 1, 0, (PSOCKADDR)&mapped, sizeof(mapped));

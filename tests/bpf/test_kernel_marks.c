@@ -145,30 +145,6 @@ static void test_several_destinations(void **state)
 	close(fd);
 }
 
-static void test_clear_socket(void **state)
-{
-	struct datapath_target target[3];
-	struct ear ear[3];
-	int fd = mouth_open(AF_INET6, NULL);
-
-	for (int i = 0; i < 3; i++) {
-		ear_open(&ear[i], AF_INET6);
-		target[i] = target_for(fd, &ear[i]);
-		assert_int_equal(apply(&target[i], DSCP), 0);
-	}
-	kernel_datapath_ops.clear_socket(datapath, socket_cookie(fd), fd);
-	assert_int_equal(count(), 0);
-	/* What was there before does not come back with a new flow. */
-	assert_int_equal(apply(&target[0], DSCP), 0);
-	assert_int_equal(apply(&target[1], OTHER_DSCP), 0);
-	assert_int_equal(say_and_hear(fd, &ear[0]), MARK);
-	assert_int_equal(say_and_hear(fd, &ear[1]), OTHER_MARK);
-	assert_int_equal(say_and_hear(fd, &ear[2]), 0);
-	for (int i = 0; i < 3; i++)
-		ear_close(&ear[i]);
-	close(fd);
-}
-
 static void test_table_full(void **state)
 {
 	struct datapath_target target;
@@ -560,7 +536,6 @@ static int run(void)
 		CASE(test_v4_mapped),
 		CASE(test_ecn),
 		CASE(test_several_destinations),
-		CASE(test_clear_socket),
 		CASE(test_table_full),
 		CASE(test_fragments),
 		CASE_CLSACT(test_fragments),

@@ -92,11 +92,8 @@ static void fake_clear(void *data, const struct datapath_target *target)
 		drop(datapath, mark);
 }
 
-static void fake_clear_socket(void *data, uint64_t cookie, int fd)
+static void drop_socket(struct fake_datapath *datapath, uint64_t cookie)
 {
-	struct fake_datapath *datapath = data;
-
-	(void)fd;
 	for (size_t i = datapath->n_marks; i-- > 0;) {
 		if (datapath->marks[i].target.cookie == cookie)
 			drop(datapath, &datapath->marks[i]);
@@ -111,14 +108,12 @@ static uint64_t fake_count(void *data)
 const struct datapath_ops fake_datapath_ops = {
 	.apply = fake_apply,
 	.clear = fake_clear,
-	.clear_socket = fake_clear_socket,
 	.count = fake_count,
 };
 
 const struct datapath_ops fake_datapath_ops_descriptors = {
 	.apply = fake_apply,
 	.clear = fake_clear,
-	.clear_socket = fake_clear_socket,
 	.count = fake_count,
 	.needs_descriptor = true,
 };
@@ -134,7 +129,7 @@ void fake_close_socket(struct fake_datapath *datapath, uint64_t cookie)
 {
 	assert(datapath->n_closed < FAKE_CLOSED);
 	datapath->closed[datapath->n_closed++] = cookie;
-	fake_clear_socket(datapath, cookie, -1);
+	drop_socket(datapath, cookie);
 }
 
 const struct fake_mark *fake_find(const struct fake_datapath *datapath, uint64_t cookie,

@@ -104,6 +104,14 @@ static void nothing_is_the_defaults(void **state)
 	}
 }
 
+static bool names_contain(const struct config_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->name[i], name) == 0)
+			return true;
+	return false;
+}
+
 static void everything_can_be_set(void **state)
 {
 	struct config *config = parse("marking = rfc4594\n"
@@ -118,10 +126,10 @@ static void everything_can_be_set(void **state)
 			 mark_profile_rfc4594.dscp[GW_CLASS_VOICE]);
 	assert_int_equal(config->administrators.count, 3);
 	assert_string_equal(config->administrators.name[1], "wheel");
-	assert_true(config_names_contain(&config->administrators, "plugdev"));
-	assert_false(config_names_contain(&config->administrators, "netdev"));
+	assert_true(names_contain(&config->administrators, "plugdev"));
+	assert_false(names_contain(&config->administrators, "netdev"));
 	assert_int_equal(config->interfaces.count, 2);
-	assert_true(config_names_contain(&config->interfaces, "wlan0"));
+	assert_true(names_contain(&config->interfaces, "wlan0"));
 	assert_int_equal(config->max_flows_per_user, 1);
 	assert_int_equal(config->max_flows, 1048576);
 	assert_int_equal(config->max_clients_per_user, 2);

@@ -49,7 +49,6 @@ static const char *capture_end(struct capture *capture)
 static int reset(void **state)
 {
 	unsetenv("JOURNAL_STREAM");
-	log_set_level(LOG_LEVEL_INFO);
 	return log_set_debug("");
 }
 
@@ -67,20 +66,6 @@ static void plain_lines(void **state)
 						   "warning: engine: 7\n"
 						   "notice: engine: n\n"
 						   "info: engine: i\n");
-}
-
-static void level_decides(void **state)
-{
-	struct capture capture;
-
-	log_set_level(LOG_LEVEL_WARNING);
-	capture_begin(&capture);
-	log_notice("engine", "dropped");
-	log_warning("engine", "kept");
-	assert_string_equal(capture_end(&capture), "warning: engine: kept\n");
-	assert_false(log_enabled(LOG_LEVEL_DEBUG, "engine"));
-	log_set_level(LOG_LEVEL_DEBUG);
-	assert_true(log_enabled(LOG_LEVEL_DEBUG, "engine"));
 }
 
 static void arguments_of_dropped_messages_are_not_evaluated(void **state)
@@ -265,7 +250,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(plain_lines, reset, reset),
-		cmocka_unit_test_setup_teardown(level_decides, reset, reset),
 		cmocka_unit_test_setup_teardown(arguments_of_dropped_messages_are_not_evaluated,
 						reset, reset),
 		cmocka_unit_test_setup_teardown(debug_by_module, reset, reset),

@@ -2,11 +2,9 @@
 /* test_parse.c: base/parse: every form that is taken, and the near misses that are not. */
 #include "base/parse.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -258,87 +256,6 @@ static void dscps(void **state)
 	}
 }
 
-static void endpoints_ipv4(void **state)
-{
-	struct sockaddr_storage ss;
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&ss;
-	socklen_t len;
-
-	assert_int_equal(parse_endpoint("192.0.2.1:5060", &ss, &len), 0);
-	assert_int_equal(len, sizeof(*in));
-	assert_int_equal(in->sin_family, AF_INET);
-	assert_int_equal(in->sin_addr.s_addr, htonl(0xc0000201));
-	assert_int_equal(in->sin_port, htons(5060));
-	assert_int_equal(parse_endpoint("0.0.0.0:0", &ss, &len), 0);
-	assert_int_equal(parse_endpoint("255.255.255.255:65535", &ss, &len), 0);
-	assert_int_equal(in->sin_port, htons(65535));
-}
-
-static void endpoints_ipv6(void **state)
-{
-	struct sockaddr_storage ss;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&ss;
-	struct in6_addr expected;
-	socklen_t len;
-
-	assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &expected), 1);
-	assert_int_equal(parse_endpoint("[2001:db8::1]:5060", &ss, &len), 0);
-	assert_int_equal(len, sizeof(*in6));
-	assert_int_equal(in6->sin6_family, AF_INET6);
-	assert_memory_equal(&in6->sin6_addr, &expected, sizeof(expected));
-	assert_int_equal(in6->sin6_port, htons(5060));
-	assert_int_equal(in6->sin6_scope_id, 0);
-	assert_int_equal(in6->sin6_flowinfo, 0);
-
-	assert_int_equal(parse_endpoint("[fe80::1%12]:1", &ss, &len), 0);
-	assert_int_equal(in6->sin6_scope_id, 12);
-	assert_int_equal(parse_endpoint("[::ffff:192.0.2.1]:1", &ss, &len), 0);
-	/* The longest there is. */
-	assert_int_equal(
-		parse_endpoint("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%2147483647]:65535",
-			       &ss, &len),
-		0);
-}
-
-static void endpoints_refused(void **state)
-{
-	static const struct sample samples[] = {
-		{ "", -EINVAL, 0 },
-		{ ":", -EINVAL, 0 },
-		{ ":80", -EINVAL, 0 },
-		{ "192.0.2.1", -EINVAL, 0 },
-		{ "192.0.2.1:", -EINVAL, 0 },
-		{ "192.0.2.1:x", -EINVAL, 0 },
-		{ "192.0.2.1:1:2", -EINVAL, 0 },
-		{ "192.0.2:80", -EINVAL, 0 },
-		{ "192.0.2.256:80", -EINVAL, 0 },
-		{ " 192.0.2.1:80", -EINVAL, 0 },
-		{ "192.0.2.1:65536", -ERANGE, 0 },
-		{ "example.org:80", -EINVAL, 0 },
-		{ "2001:db8::1:80", -EINVAL, 0 },
-		{ "[2001:db8::1]", -EINVAL, 0 },
-		{ "[2001:db8::1]80", -EINVAL, 0 },
-		{ "[2001:db8::1:80", -EINVAL, 0 },
-		{ "[]:80", -EINVAL, 0 },
-		{ "[192.0.2.1]:80", -EINVAL, 0 },
-		{ "[fe80::1%]:80", -EINVAL, 0 },
-		{ "[fe80::1%eth0]:80", -EINVAL, 0 },
-		{ "[fe80::1%0]:80", -ERANGE, 0 },
-		{ "[fe80::1%99999999999]:80", -ERANGE, 0 },
-		{ "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%21474836471111111111111]:1",
-		  -EINVAL, 0 },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(samples); i++) {
-		struct sockaddr_storage ss;
-		socklen_t len = 77;
-		int r = parse_endpoint(samples[i].text, &ss, &len);
-
-		if (r != samples[i].r || len != 77)
-			fail_msg("\"%s\": %d", samples[i].text, r);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,9 +266,6 @@ int main(void)
 		cmocka_unit_test(shares),
 		cmocka_unit_test(switches),
 		cmocka_unit_test(dscps),
-		cmocka_unit_test(endpoints_ipv4),
-		cmocka_unit_test(endpoints_ipv6),
-		cmocka_unit_test(endpoints_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -643,24 +643,6 @@ static void test_many_destinations(void **state)
 
 /* ---- descriptors ---- */
 
-static void test_clear_socket(void **state)
-{
-	struct pair pair = open_pair(PAIR_V4);
-	struct datapath_target a = target_of(&pair), b = other_target(&pair, 1);
-
-	(void)state;
-	assert_int_equal(apply(&a, 1, GW_CLASS_VOICE), 0);
-	assert_int_equal(apply(&b, 1, GW_CLASS_VOICE), 0);
-	socket_datapath_ops.clear_socket(datapath, pair.cookie, pair.tx);
-	assert_int_equal(byte_on_wire(&pair), 0);
-	socket_datapath_ops.clear_socket(datapath, pair.cookie, pair.tx);
-	clear(&a);
-	clear(&b);
-	assert_int_equal(byte_on_wire(&pair), 0);
-	assert_int_equal(socket_datapath_ops.count(datapath), 0);
-	close_pair(&pair);
-}
-
 static void test_without_descriptor(void **state)
 {
 	struct pair pair = open_pair(PAIR_V4);
@@ -754,7 +736,6 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(test_one_flow_changes_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_sockets_untouched, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_destinations, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_clear_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptor_of_another_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups_refused, setup, teardown),

@@ -326,7 +326,7 @@ static void clear_in_entry(struct entries *entries, const struct datapath_target
 		write_socket(entries, target->cookie, &entry, BPF_EXIST);
 }
 
-static void clear_socket_target(struct entries *entries, const struct datapath_target *target)
+static void clear_socket(struct entries *entries, const struct datapath_target *target)
 {
 	const struct gw_destkey key = key_of(target);
 	struct further *further = target->any_destination ? NULL : find_further(entries, &key);
@@ -335,12 +335,6 @@ static void clear_socket_target(struct entries *entries, const struct datapath_t
 	if (further && !drop_further(entries, further))
 		return;
 	clear_in_entry(entries, target, &key);
-}
-
-void entries_clear_socket(struct entries *entries, uint64_t cookie)
-{
-	bpf_map_delete_elem(table_fd(entries, TABLE_SOCKETS), &cookie);
-	drop_all_further(entries, cookie);
 }
 
 /* --- Groups ----------------------------------------------------------------------------------- */
@@ -383,7 +377,7 @@ void entries_clear(struct entries *entries, const struct datapath_target *target
 	if (target->cookie == 0)
 		delete_group(entries, target->group);
 	else
-		clear_socket_target(entries, target);
+		clear_socket(entries, target);
 }
 
 static void count_one(void *user_data, const void *key, const void *value)

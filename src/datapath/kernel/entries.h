@@ -29,11 +29,10 @@ struct entries {
 void entries_init(struct entries *entries, const struct tables *tables);
 void entries_free(struct entries *entries);
 
-/* These four are datapath_ops. */
+/* These three are datapath_ops. */
 int entries_apply(struct entries *entries, const struct datapath_target *target,
 		  const struct datapath_treatment *treatment);
 void entries_clear(struct entries *entries, const struct datapath_target *target);
-void entries_clear_socket(struct entries *entries, uint64_t cookie);
 uint64_t entries_count(const struct entries *entries);
 
 /* See kernel_datapath_sweep(). */

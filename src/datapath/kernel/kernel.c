@@ -298,13 +298,6 @@ static void clear(void *datapath, const struct datapath_target *target)
 	entries_clear(&kernel->entries, target);
 }
 
-static void clear_socket(void *datapath, uint64_t cookie, int fd)
-{
-	struct kernel_datapath *kernel = datapath;
-
-	entries_clear_socket(&kernel->entries, cookie);
-}
-
 static uint64_t count(void *datapath)
 {
 	const struct kernel_datapath *kernel = datapath;
@@ -315,7 +308,6 @@ static uint64_t count(void *datapath)
 const struct datapath_ops kernel_datapath_ops = {
 	.apply = apply,
 	.clear = clear,
-	.clear_socket = clear_socket,
 	.count = count,
 };
 

@@ -294,15 +294,6 @@ static void socket_clear(void *data, const struct datapath_target *target)
 		release_socket(datapath, s, target->fd);
 }
 
-static void socket_clear_socket(void *data, uint64_t cookie, int fd)
-{
-	struct socket_datapath *datapath = data;
-	struct marked_socket *s = find_socket(datapath, cookie);
-
-	if (s)
-		release_socket(datapath, s, fd);
-}
-
 /* The kernel keeps a socket's options, not entries of ours. */
 static uint64_t socket_count(void *data)
 {
@@ -313,7 +304,6 @@ static uint64_t socket_count(void *data)
 const struct datapath_ops socket_datapath_ops = {
 	.apply = socket_apply,
 	.clear = socket_clear,
-	.clear_socket = socket_clear_socket,
 	.count = socket_count,
 	.needs_descriptor = true,
 };

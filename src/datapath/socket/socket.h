@@ -31,7 +31,7 @@ struct socket_datapath *socket_datapath_free(struct socket_datapath *datapath);
  * descriptor where one is needed; -ENOENT: the descriptor is another socket by now. A priority
  * above 6 that is not permitted becomes 6.
  *
- * clear, clear_socket: without a descriptor of the socket only the record goes.
+ * clear: without a descriptor of the socket only the record goes.
  */
 extern const struct datapath_ops socket_datapath_ops;
 
