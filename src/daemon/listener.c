@@ -83,7 +83,10 @@ static int make_folder(const char *path)
 	if (!slash || slash == folder)
 		return 0;
 	*slash = '\0';
-	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	if (mkdir(folder, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	/* Whatever the mask of who has started us. */
+	return chmod(folder, 0755) < 0 ? -errno : 0;
 }
 
 static int try_lock(const char *lock_path, int *ret_fd)

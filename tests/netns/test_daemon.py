@@ -350,6 +350,19 @@ def test_books_are_true(net, kernel, agents):
         assert kernel.status()['kernel']['entries'] == true_count() == 0
 
 
+def test_folder_is_made_for_everyone(own_net, programs, tmp, agents):
+    """Whatever the mask of whoever starts it"""
+    daemon = Daemon(programs, own_net.a, tmp)
+    daemon.socket_path = tmp / 'made' / 'socket'
+    daemon.start(prefix=['sh', '-c', 'umask 077; exec "$@"', 'sh'])
+    agent = agents(own_net.a, daemon, uid=NOBODY)
+    agent.create()
+    with own_net.udp(connect=(B4, PORT)) as sender:
+        agent.add(agent.give(sender))
+        assert [flow['class'] for flow in daemon.flows(uid=NOBODY)] == ['voice']
+    daemon.stop()
+
+
 # ---- without rights ----
 
 def test_daemon_without_rights(own_net, programs, tmp, agents):
