@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -146,10 +147,25 @@ static void on_group(evutil_socket_t fd, short what, void *user_data)
 
 /* ---- what an earlier daemon has left ---- */
 
+/* Whoever has started it then, it is the program's own user's now. */
+static struct engine_owner_info describe_group(const struct marker *marker, uint64_t group)
+{
+	struct engine_owner_info info = { .pid = kernel_group_process(marker->kernel, group),
+					  .comm = "(adopted)" };
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)info.pid);
+	if (info.pid > 0 && stat(path, &st) == 0)
+		info.uid = st.st_uid;
+	host_process_name(info.pid, info.comm);
+	return info;
+}
+
 static void adopt_group(void *user_data, uint64_t group, bool populated)
 {
 	struct marker *marker = user_data;
-	struct engine_owner_info info = { .comm = "(adopted)" };
+	struct engine_owner_info info = describe_group(marker, group);
 	struct datapath_treatment treatment;
 	struct gw_verdict verdict;
 	int r = -ENOENT;

@@ -219,7 +219,7 @@ static int open_peer_pidfd(int fd, pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by nature */
 }
 
-static void read_comm(pid_t pid, char comm[static 16])
+void host_process_name(pid_t pid, char ret_name[static 16])
 {
 	char path[64];
 	ssize_t n;
@@ -229,12 +229,12 @@ static void read_comm(pid_t pid, char comm[static 16])
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	n = read(fd, comm, 15);
+	n = read(fd, ret_name, 15);
 	close(fd);
-	comm[n > 0 ? n : 0] = '\0';
-	comm[strcspn(comm, "\n")] = '\0';
+	ret_name[n > 0 ? n : 0] = '\0';
+	ret_name[strcspn(ret_name, "\n")] = '\0';
 	/* A program chooses its name; it is shown on other people's terminals, and as JSON. */
-	for (char *c = comm; *c; c++) {
+	for (char *c = ret_name; *c; c++) {
 		if (*c < ' ' || *c > '~')
 			*c = '?';
 	}
@@ -281,7 +281,7 @@ static int connection_start(struct connection *connection)
 	struct event_base *base = host->options.base;
 	int r;
 
-	read_comm(connection->peer.pid, info.comm);
+	host_process_name(connection->peer.pid, info.comm);
 	info.elsewhere = is_elsewhere(connection);
 	r = server_connect(host->server, &info, connection, &connection->owner);
 	if (r < 0)

@@ -61,6 +61,9 @@ int host_accept(struct host *host, int fd);
 /* After the engine has been told something from outside, its next deadline may be another. */
 void host_schedule(struct host *host);
 
+/* The name of a process, in printable characters; left alone if it is not there. */
+void host_process_name(pid_t pid, char ret_name[static 16]);
+
 /* Who the peer was when it connected. */
 const struct ucred *connection_peer(const struct connection *connection);
 

@@ -6,7 +6,7 @@ import time
 import netns
 import pytest
 
-from conftest import (AUDIO_VIDEO, B4, BACKGROUND, C4, CABLE, DSCP, REINITIALIZATION_NEEDED, VOICE, Daemon,
+from conftest import (AUDIO_VIDEO, B4, BACKGROUND, C4, CABLE, DSCP, NOBODY, REINITIALIZATION_NEEDED, VOICE, Daemon,
                       until)
 from netns import TIME_FACTOR
 
@@ -24,10 +24,10 @@ def traces(host):
     return netns.traces(host, ['lo', CABLE])
 
 
-def running_program(daemon, *command, kind='voice'):
+def running_program(daemon, *command, kind='voice', uid=0):
     """A program under `greenwave run`, started and in its class."""
     child = daemon.host.popen([daemon.programs.path('greenwave'), 'run', '--class', kind, '--', *command],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              uid, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                               env=daemon.programs.environment(daemon.socket_path))
     return child
 
@@ -95,16 +95,18 @@ def test_marks_outlive_a_crash(own_net, own_kernel, own_agent):
 def test_programs_outlive_a_crash(own_net, own_kernel):
     """`greenwave run` programs stay marked through a crash and a restart, until they end"""
     net = own_net
-    child = running_program(own_kernel, *SENDER)
+    child = running_program(own_kernel, *SENDER, uid=NOBODY)
     try:
         assert child.stdout.readline() == b'started\n'
         assert mark_of_program(net, child) == 56
+        known = [(flow['pid'], flow['comm'], flow['class'], flow['dscp']) for flow in own_kernel.flows(uid=NOBODY)]
+        assert known == [(child.pid, 'python3', 'voice', 56)]
         own_kernel.kill()
         assert mark_of_program(net, child) == 56
         own_kernel.start()
         assert mark_of_program(net, child) == 56
-        flows = own_kernel.flows()
-        assert [(flow['class'], flow['dscp']) for flow in flows] == [('voice', 56)]
+        flows = own_kernel.flows(uid=NOBODY)
+        assert [(flow['pid'], flow['comm'], flow['class'], flow['dscp']) for flow in flows] == known
         own_kernel.kill()
         own_kernel.start()
         assert mark_of_program(net, child) == 56

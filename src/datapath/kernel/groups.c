@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -477,6 +478,22 @@ int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint
 		}
 	}
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+}
+
+pid_t groups_process(const struct groups *groups, uint64_t id)
+{
+	_cleanup_(closep) int fd = -1;
+	struct group *group;
+	char text[32];
+	ssize_t n;
+
+	HASH_FIND(hh, groups->table, &id, sizeof(id), group);
+	fd = group ? openat(group->fd, "cgroup.procs", O_RDONLY | O_CLOEXEC) : -1;
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return (pid_t)strtol(text, NULL, 10);
 }
 
 void groups_visit(const struct groups *groups,

@@ -42,6 +42,9 @@ int groups_remove(struct groups *groups, uint64_t id);
 int groups_fd(const struct groups *groups);
 int groups_dispatch(struct groups *groups, void (*emptied)(void *user_data, uint64_t id),
 		    void *user_data);
+
+/* One process of the group itself, the one longest in it; 0: none, or none that we can see. */
+pid_t groups_process(const struct groups *groups, uint64_t id);
 void groups_visit(const struct groups *groups,
 		  void (*visit)(void *user_data, uint64_t id, bool populated), void *user_data);
 

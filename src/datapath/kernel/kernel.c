@@ -402,6 +402,11 @@ int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,
 	return 0;
 }
 
+pid_t kernel_group_process(const struct kernel_datapath *datapath, uint64_t group)
+{
+	return datapath->groups ? groups_process(datapath->groups, group) : 0;
+}
+
 void kernel_group_visit(struct kernel_datapath *datapath,
 			void (*visit)(void *user_data, uint64_t group, bool populated),
 			void *user_data)

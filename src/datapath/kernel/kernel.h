@@ -177,6 +177,9 @@ int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group);
 int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,
 			 struct gw_verdict *ret_verdict);
 
+/* One process of a group, to tell whose it is; 0: none. */
+pid_t kernel_group_process(const struct kernel_datapath *datapath, uint64_t group);
+
 /* Every group of this namespace's daemons, also an earlier one's. */
 void kernel_group_visit(struct kernel_datapath *datapath,
 			void (*visit)(void *user_data, uint64_t group, bool populated),
