@@ -8,18 +8,11 @@
 
 #include "engine/internal.h"
 
-struct user *user_find(const struct engine *engine, uint32_t uid)
+static struct user *user_obtain(struct engine *engine, uint32_t uid)
 {
 	struct user *user;
 
 	HASH_FIND(hh, engine->users, &uid, sizeof(uid), user);
-	return user;
-}
-
-static struct user *user_obtain(struct engine *engine, uint32_t uid)
-{
-	struct user *user = user_find(engine, uid);
-
 	if (!user) {
 		user = calloc(1, sizeof(*user));
 		if (!user)
@@ -60,23 +53,13 @@ struct owner *owner_new(struct engine *engine, const struct engine_owner_info *i
 	return owner;
 }
 
-static void unwatch(struct owner *owner)
-{
-	if (!owner->watching)
-		return;
-	owner->watching = false;
-	owner->user->watchers--;
-	DL_DELETE2(owner->engine->watchers, owner, watch_prev, watch_next);
-}
-
 /* The owner has nothing left: engine_end() has seen to that. */
 void owner_free(struct owner *owner)
 {
 	struct engine *engine = owner->engine;
 
-	unwatch(owner);
-	if (owner->leaving)
-		DL_DELETE2(engine->leaving, owner, leave_prev, leave_next);
+	if (owner->watching)
+		engine->watchers--;
 	DL_DELETE(engine->owners, owner);
 	user_release(engine, owner->user);
 	free(owner);
@@ -96,39 +79,15 @@ int engine_owner_add(struct engine *engine, const struct engine_owner_info *info
 
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
-	(void)now_us;
 	owner->host_data = NULL; /* nobody is there to be told */
-	owner->closed = true;
-	unwatch(owner);
-	end_some(engine, owner, END_OWNER_DIED, ENDS_PER_TURN);
-	if (!owner->flows) {
-		owner_free(owner);
-		return;
-	}
-	owner->leaving = true;
-	DL_APPEND2(engine->leaving, owner, leave_prev, leave_next);
+	engine_end(engine, &(struct end_scope){ .owner = owner }, END_OWNER_DIED, now_us);
+	owner_free(owner);
 }
 
-unsigned owners_leave(struct engine *engine, unsigned most)
+void engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
-	unsigned ended = 0;
-
-	while (engine->leaving && ended < most) {
-		struct owner *owner = engine->leaving;
-
-		ended += end_some(engine, owner, END_OWNER_DIED, most - ended);
-		if (!owner->flows)
-			owner_free(owner);
-	}
-	return ended;
-}
-
-int engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
-{
-	(void)now_us;
 	owner->closed = true;
-	end_some(engine, owner, END_HANDLE_CLOSED, ENDS_PER_TURN);
-	return owner->flows ? -EAGAIN : 0;
+	engine_end(engine, &(struct end_scope){ .owner = owner }, END_HANDLE_CLOSED, now_us);
 }
 
 bool owner_is_closed(const struct owner *owner)
@@ -159,19 +118,10 @@ struct engine_view engine_view_of(const struct engine *engine, const struct owne
 	};
 }
 
-int owner_watch(struct engine *engine, struct owner *owner)
+void owner_watch(struct engine *engine, struct owner *owner)
 {
-	struct user *user = owner->user;
-
-	if (owner->watching)
-		return 0;
-	if (user->uid != 0 && user->watchers >= engine->config.max_watchers_per_user) {
-		engine->counters.refused_limit++;
-		return -ENOBUFS;
-	}
-	user->watchers++;
+	if (!owner->watching)
+		engine->watchers++;
 	owner->watching = true;
 	owner->view = engine_view_of(engine, owner);
-	DL_APPEND2(engine->watchers, owner, watch_prev, watch_next);
-	return 0;
 }
