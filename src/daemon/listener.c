@@ -131,6 +131,16 @@ static int remove_stale(const char *path)
 	return unlink(path) < 0 ? -errno : 0;
 }
 
+/* For everyone from the first moment: a chmod() later could meet what has taken its place. */
+static int bind_for_all(int fd, const struct sockaddr_un *address)
+{
+	mode_t mask = umask(0111);
+	int r = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+	umask(mask);
+	return r;
+}
+
 static int bind_socket(struct listener *listener)
 {
 	const char *path = listener->address.sun_path;
@@ -148,13 +158,10 @@ static int bind_socket(struct listener *listener)
 	listener->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (listener->fd < 0)
 		return -errno;
-	if (bind(listener->fd, (struct sockaddr *)&listener->address, sizeof(listener->address)) <
-	    0)
-		return -errno;
-	/* For everyone; before listen(), so that nobody is turned away meanwhile for another reason. */
-	if (chmod(path, 0666) < 0 || listen(listener->fd, SOMAXCONN) < 0)
-		return -errno;
-	return 0;
+	r = bind_for_all(listener->fd, &listener->address);
+	if (r < 0)
+		return r;
+	return listen(listener->fd, SOMAXCONN) < 0 ? -errno : 0;
 }
 
 int listener_new(struct event_base *base, const char *path, struct host *host,

@@ -138,6 +138,29 @@ def test_capability_without_root(net, kernel, agents):
             agent.remove(flow)
 
 
+def test_folder_of_pins_of_another_user(own_net, programs, tmp):
+    """Where bpffs is open to everyone, nobody else's maps are taken for those of an earlier daemon"""
+    folder = pathlib.Path(f'/sys/fs/bpf/greenwave/{own_net.a.inode}')
+    for inside in (False, True):
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        if inside:
+            (folder / 'theirs').mkdir()
+        os.chown(folder, NOBODY, NOBODY)
+        daemon = Daemon(programs, own_net.a, tmp).start()
+        usable = daemon.has('tc-egress')
+        if usable:
+            assert daemon.has('bpffs') != inside
+            assert (folder / 'sockets').exists() != inside
+        daemon.stop()
+        assert folder.exists() == inside or not usable
+        for left in folder / 'theirs', folder:
+            with contextlib.suppress(FileNotFoundError):
+                left.rmdir()
+    if not usable:
+        pytest.skip('the kernel datapath cannot be used')
+
+
 # ---- more than a share ----
 
 HOLD = r'''

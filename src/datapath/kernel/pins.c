@@ -66,13 +66,38 @@ static int find_bpffs(struct pins *pins)
 	return open_bpffs(BPFFS, &pins->mount_fd);
 }
 
+/*
+ * Where bpffs is open to everyone, as it is unless systemd mounts it, a folder of our name may be somebody else's, who
+ * could put maps of his own into it.
+ */
+static bool is_private(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
 static int take_directory(int at, const char *name, int *ret_fd)
 {
 	closep(ret_fd);
 	*ret_fd = -1;
-	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	return open_directory(at, name, ret_fd);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		_cleanup_(closep) int fd = -1;
+		int r;
+
+		if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		r = open_directory(at, name, &fd);
+		if (r < 0)
+			return r;
+		if (is_private(fd)) {
+			*ret_fd = steal_fd(&fd);
+			return 0;
+		}
+		unlinkat(at, name, AT_REMOVEDIR); /* if it is empty */
+	}
+	return -EPERM;
 }
 
 /*
@@ -190,7 +215,7 @@ void pins_clear(const struct pins *pins)
 {
 	_cleanup_(closedir_cleanupp) DIR *directory = NULL;
 	const struct dirent *entry;
-	int copy;
+	int copy = -1;
 
 	if (!pins_available(pins) || open_directory(pins->lock_fd, ".", &copy) < 0)
 		return;
