@@ -19,6 +19,7 @@
 #include "host/endwatch.h"
 
 #define RETRY_SECONDS 5 /* for interfaces that refused our filter */
+#define RESYNC_US USEC_PER_SEC
 
 /* A predecessor that has been told to stop may need a moment more. */
 #define BUSY_PAUSE_MS 20
@@ -36,6 +37,8 @@ struct marker {
 	struct event *on_link;
 	struct event *on_group;
 	struct event *retry;
+	struct event *resync;
+	uint64_t resynced_us; /* when it was done last */
 };
 
 /* ---- from the kernel to the engine ---- */
@@ -72,34 +75,70 @@ static void report_close(void *user_data, const struct gw_close *close)
 /* Reports were lost: whoever has no entry in the kernel any more has ended meanwhile. */
 struct lost_sockets {
 	struct kernel_datapath *kernel;
-	uint64_t cookies[256];
-	size_t n;
+	uint64_t *cookies;
+	size_t n, room;
 };
 
+/* Without memory for all, those that come next are found the next time. */
 static int collect_lost(uint64_t cookie, int family, int protocol, const struct address *local,
 			const struct address *peer, void *user_data)
 {
 	struct lost_sockets *lost = user_data;
+	uint64_t *grown;
 
 	(void)family;
 	(void)protocol;
 	(void)local;
 	(void)peer;
-	if (!kernel_datapath_contains(lost->kernel, cookie))
-		lost->cookies[lost->n++] = cookie;
-	return lost->n == sizeof(lost->cookies) / sizeof(lost->cookies[0]);
+	if (kernel_datapath_contains(lost->kernel, cookie))
+		return 0;
+	if (lost->n == lost->room) {
+		grown = reallocarray(lost->cookies, 2 * lost->room + 64, sizeof(*grown));
+		if (!grown)
+			return 1;
+		lost->cookies = grown;
+		lost->room = 2 * lost->room + 64;
+	}
+	lost->cookies[lost->n++] = cookie;
+	return 0;
 }
 
 static void resync_closes(struct marker *marker)
 {
 	struct lost_sockets lost = { .kernel = marker->kernel };
 
-	do {
-		lost.n = 0;
-		engine_each_socket(host_engine(marker->host), collect_lost, &lost);
-		for (size_t i = 0; i < lost.n; i++)
-			end_socket(marker, lost.cookies[i], DIRECTION_BOTH, END_CLOSED);
-	} while (lost.n > 0);
+	engine_each_socket(host_engine(marker->host), collect_lost, &lost);
+	for (size_t i = 0; i < lost.n; i++)
+		end_socket(marker, lost.cookies[i], DIRECTION_BOTH, END_CLOSED);
+	free(lost.cookies);
+	marker->resynced_us = time_now_us();
+}
+
+static void on_resync(evutil_socket_t fd, short what, void *user_data)
+{
+	struct marker *marker = user_data;
+
+	(void)fd;
+	(void)what;
+	resync_closes(marker);
+	host_schedule(marker->host);
+}
+
+/* It takes long, and a program that shuts sockets down as fast as it can has us lose reports at any time. */
+static void resync_soon(struct marker *marker)
+{
+	uint64_t now_us = time_now_us(), due_us = marker->resynced_us + RESYNC_US;
+	struct timeval wait;
+
+	if (now_us >= due_us) {
+		resync_closes(marker);
+		return;
+	}
+	if (event_pending(marker->resync, EV_TIMEOUT, NULL))
+		return;
+	wait = (struct timeval){ .tv_sec = (time_t)((due_us - now_us) / USEC_PER_SEC),
+				 .tv_usec = (suseconds_t)((due_us - now_us) % USEC_PER_SEC) };
+	event_add(marker->resync, &wait);
 }
 
 static void on_close(evutil_socket_t fd, short what, void *user_data)
@@ -111,7 +150,7 @@ static void on_close(evutil_socket_t fd, short what, void *user_data)
 	(void)what;
 	kernel_datapath_poll(marker->kernel, report_close, marker, &lost);
 	if (lost)
-		resync_closes(marker);
+		resync_soon(marker);
 	host_schedule(marker->host);
 }
 
@@ -295,6 +334,9 @@ static int watch_kernel(struct marker *marker)
 			  &marker->on_group);
 	if (r < 0)
 		return r;
+	marker->resync = evtimer_new(marker->base, on_resync, marker);
+	if (!marker->resync)
+		return -ENOMEM;
 	marker->retry = event_new(marker->base, -1, EV_PERSIST, on_link, marker);
 	return marker->retry && event_add(marker->retry, &every) == 0 ? 0 : -ENOMEM;
 }
@@ -337,7 +379,7 @@ int marker_start(struct marker *marker, struct host *host)
 void marker_stop(struct marker *marker)
 {
 	struct event **events[] = { &marker->on_close, &marker->on_link, &marker->on_group,
-				    &marker->retry };
+				    &marker->retry, &marker->resync };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (*events[i])

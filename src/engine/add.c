@@ -20,8 +20,9 @@ static bool make_room(struct engine *engine, const struct user *user)
 	/* Whoever keeps asking at a limit must not make us look through all flows each time. */
 	if (user ? user->flows == user->in_force : engine->n_flows == engine->in_force)
 		return false;
-	DL_FOREACH(engine->flows, flow) {
-		if (!flow_is_in_force(flow) && (!user || flow->owner->user == user))
+	for (flow = user ? user->flow_list : engine->flows; flow;
+	     flow = user ? flow->user_next : flow->next) {
+		if (!flow_is_in_force(flow))
 			return engine_end(engine, &(struct end_scope){ .flow = flow }, END_REVOKED,
 					  0) > 0;
 	}
@@ -100,13 +101,21 @@ static struct entry *entry_find(const struct flow *flow, const struct slot *slot
 	return NULL;
 }
 
-/* Is (socket, destination) in the flow already? Then adding it again succeeds and changes nothing. */
-static bool is_attached(struct engine *engine, const struct flow *flow,
-			const struct engine_socket *socket, const struct address *destination)
+/*
+ * What one flow, and one socket with one destination, may take: changing the one, and finding out what is in force for
+ * the other, happens in one go.
+ */
+static int extent_check(struct engine *engine, const struct owner *owner, const struct flow *flow,
+			const struct slot *slot)
 {
-	const struct slot *slot = slot_find(engine, socket->cookie, destination);
+	const struct engine_config *config = &engine->config;
+	bool bound = owner->user->uid != 0;
 
-	return slot && entry_find(flow, slot);
+	if (!slot_is_full(engine, slot) &&
+	    !(flow && bound && flow->n_entries >= config->max_sockets_per_flow))
+		return 0;
+	engine->counters.refused_limit++;
+	return -ENOBUFS;
 }
 
 /* The route is only asked for where the answer is not known: a connected socket has had one. */
@@ -139,7 +148,7 @@ static int attach(struct engine *engine, struct flow *flow, const struct engine_
 	r = slot_refresh(engine, slot, false);
 	if (r < 0) {
 		/* What was in force still is. */
-		DL_DELETE2(slot->entries, entry, slot_prev, slot_next);
+		slot_take_out(slot, entry);
 		entry_free(engine, entry);
 		slot_release(engine, slot);
 		if (r == -EOPNOTSUPP)
@@ -183,8 +192,11 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 	bool adaptive = request->flags & GW_FLOW_ADAPTIVE;
 	struct engine_route route;
 	struct flow *flow = NULL;
+	const struct slot *slot;
 	int r;
 
+	/* It was not closed, then. */
+	end_closing_sock(engine, socket->cookie);
 	if (*flow_id != 0) {
 		r = flow_find_own(engine, owner, *flow_id, &flow);
 		if (r < 0)
@@ -200,12 +212,15 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 			       &destination);
 	if (r < 0)
 		return r;
-	if (flow && is_attached(engine, flow, socket, destination))
-		return 0;
+	slot = slot_find(engine, socket->cookie, destination);
+	if (flow && slot && entry_find(flow, slot))
+		return 0; /* and nothing changes */
 	r = check_route(engine, socket, destination, adaptive, &route);
 	if (r < 0)
 		return r;
-	r = limits_check(engine, owner, !flow);
+	r = extent_check(engine, owner, flow, slot);
+	if (r == 0)
+		r = limits_check(engine, owner, !flow);
 	if (r < 0)
 		return r;
 	if (flow)

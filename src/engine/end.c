@@ -72,6 +72,13 @@ static void entry_end(struct engine *engine, struct entry *entry, enum end_reaso
 	engine->counters.ended_by[reason]++;
 }
 
+/* Does what happened to its last socket leave the flow there? */
+static bool flow_outlives(const struct flow *flow, enum end_reason reason)
+{
+	return flow->entries ||
+	       (reason_is_of_socket(reason) && (flow->flags & GW_FLOW_KEEP_WHEN_CLOSED));
+}
+
 /* Ends the entries of a flow, those of `only` if it is given, and the flow itself if it has come to its end. */
 static unsigned end_flow(struct engine *engine, struct flow *flow, const struct sock *only,
 			 enum end_reason reason)
@@ -87,8 +94,7 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 	}
 	if (only && ended == 0)
 		return 0;
-	if (flow->entries ||
-	    (reason_is_of_socket(reason) && (flow->flags & GW_FLOW_KEEP_WHEN_CLOSED)))
+	if (flow_outlives(flow, reason))
 		return ended;
 	if (flow->group) {
 		tell_watchers(engine, owner_to_tell(flow, reason), GW_EVENT_FLOW_ENDED,
@@ -99,40 +105,82 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 	return ended + 1;
 }
 
-/* Does the event of the socket concern this flow? Flows of this stage only send. */
-static bool socket_event_ends(const struct flow *flow, unsigned directions, enum end_reason reason)
+/* Does the event of the socket concern this flow? */
+static bool socket_event_ends(const struct flow *flow, enum end_reason reason)
 {
-	if (!(directions & DIRECTION_SEND))
-		return false;
 	return reason != END_DISCONNECTED || !(flow->flags & GW_FLOW_KEEP_ON_DISCONNECT);
 }
 
-static struct flow *sock_first_flow(const struct sock *sock, unsigned directions,
-				    enum end_reason reason)
+/* A flow has one entry here at most. */
+static unsigned end_slot(struct engine *engine, struct slot *slot, enum end_reason reason)
 {
-	struct slot *slot;
-	struct entry *entry;
-
-	DL_FOREACH(sock->slots, slot) {
-		DL_FOREACH2(slot->entries, entry, slot_next) {
-			if (socket_event_ends(entry->flow, directions, reason))
-				return entry->flow;
-		}
-	}
-	return NULL;
-}
-
-static unsigned end_sock(struct engine *engine, uint64_t cookie, unsigned directions,
-			 enum end_reason reason)
-{
-	struct flow *flow;
-	struct sock *sock;
+	struct entry *entry, *next;
 	unsigned ended = 0;
 
-	/* The sock goes with its last entry: look it up anew each time round. */
-	while ((sock = sock_find(engine, cookie)) &&
-	       (flow = sock_first_flow(sock, directions, reason)))
-		ended += end_flow(engine, flow, sock, reason);
+	DL_FOREACH_SAFE2(slot->entries, entry, next, slot_next) {
+		struct flow *flow = entry->flow;
+
+		if (!socket_event_ends(flow, reason))
+			continue;
+		entry_end(engine, entry, reason); /* the slot, and its sock, go with the last */
+		ended++;
+		if (flow_outlives(flow, reason))
+			continue;
+		flow_end(engine, flow);
+		ended++;
+	}
+	return ended;
+}
+
+static unsigned end_sock(struct engine *engine, struct sock *sock, unsigned directions,
+			 enum end_reason reason)
+{
+	struct slot *slot, *next;
+	unsigned ended = 0;
+
+	/* Flows of this stage only send. These are reported as often as a program likes. */
+	if (!(directions & DIRECTION_SEND) ||
+	    (reason == END_DISCONNECTED && sock->n_keep == sock->n_entries))
+		return 0;
+	DL_FOREACH_SAFE(sock->slots, slot, next)
+		ended += end_slot(engine, slot, reason);
+	return ended;
+}
+
+/* The marks have gone with the entry in the datapath; these are only books. */
+static unsigned close_sock(struct engine *engine, struct sock *sock)
+{
+	if (sock->n_entries <= ENDS_PER_TURN)
+		return end_sock(engine, sock, DIRECTION_BOTH, END_CLOSED);
+	sock->closing = true;
+	DL_APPEND2(engine->closing, sock, close_prev, close_next);
+	return end_closing(engine, ENDS_PER_TURN);
+}
+
+/* A sock leaves the list with its last slot. */
+unsigned end_closing(struct engine *engine, unsigned most)
+{
+	unsigned ended = 0;
+
+	while (engine->closing && ended < most)
+		ended += end_slot(engine, engine->closing->slots, END_CLOSED);
+	return ended;
+}
+
+void end_closing_sock(struct engine *engine, uint64_t cookie)
+{
+	struct sock *sock;
+
+	while ((sock = sock_find(engine, cookie)) && sock->closing)
+		end_slot(engine, sock->slots, END_CLOSED);
+}
+
+unsigned end_some(struct engine *engine, struct owner *owner, enum end_reason reason, unsigned most)
+{
+	unsigned ended = 0;
+
+	while (owner->flows && ended < most)
+		ended += end_flow(engine, owner->flows, NULL, reason);
 	return ended;
 }
 
@@ -147,7 +195,7 @@ unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum e
 	if (scope->flow)
 		return end_flow(engine, scope->flow, scope->sock, reason);
 	if (scope->sock)
-		return end_sock(engine, scope->sock->cookie, directions, reason);
+		return end_sock(engine, scope->sock, directions, reason);
 	if (scope->owner) {
 		bool program = scope->owner->program;
 
@@ -165,8 +213,10 @@ unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned dire
 {
 	struct sock *sock = sock_find(engine, cookie);
 
-	if (!sock)
+	if (!sock || sock->closing)
 		return 0;
+	if (reason == END_CLOSED)
+		return close_sock(engine, sock);
 	return engine_end(engine, &(struct end_scope){ .sock = sock, .directions = directions },
 			  reason, now_us);
 }

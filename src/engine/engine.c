@@ -17,6 +17,9 @@ void engine_config_default(struct engine_config *ret_config)
 		.max_flows = 131072,
 		.max_flows_per_user = 10000,
 		.max_programs_per_user = 256,
+		.max_watchers_per_user = 16,
+		.max_sockets_per_flow = 1024,
+		.max_flows_per_socket = 256,
 		.max_ops_per_owner = 4096,
 		.first_flow_id = 1,
 		.discovery_us = DEFAULT_DISCOVERY_US,
@@ -83,6 +86,8 @@ uint64_t engine_flows_in_force(const struct engine *engine)
 
 uint64_t engine_next_deadline_us(const struct engine *engine)
 {
+	if (engine->leaving || engine->closing)
+		return 0;
 	return engine->unknown_paths ? engine->unknown_paths->deadline_us : UINT64_MAX;
 }
 
@@ -99,6 +104,10 @@ static void path_give_up(struct engine *engine, struct path *path)
 
 void engine_tick(struct engine *engine, uint64_t now_us)
 {
+	unsigned ended = end_closing(engine, ENDS_PER_TURN);
+
+	if (ended < ENDS_PER_TURN)
+		owners_leave(engine, ENDS_PER_TURN - ended);
 	while (engine->unknown_paths && engine->unknown_paths->deadline_us <= now_us)
 		path_give_up(engine, engine->unknown_paths);
 }

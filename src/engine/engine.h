@@ -99,6 +99,9 @@ struct engine_config {
 	uint32_t max_flows;
 	uint32_t max_flows_per_user;	/* does not bind root */
 	uint32_t max_programs_per_user; /* does not bind root */
+	uint32_t max_watchers_per_user; /* does not bind root */
+	uint32_t max_sockets_per_flow;	/* with their destinations; does not bind root */
+	uint32_t max_flows_per_socket;	/* and destination: shadows of each other */
 	uint32_t max_ops_per_owner;
 	uint32_t first_flow_id;
 	uint64_t discovery_us; /* how long an unanswered on-link path stays unknown */
@@ -128,14 +131,17 @@ const struct engine_owner_info *owner_info(const struct owner *owner);
 void *owner_host_data(const struct owner *owner);
 void owner_set_api(struct owner *owner, const char *api);
 
-/* From now on the owner is told what happens to every flow it may see. */
-void owner_watch(struct engine *engine, struct owner *owner);
+/* From now on the owner is told what happens to every flow it may see. -ENOBUFS: too many of the user do. */
+int owner_watch(struct engine *engine, struct owner *owner);
 
-/* The owner closes its handle: everything of it ends, and it can have nothing any more. */
-void engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us);
+/*
+ * The owner closes its handle: everything of it ends, and it can have nothing any more. -EAGAIN: that was a part of it,
+ * as others must not wait; do it again.
+ */
+int engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us);
 bool owner_is_closed(const struct owner *owner);
 
-/* Ends everything of the owner, then frees it. */
+/* Ends everything of the owner, then frees it. If there is much, engine_tick() does the rest. */
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us);
 
 /* ---- the one way out ---- */
@@ -234,6 +240,10 @@ struct engine_view engine_view_of(const struct engine *engine, const struct owne
 
 /* The smallest identifier above `after`, or 0. All flows of the host. */
 uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after);
+
+/* The same of those in a view. */
+uint32_t engine_next_flow_id_of(const struct engine *engine, const struct engine_view *view,
+				uint32_t after);
 
 /*
  * Visits the records of one flow: one for each entry, or one without addresses. Returns what `visit` returns

@@ -83,17 +83,23 @@ static uint32_t id_allocate(struct engine *engine)
 	return id;
 }
 
-/* Keeps the list ascending also after the counter has gone round once. */
-static void flow_insert(struct engine *engine, struct flow *flow)
-{
-	struct flow *after = engine->flows ? engine->flows->prev : NULL; /* the tail */
+/* Keeps a list ascending also after the counter has gone round once. */
+#define INSERT_ASCENDING(list, flow, prev, next)                                  \
+	do {                                                                      \
+		struct flow *after = (list) ? (list)->prev : NULL; /* the tail */ \
+                                                                                  \
+		while (after && after->id > (flow)->id)                           \
+			after = after == (list) ? NULL : after->prev;             \
+		if (after)                                                        \
+			DL_APPEND_ELEM2(list, after, flow, prev, next);           \
+		else                                                              \
+			DL_PREPEND2(list, flow, prev, next);                      \
+	} while (0)
 
-	while (after && after->id > flow->id)
-		after = after == engine->flows ? NULL : after->prev;
-	if (after)
-		DL_APPEND_ELEM(engine->flows, after, flow);
-	else
-		DL_PREPEND(engine->flows, flow);
+static void flow_insert(struct engine *engine, struct user *user, struct flow *flow)
+{
+	INSERT_ASCENDING(engine->flows, flow, prev, next);
+	INSERT_ASCENDING(user->flow_list, flow, user_prev, user_next);
 }
 
 int flow_new(struct engine *engine, struct owner *owner, const struct flow_request *request,
@@ -113,7 +119,7 @@ int flow_new(struct engine *engine, struct owner *owner, const struct flow_reque
 		free(flow);
 		return -ENOMEM;
 	}
-	flow_insert(engine, flow);
+	flow_insert(engine, owner->user, flow);
 	DL_APPEND2(owner->flows, flow, owner_prev, owner_next);
 	engine->n_flows++;
 	owner->user->flows++;
@@ -141,6 +147,7 @@ void flow_free(struct engine *engine, struct flow *flow)
 	}
 	HASH_DEL(engine->flows_by_id, flow);
 	DL_DELETE(engine->flows, flow);
+	DL_DELETE2(owner->user->flow_list, flow, user_prev, user_next);
 	DL_DELETE2(owner->flows, flow, owner_prev, owner_next);
 	engine->n_flows--;
 	owner->user->flows--;
@@ -160,6 +167,8 @@ int entry_new(struct engine *engine, struct flow *flow, struct slot *slot, struc
 		flow_count_in_force(engine, flow, 1);
 	DL_APPEND2(flow->entries, entry, flow_prev, flow_next);
 	DL_APPEND2(slot->entries, entry, slot_prev, slot_next);
+	slot->n_entries++;
+	slot->sock->n_entries++;
 	if (flow->flags & GW_FLOW_KEEP_ON_DISCONNECT)
 		slot->sock->n_keep++;
 	flow->n_entries++;
@@ -173,6 +182,7 @@ void entry_free(struct engine *engine, struct entry *entry)
 {
 	struct flow *flow = entry->flow;
 
+	entry->slot->sock->n_entries--;
 	if (flow->flags & GW_FLOW_KEEP_ON_DISCONNECT)
 		entry->slot->sock->n_keep--;
 	DL_DELETE2(flow->entries, entry, flow_prev, flow_next);

@@ -24,6 +24,8 @@ struct user {
 	uint32_t in_force; /* of these */
 	uint32_t programs; /* of these */
 	uint32_t entries;
+	uint32_t watchers;
+	struct flow *flow_list; /* ascending */
 	UT_hash_handle hh;
 };
 
@@ -38,7 +40,10 @@ struct owner {
 	bool watching;
 	bool closed;		 /* its handle; what was on its way then comes too late */
 	struct engine_view view; /* of one that watches */
+	bool leaving;		 /* is gone; what it had is being ended */
 	bool program; /* stands for the processes of one control group; ends with its one flow */
+	struct owner *watch_prev, *watch_next;
+	struct owner *leave_prev, *leave_next;
 	struct owner *prev, *next;
 };
 
@@ -64,9 +69,10 @@ struct flow {
 	struct path *path; /* adaptive flows */
 	struct flow *owner_prev, *owner_next;
 	struct flow *path_prev, *path_next;
-	struct flow *prev, *next; /* of the engine, ascending by id */
-	UT_hash_handle hh;	  /* by id */
-	UT_hash_handle by_group;  /* by group, those that have one */
+	struct flow *user_prev, *user_next; /* ascending by id */
+	struct flow *prev, *next;	    /* of the engine, ascending by id */
+	UT_hash_handle hh;		    /* by id */
+	UT_hash_handle by_group;	    /* by group, those that have one */
 };
 
 struct entry {
@@ -86,6 +92,7 @@ struct slot {
 	struct slot_key key;
 	struct sock *sock;
 	struct entry *entries;
+	uint32_t n_entries;
 	struct entry *in_force; /* what the datapath has now; NULL: nothing */
 	struct slot *prev, *next;
 	UT_hash_handle hh;
@@ -97,9 +104,12 @@ struct sock {
 	int protocol;
 	struct address local;
 	struct address peer;
-	uint64_t added;	 /* counters.entries_added before it */
-	uint32_t n_keep; /* entries whose flow outlives a disconnect */
+	uint64_t added; /* counters.entries_added before it */
+	uint32_t n_entries;
+	uint32_t n_keep; /* of these: their flow outlives a disconnect */
 	struct slot *slots;
+	bool closing; /* is closed, and not all of it has ended yet */
+	struct sock *close_prev, *close_next;
 	UT_hash_handle hh;
 };
 
@@ -138,7 +148,9 @@ struct engine {
 	struct engine_config config;
 	struct engine_counters counters;
 	struct owner *owners;
-	uint32_t watchers;
+	struct owner *watchers;
+	struct owner *leaving; /* some of what they had ends with each tick */
+	struct sock *closing;  /* likewise */
 	struct user *users;
 	struct flow *flows_by_id;
 	struct flow *flows_by_group;
@@ -158,6 +170,8 @@ struct engine {
 /* owner.c */
 struct owner *owner_new(struct engine *engine, const struct engine_owner_info *info);
 void owner_free(struct owner *owner);
+unsigned owners_leave(struct engine *engine, unsigned most);
+struct user *user_find(const struct engine *engine, uint32_t uid);
 
 /* socket.c: socks, slots and what stands in the datapath */
 struct sock *sock_find(struct engine *engine, uint64_t cookie);
@@ -167,6 +181,8 @@ struct slot *slot_find(struct engine *engine, uint64_t cookie, const struct addr
 void slot_release(struct engine *engine, struct slot *slot); /* frees it, and its sock, if unused */
 int slot_refresh(struct engine *engine, struct slot *slot, bool reapply);
 void slot_clear(struct engine *engine, struct slot *slot);
+void slot_take_out(struct slot *slot, struct entry *entry);
+bool slot_is_full(const struct engine *engine, const struct slot *slot);
 void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
 
 /* flow.c */
@@ -189,6 +205,16 @@ void entry_free(struct engine *engine, struct entry *entry); /* takes it out of 
 int request_check(struct engine *engine, const struct owner *owner,
 		  const struct flow_request *request);
 int limits_check(struct engine *engine, const struct owner *owner, bool new_flow);
+
+/*
+ * end.c: these end about as many things as they are told to, and return how many. What ends in one turn is a fraction
+ * of a millisecond's work, so that others have theirs.
+ */
+#define ENDS_PER_TURN 256u
+unsigned end_some(struct engine *engine, struct owner *owner, enum end_reason reason,
+		  unsigned most);
+unsigned end_closing(struct engine *engine, unsigned most);
+void end_closing_sock(struct engine *engine, uint64_t cookie); /* all that is left of it */
 
 /* change.c: settings are as before, but what they mean has changed */
 void flow_reapply(struct engine *engine, struct flow *flow);

@@ -8,11 +8,18 @@
 
 #include "engine/internal.h"
 
-static struct user *user_obtain(struct engine *engine, uint32_t uid)
+struct user *user_find(const struct engine *engine, uint32_t uid)
 {
 	struct user *user;
 
 	HASH_FIND(hh, engine->users, &uid, sizeof(uid), user);
+	return user;
+}
+
+static struct user *user_obtain(struct engine *engine, uint32_t uid)
+{
+	struct user *user = user_find(engine, uid);
+
 	if (!user) {
 		user = calloc(1, sizeof(*user));
 		if (!user)
@@ -53,13 +60,23 @@ struct owner *owner_new(struct engine *engine, const struct engine_owner_info *i
 	return owner;
 }
 
+static void unwatch(struct owner *owner)
+{
+	if (!owner->watching)
+		return;
+	owner->watching = false;
+	owner->user->watchers--;
+	DL_DELETE2(owner->engine->watchers, owner, watch_prev, watch_next);
+}
+
 /* The owner has nothing left: engine_end() has seen to that. */
 void owner_free(struct owner *owner)
 {
 	struct engine *engine = owner->engine;
 
-	if (owner->watching)
-		engine->watchers--;
+	unwatch(owner);
+	if (owner->leaving)
+		DL_DELETE2(engine->leaving, owner, leave_prev, leave_next);
 	DL_DELETE(engine->owners, owner);
 	user_release(engine, owner->user);
 	free(owner);
@@ -79,15 +96,39 @@ int engine_owner_add(struct engine *engine, const struct engine_owner_info *info
 
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
+	(void)now_us;
 	owner->host_data = NULL; /* nobody is there to be told */
-	engine_end(engine, &(struct end_scope){ .owner = owner }, END_OWNER_DIED, now_us);
-	owner_free(owner);
+	owner->closed = true;
+	unwatch(owner);
+	end_some(engine, owner, END_OWNER_DIED, ENDS_PER_TURN);
+	if (!owner->flows) {
+		owner_free(owner);
+		return;
+	}
+	owner->leaving = true;
+	DL_APPEND2(engine->leaving, owner, leave_prev, leave_next);
 }
 
-void engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
+unsigned owners_leave(struct engine *engine, unsigned most)
 {
+	unsigned ended = 0;
+
+	while (engine->leaving && ended < most) {
+		struct owner *owner = engine->leaving;
+
+		ended += end_some(engine, owner, END_OWNER_DIED, most - ended);
+		if (!owner->flows)
+			owner_free(owner);
+	}
+	return ended;
+}
+
+int engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
+{
+	(void)now_us;
 	owner->closed = true;
-	engine_end(engine, &(struct end_scope){ .owner = owner }, END_HANDLE_CLOSED, now_us);
+	end_some(engine, owner, END_HANDLE_CLOSED, ENDS_PER_TURN);
+	return owner->flows ? -EAGAIN : 0;
 }
 
 bool owner_is_closed(const struct owner *owner)
@@ -118,10 +159,19 @@ struct engine_view engine_view_of(const struct engine *engine, const struct owne
 	};
 }
 
-void owner_watch(struct engine *engine, struct owner *owner)
+int owner_watch(struct engine *engine, struct owner *owner)
 {
-	if (!owner->watching)
-		engine->watchers++;
+	struct user *user = owner->user;
+
+	if (owner->watching)
+		return 0;
+	if (user->uid != 0 && user->watchers >= engine->config.max_watchers_per_user) {
+		engine->counters.refused_limit++;
+		return -ENOBUFS;
+	}
+	user->watchers++;
 	owner->watching = true;
 	owner->view = engine_view_of(engine, owner);
+	DL_APPEND2(engine->watchers, owner, watch_prev, watch_next);
+	return 0;
 }

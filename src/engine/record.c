@@ -61,15 +61,12 @@ void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type
 	struct engine_flow_event event = { .type = type, .reason = reason };
 	struct owner *owner;
 
-	if (engine->watchers == 0 && !also)
+	if (!engine->watchers && !also)
 		return;
 	record_flow(engine, flow, entry, &event.record);
-	if (engine->watchers > 0) {
-		DL_FOREACH(engine->owners, owner) {
-			if (owner->watching && owner->host_data &&
-			    flow_is_visible(&owner->view, flow))
-				engine->ports.flow_event(engine->ports.user_data, owner, &event);
-		}
+	DL_FOREACH2(engine->watchers, owner, watch_next) {
+		if (flow_is_visible(&owner->view, flow))
+			engine->ports.flow_event(engine->ports.user_data, owner, &event);
 	}
 	if (also && !also->watching && also->host_data)
 		engine->ports.flow_event(engine->ports.user_data, also, &event);
@@ -83,6 +80,27 @@ uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after)
 		return flow->next ? flow->next->id : 0;
 	/* The flow of the last step has ended since. */
 	DL_FOREACH(engine->flows, flow) {
+		if (flow->id > after)
+			return flow->id;
+	}
+	return 0;
+}
+
+uint32_t engine_next_flow_id_of(const struct engine *engine, const struct engine_view *view,
+				uint32_t after)
+{
+	const struct user *user;
+	struct flow *flow;
+
+	if (view->everything)
+		return engine_next_flow_id(engine, after);
+	user = user_find(engine, view->uid);
+	if (!user)
+		return 0;
+	flow = after ? flow_find(engine, after) : NULL;
+	if (flow && flow->owner->user == user)
+		return flow->user_next ? flow->user_next->id : 0;
+	DL_FOREACH2(user->flow_list, flow, user_next) {
 		if (flow->id > after)
 			return flow->id;
 	}

@@ -127,8 +127,7 @@ static int on_hello(struct call *call)
 
 static int on_end(struct call *call)
 {
-	engine_owner_close(call->server->engine, call->owner, call->now_us);
-	return 0;
+	return engine_owner_close(call->server->engine, call->owner, call->now_us);
 }
 
 static int on_add(struct call *call)

@@ -13,6 +13,12 @@ struct passed {
 	int fd;
 };
 
+/* Of the entries in the datapath; the next one is made when this one is not good any more. */
+struct count {
+	uint64_t entries;
+	uint64_t good_until_us;
+};
+
 struct server {
 	struct server_ports ports;
 	struct engine *engine;
@@ -20,6 +26,7 @@ struct server {
 	char version[32];
 	struct passed passed[MSG_MAX_FDS];
 	size_t n_passed;
+	struct count last_count;
 	unsigned char out[MSG_MAX];
 };
 

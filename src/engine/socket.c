@@ -43,6 +43,8 @@ static void sock_release(struct engine *engine, struct sock *sock)
 {
 	if (sock->slots)
 		return;
+	if (sock->closing)
+		DL_DELETE2(engine->closing, sock, close_prev, close_next);
 	if (engine->next_sock == sock)
 		engine->next_sock = sock->hh.next;
 	engine->n_socks[sock->family == AF_INET6][sock->protocol == IPPROTO_TCP]--;
@@ -148,13 +150,22 @@ void slot_clear(struct engine *engine, struct slot *slot)
 
 static struct entry *slot_newest_claim(const struct slot *slot)
 {
-	struct entry *entry, *found = NULL;
+	struct entry *entry = slot->entries ? slot->entries->slot_prev : NULL; /* the last */
 
-	DL_FOREACH2(slot->entries, entry, slot_next) {
-		if (flow_claims(entry->flow))
-			found = entry;
-	}
-	return found;
+	while (entry && !flow_claims(entry->flow))
+		entry = entry == slot->entries ? NULL : entry->slot_prev;
+	return entry;
+}
+
+bool slot_is_full(const struct engine *engine, const struct slot *slot)
+{
+	return slot && slot->n_entries >= engine->config.max_flows_per_socket;
+}
+
+void slot_take_out(struct slot *slot, struct entry *entry)
+{
+	DL_DELETE2(slot->entries, entry, slot_prev, slot_next);
+	slot->n_entries--;
 }
 
 /*
@@ -189,7 +200,7 @@ int slot_refresh(struct engine *engine, struct slot *slot, bool reapply)
  */
 void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry)
 {
-	DL_DELETE2(slot->entries, entry, slot_prev, slot_next);
+	slot_take_out(slot, entry);
 	if (slot_refresh(engine, slot, false) < 0)
 		slot_clear(engine, slot);
 }

@@ -117,14 +117,27 @@ static void make_room(struct connection *connection)
 	setsockopt(connection->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 }
 
+/* Asks the kernel; that it has none is remembered until the peer has read. */
+static bool find_room(struct connection *connection)
+{
+	if (connection->full)
+		return false;
+	if (has_room_for_events(connection))
+		return true;
+	if (!connection->roomy)
+		make_room(connection);
+	if (has_room_for_events(connection))
+		return true;
+	connection->full = outgoing_wait_for_room(connection) == 0;
+	return false;
+}
+
 void connection_send_event(struct connection *connection, const void *buf, size_t len,
 			   bool must_arrive)
 {
 	if (must_arrive && outgoing_send(connection, buf, len) == 0)
 		return;
-	if (!connection->roomy && !has_room_for_events(connection))
-		make_room(connection);
-	if (!must_arrive && !connection->outgoing && has_room_for_events(connection)) {
+	if (!must_arrive && !connection->outgoing && find_room(connection)) {
 		if (connection->lost > 0 && tell_of_loss(connection))
 			connection->lost = 0;
 		if (connection->lost == 0 && send_now(connection, buf, len))

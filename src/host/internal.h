@@ -37,6 +37,7 @@ struct connection {
 	int pidfd;		   /* of the peer process, or -1 */
 	uint64_t lost;		   /* events that did not fit and have not been told of */
 	bool roomy;		   /* has been given all the room for events there is */
+	bool full;		   /* of events: none is tried before there is room again */
 	struct outgoing *outgoing; /* what must arrive and did not fit */
 	bool paused; /* a reply is among it: no request is read before that has gone */
 	struct farewell *farewell; /* the reply waits until descriptors are closed */
@@ -71,6 +72,8 @@ void connection_send_event(struct connection *connection, const void *buf, size_
  * outgoing.c: sends now or, in order, as soon as there is room. Negative: neither can be, or the peer has gone.
  */
 int outgoing_send(struct connection *connection, const void *buf, size_t len);
+/* Events fit again once the peer has read most of them; -ENOMEM. */
+int outgoing_wait_for_room(struct connection *connection);
 int outgoing_send_reply(struct connection *connection, const void *buf, size_t len);
 void outgoing_free(struct connection *connection);
 

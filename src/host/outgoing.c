@@ -50,20 +50,26 @@ static void on_writable(evutil_socket_t fd, short what, void *user_data)
 		take_first(connection);
 	}
 	event_del(connection->writable);
+	connection->full = false;
 	if (connection->paused) {
 		connection->paused = false;
 		connection_read_on(connection);
 	}
 }
 
+int outgoing_wait_for_room(struct connection *connection)
+{
+	if (!connection->writable)
+		connection->writable = event_new(connection->host->options.base, connection->fd,
+						 EV_WRITE | EV_PERSIST, on_writable, connection);
+	return connection->writable && event_add(connection->writable, NULL) == 0 ? 0 : -ENOMEM;
+}
+
 static int queue(struct connection *connection, const void *buf, size_t len)
 {
 	struct outgoing *outgoing = malloc(sizeof(*outgoing) + len);
 
-	if (outgoing && !connection->writable)
-		connection->writable = event_new(connection->host->options.base, connection->fd,
-						 EV_WRITE | EV_PERSIST, on_writable, connection);
-	if (!outgoing || !connection->writable || event_add(connection->writable, NULL) < 0) {
+	if (!outgoing || outgoing_wait_for_room(connection) < 0) {
 		free(outgoing);
 		return -ENOMEM;
 	}

@@ -335,11 +335,12 @@ int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t 
 
 void client_end(struct gw *gw)
 {
-	struct msg request = REQUEST(MSG_END);
+	struct msg request;
 	int fds[MSG_MAX_FDS];
 	struct reply reply;
 	bool ours;
 	size_t n;
+	int r;
 
 	pthread_mutex_lock(&gw->lock);
 	ours = !gw->ending;
@@ -351,9 +352,12 @@ void client_end(struct gw *gw)
 		return;
 	client_remove_placed(gw);
 	/* Those that are being added at this moment are not removed by name, but their marks go as well. */
-	n = placed_collect(gw, 0, fds);
-	client_last_call(gw, &request, fds, n, &reply);
-	placed_close(fds, n);
+	do {
+		request = (struct msg)REQUEST(MSG_END);
+		n = placed_collect(gw, 0, fds);
+		r = client_last_call(gw, &request, fds, n, &reply);
+		placed_close(fds, n);
+	} while (r == -EAGAIN); /* that was a part of it: others had their turn */
 	pthread_mutex_lock(&gw->lock);
 	gw->ended = true;
 	pthread_cond_broadcast(&gw->changed);

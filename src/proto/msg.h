@@ -21,8 +21,8 @@
 #define MSG_MAX_FDS 128u /* descriptors beside one message */
 
 enum msg_type {
-	MSG_HELLO = 1,	 /* protocol, api, [fd: see below] -> mode, version, host_flags */
-	MSG_END,	 /* [fds]: ends all that the owner has; all but this is refused then -> */
+	MSG_HELLO = 1, /* protocol, api, [fd: see below] -> mode, version, host_flags */
+	MSG_END, /* [fds]: ends all that the owner has; all but this is refused then -> -EAGAIN: ask again */
 	MSG_ADD,	 /* class, flags, dscp, flow_id (0: new), [address], fd -> flow_id */
 	MSG_DETACH,	 /* flow_id, cookie, [fd] -> */
 	MSG_REMOVE,	 /* flow_id, [fds] -> */

@@ -583,6 +583,27 @@ static void records(void **state)
 	assert_int_equal(engine_next_flow_id(world->engine, upper), adaptive);
 }
 
+/* Who sees some flows only is not shown through all the others, from wherever he begins. */
+static void walking_a_view(void **state)
+{
+	uint32_t first = world_add(world, mine, 1, &d1, GW_CLASS_VOICE, 0);
+	uint32_t theirs = world_add(world, other, 2, &d1, GW_CLASS_VOICE, 0);
+	uint32_t second = world_add(world, mine, 3, &d1, GW_CLASS_VOICE, 0);
+	struct engine_view view = engine_view_of(world->engine, mine), nobody = { .uid = 4711 };
+	struct engine_view all = engine_view_of(world->engine, root);
+
+	(void)state;
+	assert_int_equal(engine_next_flow_id_of(world->engine, &view, 0), first);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &view, first), second);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &view, theirs), second);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &view, second), 0);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &view, UINT32_MAX), 0);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &nobody, 0), 0);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &all, first), theirs);
+	assert_int_equal(engine_remove(world->engine, mine, first, 0), 0);
+	assert_int_equal(engine_next_flow_id_of(world->engine, &view, first), second);
+}
+
 /* Programs: a flow of their own, which outlives the handle that asked for it. */
 static void programs(void **state)
 {
@@ -670,6 +691,7 @@ int main(void)
 		TEST(layers),
 		TEST(end_on),
 		TEST(records),
+		TEST(walking_a_view),
 		TEST(programs),
 		TEST(watching),
 	};

@@ -139,6 +139,169 @@ static void programs_per_user(void **state)
 	world_free(world);
 }
 
+/* Root may; the others are told what happens in as many places as a person can look at. */
+static void watchers_per_user(void **state)
+{
+	struct world *world = limited(100, 100);
+	struct owner *root = world_owner(world, UID_ROOT), *watcher = NULL;
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		watcher = world_owner(world, UID_USER);
+		assert_int_equal(owner_watch(world->engine, watcher), 0);
+		assert_int_equal(owner_watch(world->engine, world_owner(world, UID_ROOT)), 0);
+	}
+	assert_int_equal(owner_watch(world->engine, watcher), 0);
+	assert_int_equal(owner_watch(world->engine, world_owner(world, UID_USER)), -ENOBUFS);
+	assert_int_equal(owner_watch(world->engine, world_owner(world, UID_OTHER)), 0);
+	assert_int_equal(owner_watch(world->engine, root), 0);
+	engine_owner_remove(world->engine, watcher, 0);
+	assert_int_equal(owner_watch(world->engine, world_owner(world, UID_USER)), 0);
+	assert_int_equal(owner_watch(world->engine, world_owner(world, UID_USER)), -ENOBUFS);
+	world_check(world);
+	world_free(world);
+}
+
+/* Flows of one socket and destination lie above each other, but not by the thousand. */
+static void flows_per_socket(void **state)
+{
+	struct world *world = limited(10000, 10000);
+	struct owner *mine = world_owner(world, UID_USER), *root = world_owner(world, UID_ROOT);
+	uint32_t id = 0, kept;
+
+	(void)state;
+	for (int i = 0; i < 128; i++) {
+		world_add(world, mine, 1, &d, GW_CLASS_VOICE, i % 2 ? GW_FLOW_ADAPTIVE : 0);
+		kept = world_add(world, root, 1, &d, GW_CLASS_VOICE, 0);
+	}
+	assert_int_equal(try_add(world, mine, 1, 0, &id), -ENOBUFS);
+	assert_int_equal(try_add(world, root, 1, 0, &id), -ENOBUFS);
+	assert_int_equal(engine_counters(world->engine)->refused_limit, 2);
+	id = kept;
+	assert_int_equal(try_add(world, root, 1, 0, &id), 0); /* what is there already */
+	assert_int_equal(engine_remove(world->engine, root, kept, 0), 0);
+	id = 0;
+	assert_int_equal(try_add(world, mine, 1, 0, &id), 0);
+	world_check(world);
+	world_free(world);
+}
+
+static void sockets_per_flow(void **state)
+{
+	struct world *world = limited(10000, 10000);
+	struct owner *mine = world_owner(world, UID_USER), *root = world_owner(world, UID_ROOT);
+	uint32_t id = world_add(world, mine, 1, &d, GW_CLASS_VOICE, 0), roots;
+
+	(void)state;
+	for (uint64_t cookie = 2; cookie <= 1024; cookie++)
+		assert_int_equal(try_add(world, mine, cookie, 0, &id), 0);
+	assert_int_equal(try_add(world, mine, 1025, 0, &id), -ENOBUFS);
+	assert_int_equal(try_add(world, mine, 1024, 0, &id), 0);
+	roots = world_add(world, root, 2001, &d, GW_CLASS_VOICE, 0);
+	for (uint64_t cookie = 2002; cookie <= 4000; cookie++)
+		assert_int_equal(try_add(world, root, cookie, 0, &roots), 0);
+	world_check(world);
+	world_free(world);
+}
+
+/* Of what has much to end, a part ends at a time: the others have their turn between. */
+static void endings_take_turns(void **state)
+{
+	struct world *world = limited(10000, 10000);
+	struct owner *mine = world_owner(world, UID_USER), *other = world_owner(world, UID_OTHER);
+	size_t before;
+	int turns = 0;
+
+	(void)state;
+	for (uint64_t cookie = 1; cookie <= 1000; cookie++) {
+		world_add(world, mine, cookie, &d, GW_CLASS_VOICE, 0);
+		world_add(world, other, cookie + 1000, &d, GW_CLASS_VOICE, 0);
+	}
+	do {
+		before = world->datapath.n_marks;
+		turns++;
+	} while (engine_owner_close(world->engine, mine, 0) == -EAGAIN &&
+		 before - world->datapath.n_marks <= 300);
+	assert_in_range(turns, 4, 100);
+	assert_int_equal(world->datapath.n_marks, 1000);
+	assert_int_equal(engine_counters(world->engine)->ended_by[END_HANDLE_CLOSED], 1000);
+	assert_int_equal(engine_owner_close(world->engine, mine, 0), 0);
+
+	engine_owner_remove(world->engine, other, 0);
+	for (turns = 0; engine_next_deadline_us(world->engine) == 0; turns++) {
+		world_check(world);
+		before = world->datapath.n_marks;
+		engine_tick(world->engine, 0);
+		assert_true(before - world->datapath.n_marks <= 300);
+	}
+	assert_in_range(turns, 3, 100);
+	assert_int_equal(engine_counters(world->engine)->ended_by[END_OWNER_DIED], 1000);
+	world_check_empty(world);
+
+	/* An engine that stops does not wait for the rest. */
+	other = world_owner(world, UID_OTHER);
+	for (uint64_t cookie = 1; cookie <= 1000; cookie++)
+		world_add(world, other, cookie, &d, GW_CLASS_VOICE, 0);
+	engine_owner_remove(world->engine, other, 0);
+	engine_stop(world->engine);
+	world_check_empty(world);
+	world_free(world);
+}
+
+static uint32_t add_to(struct world *world, struct owner *owner, uint16_t port)
+{
+	struct engine_socket socket = world_socket(7);
+	struct flow_request request = { GW_CLASS_VOICE, 0, GW_DSCP_FROM_CLASS };
+	struct address destination = d;
+	uint32_t id = 0;
+
+	destination.port = port;
+	assert_int_equal(engine_add(world->engine, owner, &socket, &destination, &request, &id, 0),
+			 0);
+	return id;
+}
+
+static int turns_to_come(struct world *world)
+{
+	int turns = 0;
+
+	while (engine_next_deadline_us(world->engine) == 0) {
+		engine_tick(world->engine, 0);
+		turns++;
+	}
+	return turns;
+}
+
+/* A socket with many destinations likewise. */
+static void closing_takes_turns(void **state)
+{
+	struct world *world = limited(10000, 10000);
+	struct owner *mine = world_owner(world, UID_USER);
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (uint16_t port = 1; port <= 1000; port++)
+			add_to(world, mine, port);
+		engine_end_socket(world->engine, 7, DIRECTION_BOTH, END_CLOSED, 0);
+		assert_in_range(world->datapath.n_marks, 700, 999);
+		assert_int_equal(engine_end_socket(world->engine, 7, DIRECTION_BOTH, END_CLOSED, 0),
+				 0);
+		world_check(world);
+		if (round == 0) {
+			assert_in_range(turns_to_come(world), 2, 100);
+		} else {
+			/* It was not closed: what is new is not among what ends. */
+			uint32_t id = add_to(world, mine, 1);
+
+			assert_int_equal(world->datapath.n_marks, 1);
+			assert_int_equal(turns_to_come(world), 0);
+			assert_int_equal(engine_remove(world->engine, mine, id, 0), 0);
+		}
+		world_check_empty(world);
+	}
+	world_free(world);
+}
+
 static void requests_per_owner(void **state)
 {
 	struct world *world = limited(100, 100);
@@ -248,6 +411,11 @@ int main(void)
 		cmocka_unit_test(in_total),
 		cmocka_unit_test(closed_flows_give_way),
 		cmocka_unit_test(programs_per_user),
+		cmocka_unit_test(watchers_per_user),
+		cmocka_unit_test(flows_per_socket),
+		cmocka_unit_test(sockets_per_flow),
+		cmocka_unit_test(endings_take_turns),
+		cmocka_unit_test(closing_takes_turns),
 		cmocka_unit_test(requests_per_owner),
 		cmocka_unit_test(identifiers_are_not_reused),
 		cmocka_unit_test(identifiers_go_round),

@@ -145,7 +145,7 @@ static void end(void)
 	if (world->last_group)
 		engine_end_group(world->engine, world->last_group, END_GROUP_EMPTY, 0);
 	engine_end_group(world->engine, 50, END_GROUP_EMPTY, 0);
-	engine_owner_remove(world->engine, mine, 0);
+	world_remove_owner(world, mine);
 	world_check_empty(world);
 	world_free(world);
 }

@@ -34,9 +34,9 @@ static int tear_down(void **state)
 {
 	(void)state;
 	world_check(world);
-	engine_owner_remove(world->engine, mine, world->now_us);
-	engine_owner_remove(world->engine, other, world->now_us);
-	engine_owner_remove(world->engine, root, world->now_us);
+	world_remove_owner(world, mine);
+	world_remove_owner(world, other);
+	world_remove_owner(world, root);
 	world_check_empty(world);
 	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
 	world_free(world);

@@ -87,10 +87,13 @@ static void port_send_event(void *user_data, struct owner *owner, const void *bu
 	assert_int_equal(sent->message.head.type, MSG_EVENT);
 }
 
+static uint64_t now_us = 1000;
+static uint64_t clock_step_us, n_clock; /* the wall clock goes on each time it is read */
+
 static uint64_t port_wall_clock(void *user_data)
 {
 	(void)user_data;
-	return 123456789;
+	return 123456789 + clock_step_us * n_clock++;
 }
 
 static void port_facts(void *user_data,
@@ -118,7 +121,7 @@ static long handle(struct owner *owner, const void *buf, size_t len, const int *
 
 	memcpy(exact, buf, len);
 	why = NULL;
-	r = server_handle(server, owner, exact, len, fds, n_fds, 1000, &reply_bytes, &why);
+	r = server_handle(server, owner, exact, len, fds, n_fds, now_us, &reply_bytes, &why);
 	free(exact);
 	return r;
 }
@@ -684,12 +687,38 @@ static void foreign_flows(void **state)
 	assert_int_equal(remove_flow(mine, id), 0);
 }
 
+static uint64_t entries_seen_by(struct owner *owner)
+{
+	struct msg request = { .head = { .type = MSG_STATUS } };
+	struct msg reply;
+
+	assert_int_equal(ask(owner, &request, NULL, 0, &reply), 0);
+	return reply.entries;
+}
+
+/* Counting takes a while: a plain user cannot keep the host busy with it. */
+static void counting(void **state)
+{
+	(void)state;
+	clock_step_us = 1000;
+	assert_int_equal(entries_seen_by(mine), 0);
+	add(mine, BASE_FD, 5060);
+	assert_int_equal(entries_seen_by(mine), 0);
+	assert_int_equal(entries_seen_by(root), 1);
+	add(mine, BASE_FD + 1, 5060);
+	assert_int_equal(entries_seen_by(other), 1);
+	now_us += 50 * clock_step_us;
+	assert_int_equal(entries_seen_by(other), 2);
+	clock_step_us = 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(hello),
+		TEST(counting),
 		TEST(malformed),
 		TEST(unknown_requests),
 		TEST(missing_fields),

@@ -111,6 +111,13 @@ struct world *world_new(const struct engine_config *config)
 	return world->engine ? world : NULL;
 }
 
+void world_remove_owner(struct world *world, struct owner *owner)
+{
+	engine_owner_remove(world->engine, owner, world->now_us);
+	while (engine_next_deadline_us(world->engine) == 0)
+		engine_tick(world->engine, world->now_us);
+}
+
 void world_free(struct world *world)
 {
 	world->engine = engine_free(world->engine);
@@ -301,6 +308,24 @@ static void check_flow(const struct flow *flow)
 	}
 }
 
+static void check_user(const struct user *user)
+{
+	uint32_t before = 0, flows = 0, in_force = 0, programs = 0;
+	const struct flow *flow;
+
+	DL_FOREACH2(user->flow_list, flow, user_next) {
+		assert_true(flow->id > before);
+		assert_ptr_equal(flow->owner->user, user);
+		before = flow->id;
+		flows++;
+		in_force += flow_is_in_force(flow);
+		programs += flow->group != 0;
+	}
+	assert_int_equal(user->flows, flows);
+	assert_int_equal(user->in_force, in_force);
+	assert_int_equal(user->programs, programs);
+}
+
 static void check_users(const struct engine *engine)
 {
 	const struct owner *owner;
@@ -319,6 +344,7 @@ static void check_users(const struct engine *engine)
 	assert_int_equal(engine->n_flows, flows);
 	assert_int_equal(engine->n_entries, entries);
 	HASH_ITER(hh, engine->users, user, next) {
+		check_user(user);
 		owners -= user->owners;
 		flows -= user->flows;
 		entries -= user->entries;

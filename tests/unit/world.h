@@ -55,6 +55,9 @@ void world_free(struct world *world);
 
 struct owner *world_owner(struct world *world, uint32_t uid);
 
+/* The owner goes, and all that it had. */
+void world_remove_owner(struct world *world, struct owner *owner);
+
 /* A UDP socket without peer. The cookie is its name. */
 struct engine_socket world_socket(uint64_t cookie);
 struct engine_socket world_connected_socket(uint64_t cookie, const struct address *peer);

@@ -5,13 +5,15 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 
+#define EVENTS_PER_TURN 256u /* then the others */
+
 static int on_event(void *user_data, void *data, size_t size)
 {
-	const struct events *events = user_data;
+	struct events *events = user_data;
 
 	if (size >= sizeof(struct gw_close))
 		events->report(events->user_data, data);
-	return 0;
+	return --events->turn > 0 ? 0 : -EINTR;
 }
 
 int events_open(struct events *events, const struct tables *tables)
@@ -42,8 +44,10 @@ int events_poll(struct events *events, const struct tables *tables, kernel_close
 
 	events->report = report;
 	events->user_data = user_data;
+	events->turn = EVENTS_PER_TURN;
+	/* What is left keeps the descriptor readable. */
 	r = ring_buffer__consume(events->ring);
-	if (r < 0)
+	if (r < 0 && r != -EINTR)
 		return r;
 	lost = tables->settings->lost;
 	*ret_lost = lost != events->lost;

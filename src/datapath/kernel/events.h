@@ -10,6 +10,7 @@ struct events {
 	struct ring_buffer *ring;
 	kernel_close_fn *report;
 	void *user_data;
+	unsigned turn; /* how many more may be reported in this one */
 	uint64_t lost; /* as known so far */
 };
 

@@ -142,7 +142,8 @@ typedef void kernel_close_fn(void *user_data, const struct gw_close *event);
 int kernel_datapath_event_fd(const struct kernel_datapath *datapath);
 
 /*
- * Reports what has been seen. One ending may be reported more than once, and for sockets not known
+ * Reports what has been seen, or as much of it as takes no long time: the descriptor is readable
+ * then as before. One ending may be reported more than once, and for sockets not known
  * any more. *ret_lost: events found no room, so look at every socket with
  * kernel_datapath_contains().
  */
