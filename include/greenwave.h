@@ -197,9 +197,41 @@ enum gw_shaping {
  * Sets the flow's rate in bits per second, IP and transport headers included. `reason` (0..4) is recorded
  * only. -EOPNOTSUPP: nothing here can shape this flow (see `greenwave doctor`); the flow is as before.
  * -EDQUOT: the path does not have it.
+ *
+ * All sockets of the flow share the rate. How it is kept to depends on where the packets leave
+ * (gw_flow_record.shaping): on a link that is handed over by a class of its queue; where the queue is fq by
+ * departure times; TCP elsewhere by the pacing of the socket. UDP elsewhere is policed: what exceeds a bucket
+ * of 100 ms is dropped, not delayed.
  */
 int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		     uint32_t reason);
+
+/* A token bucket, RFC 2215. Bytes and rates count IP packets, their headers included. */
+struct gw_tspec {
+	size_t size;
+	uint64_t rate_bps;    /* r */
+	uint64_t depth_bytes; /* b; 0: 100 ms of the rate, two full packets at least */
+	uint64_t peak_bps;    /* p; 0: none */
+	uint32_t min_bytes;   /* m: smaller packets count as this */
+	uint32_t max_bytes;   /* M: larger packets are excess; 0: no limit, which p needs */
+};
+
+/* What becomes of packets beyond the bucket. */
+enum gw_excess {
+	GW_EXCESS_DROP = 0,
+	GW_EXCESS_REMARK = 1,	  /* sent with the non-conformant mark, in the order of its class */
+	GW_EXCESS_BEST_EFFORT = 2 /* the same mark, in the order of best effort */
+};
+
+/*
+ * Reserves a rate for the flow, and polices the flow to the bucket. On links that are handed over the rate is
+ * guaranteed, whatever else is sent there: -EDQUOT if more than the link's reservable share would be reserved
+ * then; nothing has changed, and `greenwave status` shows what is reserved. Elsewhere the flow is policed only.
+ * `tspec` NULL gives the reservation back. It takes the place of a rate set before, and the other way round.
+ * -EOPNOTSUPP: nothing here can police (no eBPF); adaptive flows.
+ */
+int gw_flow_reserve(struct gw *gw, uint32_t id, const struct gw_tspec *tspec,
+		    enum gw_excess excess);
 
 struct gw_flow_info {
 	size_t size;
@@ -272,7 +304,41 @@ int gw_flow_enumerate(struct gw *gw, uint32_t *ids, size_t capacity, size_t *ret
  */
 int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *ret_id);
 
+/* ---- forwarded packets ---- */
+
+/*
+ * Packets by their addresses, for routers: as they leave, after address translation. For administrators
+ * (-EACCES). `source` may have no address (family AF_UNSPEC: any source) or no port (any port); so may the
+ * destination have no port. `interface` is the one that they leave through.
+ */
+struct gw_tuple {
+	size_t size;
+	struct sockaddr_storage source;
+	struct sockaddr_storage destination;
+	int32_t protocol; /* IPPROTO_... */
+	char interface[16];
+};
+
+/*
+ * Makes a flow of such packets, in place of a socket's. Also what this host sends itself, if no flow of its socket
+ * or program says otherwise. -EEXIST: another flow has the same packets. -ENODEV: no such interface.
+ * -EOPNOTSUPP: needs the daemon, with its kernel datapath.
+ */
+int gw_flow_add_tuple(struct gw *gw, const struct gw_tuple *tuple,
+		      const struct gw_flow_options *options, uint32_t *ret_id);
+
 /* ---- seeing ---- */
+
+/* How a rate is kept to. */
+enum gw_shaping_method {
+	GW_SHAPING_NONE = 0,   /* no rate is in force, or its excess is not delayed */
+	GW_SHAPING_PACED = 1,  /* by the socket itself */
+	GW_SHAPING_EDT = 2,    /* by departure times that fq obeys */
+	GW_SHAPING_CLASS = 3,  /* by a class of the link's queue */
+	GW_SHAPING_POLICED = 4 /* what exceeds it is dropped or re-marked */
+};
+/* "paced", "edt", "class", "policed"; NULL for GW_SHAPING_NONE and numbers that are none. Static storage. */
+const char *gw_shaping_method_name(enum gw_shaping_method method);
 
 enum gw_flow_state {
 	GW_FLOW_ACTIVE = 0,   /* in force */
@@ -298,7 +364,16 @@ struct gw_flow_record {
 	struct sockaddr_storage destination; /* likewise: everything the socket sends */
 	char comm[16];
 	char api[16];
-	uint64_t reserved[8]; /* zero */
+	/*
+	 * What the flow's meter has counted, if it has one, of all its sockets together: packets on the wire,
+	 * bytes of IP. Excess was sent, re-marked; dropped was not. All zero where nobody counts.
+	 */
+	uint64_t conforming_packets, conforming_bytes;
+	uint64_t excess_packets, excess_bytes;
+	uint64_t dropped_packets, dropped_bytes;
+	uint64_t reserved_bps; /* guaranteed by the link; 0: nothing */
+	enum gw_shaping_method shaping;
+	uint32_t metered; /* 1: there is a meter that counts */
 };
 
 /*

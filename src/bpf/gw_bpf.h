@@ -10,8 +10,11 @@
  * | dests    | gw_destkey | gw_destval | user                  | mark    | engine; unreachable as |
  * |          |            |            |                       |         | soon as its socket is  |
  * | groups   | cgroup id  | gw_group   | user                  | mark    | engine (group empty)   |
+ * | tuples   | gw_tuplekey| gw_destval | user                  | mark    | engine                 |
+ * | meters   | flow id    | gw_meter   | user                  | mark    | engine (meter ends)    |
+ * | buckets  | flow id    | gw_bucket  | user makes; mark      | both    | with its meter         |
  * | frags    | gw_fragkey | gw_verdict | mark, first fragments | mark    | least recently used    |
- * | links    | ifindex    | gw_link    | user                  | user    | detach                 |
+ * | links    | ifindex    | gw_link    | user                  | both    | detach                 |
  * | stats    | 0, per CPU | gw_stats   | mark                  | user    | never                  |
  * | settings | 0          | gw_settings| user; `lost`: release | all     | never                  |
  * |          |            |            | and tracing           |         |                        |
@@ -30,10 +33,13 @@
 #define GW_BPF_H
 
 #ifndef __VMLINUX_H__
+#include <linux/bpf.h>
 #include <linux/types.h>
 #endif
 
-#define GW_BPF_ABI 2 /* in gw_settings; a daemon does not adopt pins of another number */
+#include "core/bucket_math.h"
+
+#define GW_BPF_ABI 3 /* in gw_settings; a daemon does not adopt pins of another number */
 
 /*
  * A destination as it stands in the packet. IPv4 is ::ffff:a.b.c.d. All in network byte order
@@ -53,6 +59,8 @@ struct gw_dest {
 #define GW_VERDICT_VALID 0x01
 #define GW_VERDICT_SET_DSCP 0x02
 #define GW_VERDICT_SET_PRIORITY 0x04
+#define GW_VERDICT_METERED 0x08 /* `meters` says more about the flow */
+#define GW_VERDICT_PACED 0x10	/* the socket itself keeps to the rate: no need to delay */
 
 struct gw_verdict {
 	__u32 flow_id;
@@ -93,6 +101,68 @@ struct gw_group {
 /* Groups that lie deeper are not looked for. */
 #define GW_GROUP_LEVELS 16
 
+/*
+ * A packet that no socket entry stands for, forwarded ones above all, by its 5-tuple as it leaves: after
+ * address translation. Addresses and ports as in gw_dest. What a wildcard leaves open is zero here.
+ */
+#define GW_WILD_SOURCE 0x1	/* any source address, and then any source port */
+#define GW_WILD_SOURCE_PORT 0x2 /* any source port */
+#define GW_WILD_PORT 0x4	/* any destination port */
+#define GW_WILD_COUNT 8
+
+struct gw_tuplekey {
+	__u8 source[16];
+	__u8 destination[16];
+	__be16 source_port;
+	__be16 port;
+	__u32 ifindex; /* that it leaves through */
+	__u8 protocol;
+	__u8 wild; /* GW_WILD_*; of the present ones the lowest number that matches counts */
+	__u16 pad16;
+	__u32 pad32;
+};
+
+/*
+ * The meter of a flow: what conforms to its bucket, and what becomes of the excess. All targets of the flow
+ * are under it together, whichever socket and link their packets come from and leave through.
+ */
+enum gw_meter_action {
+	GW_METER_DELAY = 1, /* shaped: by a class, by departure time, by the socket; else as DROP */
+	GW_METER_DROP = 2,
+	GW_METER_REMARK = 3, /* the excess gets the verdict `excess` and the place of its class */
+};
+
+#define GW_METER_CLASSES 8
+
+struct gw_meter {
+	__u32 action; /* enum gw_meter_action */
+	__u32 pad;
+	struct bucket_rule rule;
+	struct gw_verdict excess;
+	/* Its class on links that are handed over; ends with the first ifindex 0. */
+	struct {
+		__u32 ifindex;
+		__u32 minor;
+	} classes[GW_METER_CLASSES];
+};
+
+/*
+ * What of a meter changes with each packet; packets are those on the wire, bytes IP bytes. DELAY by a class
+ * counts everything as conforming.
+ */
+struct gw_bucket {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct bucket bucket;
+	__u64 departs_ns; /* where the departure time of the next packet begins */
+	__u64 conforming_packets;
+	__u64 conforming_bytes;
+	__u64 excess_packets; /* sent, re-marked */
+	__u64 excess_bytes;
+	__u64 dropped_packets;
+	__u64 dropped_bytes;
+};
+
 struct gw_fragkey {
 	__u64 cookie;
 	__u8 addr[16];
@@ -104,14 +174,26 @@ struct gw_link {
 	__u32 priority;
 	__u32 handle;
 	__u32 made_clsact; /* 1: clsact was not there before us */
-	__u32 pad;
+	__u32 flags;	   /* GW_LINK_* */
 };
+
+#define GW_LINK_EDT 0x1 /* every queue below its root is fq: departure times are kept */
+
+/*
+ * On its way from the mark program to the root of a scheduled link a packet carries its class in
+ * skb->tc_index: the minor, and a bit that no minor has. The priority stays what 802.1p needs.
+ */
+#define GW_TAG 0x4000
+#define GW_TAG_MINOR 0x3fff
+#define GW_BAND(traffic_class) (0x10 + (traffic_class))
 
 enum gw_stat {
 	GW_STAT_PACKETS,   /* seen by the mark program */
 	GW_STAT_MANAGED,   /* matched a flow */
 	GW_STAT_REWRITTEN, /* DSCP changed in the header */
 	GW_STAT_FRAGMENTS, /* non-first fragments that found their datagram */
+	GW_STAT_EXCESS,	   /* beyond a bucket, and sent */
+	GW_STAT_DROPPED,   /* beyond a bucket, and not */
 	GW_STAT_COUNT
 };
 
@@ -151,6 +233,8 @@ struct gw_settings {
 	__u32 generation;   /* of the daemon now in charge: 1..65535 */
 	__u64 netns_cookie; /* of the network namespace served; its inode is used again */
 	__u64 lost;	    /* events that found `closes` full; user space must look itself */
+	__u32 tuples;	    /* entries in `tuples`; 0 spares the lookups */
+	__u32 tuple_kinds;  /* bit n: some of these have `wild` n */
 };
 
 _Static_assert(sizeof(struct gw_dest) == 24, "layout");
@@ -160,9 +244,12 @@ _Static_assert(sizeof(struct gw_destkey) == 32, "layout");
 _Static_assert(sizeof(struct gw_destval) == 16, "layout");
 _Static_assert(sizeof(struct gw_fragkey) == 32, "layout");
 _Static_assert(sizeof(struct gw_link) == 16, "layout");
-_Static_assert(sizeof(struct gw_stats) == 32, "layout");
+_Static_assert(sizeof(struct gw_stats) == 48, "layout");
+_Static_assert(sizeof(struct gw_tuplekey) == 48, "layout");
+_Static_assert(sizeof(struct gw_meter) == 136, "layout");
+_Static_assert(sizeof(struct gw_bucket) == 88, "layout");
 _Static_assert(sizeof(struct gw_close) == 32, "layout");
-_Static_assert(sizeof(struct gw_settings) == 32, "layout");
+_Static_assert(sizeof(struct gw_settings) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct gw_socket, any_verdict) == 32, "layout");
 _Static_assert(__builtin_offsetof(struct gw_socket, flags) == 44, "layout");
 _Static_assert(__builtin_offsetof(struct gw_settings, lost) == 24, "layout");

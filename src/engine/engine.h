@@ -28,6 +28,7 @@
 #include "core/address.h"
 #include "core/class.h"
 #include "datapath/datapath.h"
+#include "engine/admission.h"
 
 struct engine;
 struct owner;
@@ -48,7 +49,8 @@ struct engine_socket {
 };
 
 struct engine_route {
-	bool on_link; /* no gateway between; the host itself counts */
+	bool on_link;	  /* no gateway between; the host itself counts */
+	uint32_t ifindex; /* that packets leave through */
 };
 
 struct engine_owner_info {
@@ -122,6 +124,16 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 /* The next time at which engine_tick() has something to do; UINT64_MAX: never. */
 uint64_t engine_next_deadline_us(const struct engine *engine);
 void engine_tick(struct engine *engine, uint64_t now_us);
+
+/*
+ * Which links are scheduled, and how much of them may be reserved; NULL: not scheduled (any more). Reservations
+ * stay. Errors: see admission_link_enforce().
+ */
+int engine_set_link(struct engine *engine, uint32_t ifindex,
+		    const struct admission_link_config *config);
+
+/* The books of what is reserved where. Owned by the engine. */
+struct admission *engine_admission(struct engine *engine);
 
 /* ---- owners ---- */
 
@@ -200,6 +212,10 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
 	       uint32_t *ret_flow_id, uint64_t now_us);
 
+/* A flow of packets by their addresses. Needs an administrator. `tuple` is copied. */
+int engine_add_tuple(struct engine *engine, struct owner *owner, const struct datapath_tuple *tuple,
+		     const struct flow_request *request, uint32_t *ret_flow_id, uint64_t now_us);
+
 /* Takes back a program's flow that an earlier engine left in force; nobody owns it but its processes. */
 int engine_adopt_group(struct engine *engine, uint64_t group,
 		       const struct datapath_treatment *treatment,
@@ -216,6 +232,14 @@ int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id
 		    uint64_t now_us);
 int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
 		    uint32_t shaping, uint32_t reason, uint64_t now_us);
+
+/*
+ * Reserves, and polices to the bucket; rate 0 gives it back. -EDQUOT: *ret_refusal says why (it may be NULL).
+ */
+int engine_reserve(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		   const struct bucket_spec *bucket, enum gw_excess excess,
+		   struct admission_refusal *ret_refusal, uint64_t now_us);
+
 int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 		 struct gw_flow_info *ret_info);
 int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t flags,
