@@ -137,6 +137,8 @@ struct gw_flow_options {
 	enum gw_class traffic_class;
 	uint32_t flags;
 	int32_t dscp; /* 0..63, privileged; or GW_DSCP_FROM_CLASS */
+	/* gw_run_self() only, elsewhere -EINVAL if set: shaped to it, and marked, from the start; 0: not. */
+	uint64_t rate_bps;
 };
 #define GW_FLOW_OPTIONS(...)                                                                    \
 	{                                                                                       \
@@ -152,6 +154,7 @@ static inline struct gw_flow_options gw_flow_options_for(enum gw_class traffic_c
 	options.traffic_class = traffic_class;
 	options.flags = 0;
 	options.dscp = GW_DSCP_FROM_CLASS;
+	options.rate_bps = 0;
 	return options;
 }
 

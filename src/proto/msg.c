@@ -44,6 +44,14 @@ static const struct codec_field msg_fields[] = {
 	CODEC_FIELD(TAG_END_REASON, struct msg, end_reason, CODEC_STRING),
 	CODEC_FIELD(TAG_RECORD, struct msg, record, CODEC_BYTES),
 	CODEC_FIELD(TAG_FACT, struct msg, fact, CODEC_BYTES),
+	NUMBER(TAG_DEPTH, depth_bytes),
+	NUMBER(TAG_PEAK, peak_bps),
+	NUMBER(TAG_MIN_BYTES, min_bytes),
+	NUMBER(TAG_MAX_BYTES, max_bytes),
+	NUMBER(TAG_EXCESS, excess),
+	CODEC_FIELD(TAG_SOURCE, struct msg, source, CODEC_ADDRESS),
+	NUMBER(TAG_IP_PROTOCOL, ip_protocol),
+	NUMBER(TAG_INTERFACE, ifindex),
 };
 #define N_MSG_FIELDS (sizeof(msg_fields) / sizeof(msg_fields[0]))
 
@@ -96,6 +104,11 @@ struct wire_record {
 	uint64_t rate_bps, cookie;
 	struct address local, destination;
 	char comm[16], api[16];
+	uint64_t conforming_packets, conforming_bytes;
+	uint64_t excess_packets, excess_bytes;
+	uint64_t dropped_packets, dropped_bytes;
+	uint64_t reserved_bps;
+	uint32_t shaping, metered;
 };
 
 #define RECORD(tag, member) CODEC_FIELD(tag, struct wire_record, member, CODEC_NUMBER)
@@ -113,6 +126,15 @@ static const struct codec_field record_fields[] = {
 	CODEC_FIELD(11, struct wire_record, destination, CODEC_ADDRESS),
 	CODEC_FIELD(12, struct wire_record, comm, CODEC_STRING),
 	CODEC_FIELD(13, struct wire_record, api, CODEC_STRING),
+	RECORD(14, conforming_packets),
+	RECORD(15, conforming_bytes),
+	RECORD(16, excess_packets),
+	RECORD(17, excess_bytes),
+	RECORD(18, dropped_packets),
+	RECORD(19, dropped_bytes),
+	RECORD(20, reserved_bps),
+	RECORD(21, shaping),
+	RECORD(22, metered),
 };
 #define N_RECORD_FIELDS (sizeof(record_fields) / sizeof(record_fields[0]))
 #define RECORD_ALL ((CODEC_BIT(N_RECORD_FIELDS + 1) - 1) & ~CODEC_BIT(0))
@@ -136,6 +158,15 @@ long record_append(const struct gw_flow_record *record, void *buf, size_t len, s
 		.dscp = record->dscp,
 		.rate_bps = record->rate_bps,
 		.cookie = record->socket_cookie,
+		.conforming_packets = record->conforming_packets,
+		.conforming_bytes = record->conforming_bytes,
+		.excess_packets = record->excess_packets,
+		.excess_bytes = record->excess_bytes,
+		.dropped_packets = record->dropped_packets,
+		.dropped_bytes = record->dropped_bytes,
+		.reserved_bps = record->reserved_bps,
+		.shaping = record->shaping,
+		.metered = record->metered,
 	};
 	unsigned char nested[512];
 	long r;
@@ -171,6 +202,15 @@ int record_decode(const struct codec_bytes *bytes, struct gw_flow_record *ret_re
 		.dscp = wire.dscp,
 		.rate_bps = wire.rate_bps,
 		.socket_cookie = wire.cookie,
+		.conforming_packets = wire.conforming_packets,
+		.conforming_bytes = wire.conforming_bytes,
+		.excess_packets = wire.excess_packets,
+		.excess_bytes = wire.excess_bytes,
+		.dropped_packets = wire.dropped_packets,
+		.dropped_bytes = wire.dropped_bytes,
+		.reserved_bps = wire.reserved_bps,
+		.shaping = (enum gw_shaping_method)wire.shaping,
+		.metered = wire.metered,
 	};
 	address_to_sockaddr(&wire.local, &ret_record->local);
 	address_to_sockaddr(&wire.destination, &ret_record->destination);

@@ -36,11 +36,14 @@ enum msg_type {
 	MSG_TRACK_START, /* address -> */
 	MSG_TRACK_STOP,	 /* address -> */
 	MSG_ENUMERATE,	 /* flow_id (after it) -> ids, count */
-	MSG_RUN,	 /* class, dscp, flags -> flow_id */
+	MSG_RUN,	 /* class, dscp, flags, [rate_bps] -> flow_id */
 	MSG_LIST, /* flow_id, token: where to go on (0), flags -> records ..., more, flow_id, token */
-	MSG_STATUS,    /* -> mode, version, count, entries */
-	MSG_FACTS,     /* count (facts to skip) -> facts ..., more */
-	MSG_WATCH,     /* -> */
+	MSG_STATUS, /* -> mode, version, count, entries */
+	MSG_FACTS,  /* count (facts to skip) -> facts ..., more */
+	MSG_WATCH,  /* -> */
+	/* From here on, and the rate of MSG_RUN: only with MSG_HOST_RATES. */
+	MSG_RESERVE, /* flow_id, rate_bps (0: gives back), [depth, peak, min, max], excess, [fds] -> */
+	MSG_ADD_TUPLE, /* class, flags, dscp, [source], address, ip_protocol, interface -> flow_id */
 	MSG_EVENT = 64 /* event, ... : serial 0 */
 };
 
@@ -52,6 +55,7 @@ enum msg_type {
 /* MSG_HELLO host_flags */
 #define MSG_HOST_NEEDS_FDS 0x1u /* changes need the flow's descriptors: marks are socket options */
 #define MSG_HOST_ELSEWHERE 0x2u /* it serves another network namespace than the caller's */
+#define MSG_HOST_RATES 0x4u	/* it knows reservations, tuples, and rates of programs */
 
 struct msg_head {
 	uint16_t type;
@@ -96,6 +100,14 @@ enum msg_tag {
 	TAG_END_REASON,
 	TAG_RECORD, /* repeated: struct gw_flow_record, proto/record.h */
 	TAG_FACT,   /* repeated: struct msg_fact */
+	TAG_DEPTH,
+	TAG_PEAK,
+	TAG_MIN_BYTES,
+	TAG_MAX_BYTES,
+	TAG_EXCESS,
+	TAG_SOURCE,
+	TAG_IP_PROTOCOL,
+	TAG_INTERFACE,
 	TAG_LAST
 };
 
@@ -124,6 +136,12 @@ struct msg {
 	char end_reason[24];
 	struct codec_bytes record; /* the last of them; step through with msg_next() */
 	struct codec_bytes fact;
+	uint64_t depth_bytes, peak_bps;
+	uint32_t min_bytes, max_bytes;
+	uint32_t excess; /* enum gw_excess */
+	struct address source;
+	int32_t ip_protocol;
+	uint32_t ifindex;
 };
 
 /* One line of gw_facts(). */

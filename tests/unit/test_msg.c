@@ -103,6 +103,15 @@ static struct gw_flow_record record(uint32_t id)
 		.socket_cookie = 0x1122334455667788,
 		.comm = "a program",
 		.api = "qwave",
+		.conforming_packets = UINT64_MAX,
+		.conforming_bytes = 1,
+		.excess_packets = UINT64_MAX - 1,
+		.excess_bytes = 2,
+		.dropped_packets = UINT64_MAX - 2,
+		.dropped_bytes = 3,
+		.reserved_bps = UINT64_MAX - 3,
+		.shaping = GW_SHAPING_POLICED,
+		.metered = 1,
 	};
 
 	set_address(&record.local, AF_INET, 1);
@@ -138,6 +147,50 @@ static void records(void **state)
 	assert_int_equal(record_decode(&nested, &out), -EBADMSG);
 }
 
+/* What an older end writes, and what it reads of ours: new fields are at the end, and unknown ones are skipped. */
+static void records_of_other_ages(void **state)
+{
+	struct gw_flow_record in = record(7), out, old = in;
+	unsigned char buf[1024];
+	struct codec_bytes nested, value;
+	size_t position = 0, fields = 0, old_len = 0;
+	long len;
+
+	(void)state;
+	memset(buf, 0, 12);
+	len = record_append(&in, buf, 12, sizeof(buf));
+	assert_int_equal(msg_next(buf, (size_t)len, TAG_RECORD, &position, &nested), 1);
+	position = 0;
+	for (uint16_t tag = 1; tag <= 13; tag++) {
+		assert_int_equal(codec_next(nested.data, nested.len, tag, &position, &value), 1);
+		old_len = position;
+		fields++;
+	}
+	assert_int_equal(fields, 13);
+	nested.len = old_len;
+	assert_int_equal(record_decode(&nested, &out), 0);
+	old.conforming_packets = old.conforming_bytes = 0;
+	old.excess_packets = old.excess_bytes = 0;
+	old.dropped_packets = old.dropped_bytes = 0;
+	old.reserved_bps = 0;
+	old.shaping = GW_SHAPING_NONE;
+	old.metered = 0;
+	assert_memory_equal(&out, &old, sizeof(out));
+}
+
+/* The numbers are those that programs out there were built with. */
+static void numbers_stay(void **state)
+{
+	(void)state;
+	assert_int_equal(MSG_RUN, 16);
+	assert_int_equal(MSG_WATCH, 20);
+	assert_int_equal(MSG_RESERVE, 21);
+	assert_int_equal(MSG_ADD_TUPLE, 22);
+	assert_int_equal(TAG_FACT, 34);
+	assert_int_equal(TAG_DEPTH, 35);
+	assert_int_equal(TAG_INTERFACE, 42);
+}
+
 static void facts(void **state)
 {
 	struct msg_fact in = { .kind = GW_FACT_LIMITATION }, out;
@@ -166,8 +219,12 @@ static void facts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(there_and_back), cmocka_unit_test(every_field),
-		cmocka_unit_test(lengths),	  cmocka_unit_test(records),
+		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(every_field),
+		cmocka_unit_test(lengths),
+		cmocka_unit_test(records),
+		cmocka_unit_test(records_of_other_ages),
+		cmocka_unit_test(numbers_stay),
 		cmocka_unit_test(facts),
 	};
 
