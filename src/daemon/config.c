@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 #include "daemon/config_internal.h"
 
 /* ---- errors ---- */
@@ -185,6 +186,29 @@ static void take_names(cfg_t *cfg, const char *name, struct config_names *names)
 		snprintf(names->name[i], sizeof(names->name[i]), "%s", cfg_getnstr(cfg, name, i));
 }
 
+/* Every value has been read once, and found well. */
+static void take_link(cfg_t *section, struct config_link *link)
+{
+	const char *share = cfg_getstr(section, "reservable"),
+		   *force = cfg_getstr(section, "force");
+
+	snprintf(link->name, sizeof(link->name), "%s", cfg_title(section));
+	parse_rate(cfg_getstr(section, "rate"), &link->rate_bps);
+	link->reservable_percent = CONFIG_LINK_SHARE_DEFAULT;
+	link->reservable_is_set = share && parse_share(share, &link->reservable_percent) == 0;
+	if (force)
+		parse_switch(force, &link->force);
+}
+
+static void take_links(cfg_t *cfg, struct config *config)
+{
+	unsigned int count = cfg_size(cfg, "link");
+
+	assert(count <= CONFIG_LINKS_MAX);
+	for (unsigned int i = 0; i < count; i++)
+		take_link(cfg_getnsec(cfg, "link", i), &config->links[config->n_links++]);
+}
+
 static int parse_values(struct reader *rd, const char *text)
 {
 	_cleanup_(free_optionsp) cfg_opt_t *options = make_options(rd, &config_root);
@@ -204,6 +228,7 @@ static int parse_values(struct reader *rd, const char *text)
 	if (rd->problems_count == 0) {
 		take_names(cfg, "administrators", &rd->config->administrators);
 		take_names(cfg, "interfaces", &rd->config->interfaces);
+		take_links(cfg, rd->config);
 	}
 	cfg_free(cfg);
 	current = NULL;

@@ -23,6 +23,20 @@ struct config_names {
 	char name[CONFIG_NAMES_MAX][CONFIG_NAME_SIZE];
 };
 
+#define CONFIG_LINKS_MAX 256
+#define CONFIG_LINK_RATE_MIN_BPS UINT64_C(64000)
+#define CONFIG_LINK_RATE_MAX_BPS UINT64_C(10000000000000)
+#define CONFIG_LINK_SHARE_DEFAULT 75
+
+/* A link that is handed over. */
+struct config_link {
+	char name[16];
+	uint64_t rate_bps;
+	uint32_t reservable_percent;
+	bool reservable_is_set; /* else it is the default */
+	bool force;		/* take it, whoever has set it up */
+};
+
 struct config {
 	struct mark_profile marking;
 	struct config_names administrators; /* groups; root always is one */
@@ -36,6 +50,8 @@ struct config {
 	 * stay as if every class were best effort.
 	 */
 	bool marks_ignored;
+	size_t n_links;
+	struct config_link links[CONFIG_LINKS_MAX]; /* in the order of the file */
 };
 
 /* Called for each error, in the order of lines. `line` 0: the file as a whole. */

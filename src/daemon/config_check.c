@@ -351,9 +351,6 @@ static void check_known(struct reader *rd, const struct key *key, const char *pr
 
 	if (st->shape == SHAPE_TITLED)
 		check_title(rd, key, prefix, &st->title);
-	if (config_is_section(st->shape) && key->refusal)
-		config_problem(rd, line, "%s%s %s: %s", prefix, key->name, st->title.word,
-			       key->refusal);
 	if (st->shape == SHAPE_LIST && st->items == 0 && key->not_empty)
 		config_problem(rd, line,
 			       "%s%s: the list is empty: name one at least, or leave the key out",

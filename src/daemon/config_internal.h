@@ -8,9 +8,9 @@
 
 #include "daemon/config.h"
 
-#define CONFIG_KEYS_MAX 16     /* of one section */
-#define CONFIG_PROBLEMS_MAX 50 /* told of one file */
-#define CONFIG_TITLED_MAX 256  /* sections with titles */
+#define CONFIG_KEYS_MAX 16		   /* of one section */
+#define CONFIG_PROBLEMS_MAX 50		   /* told of one file */
+#define CONFIG_TITLED_MAX CONFIG_LINKS_MAX /* sections with titles */
 #define CONFIG_PREFIX_SIZE (CONFIG_NAME_SIZE + 24)
 #define CONFIG_DEFAULT_GROUP "netdev" /* Debian's group of those who may configure networks */
 

@@ -32,11 +32,22 @@ static int check_count(struct config *config, const struct key *key, const char 
 	return parse_u64(text, key->min, key->max, &count);
 }
 
-static int check_rate(struct config *config, const struct key *key, const char *text)
+static int check_link_rate(struct config *config, const struct key *key, const char *text)
 {
 	uint64_t rate_bps;
+	int r;
 
-	return parse_rate(text, &rate_bps);
+	r = parse_rate(text, &rate_bps);
+	if (r < 0)
+		return r;
+	return rate_bps >= key->min && rate_bps <= key->max ? 0 : -ERANGE;
+}
+
+static int check_switch(struct config *config, const struct key *key, const char *text)
+{
+	bool on;
+
+	return parse_switch(text, &on);
 }
 
 static int check_share(struct config *config, const struct key *key, const char *text)
@@ -173,13 +184,16 @@ static const struct section policy_section = SECTION("policy", policy_keys);
 static const struct key link_keys[] = {
 	{ .name = "rate",
 	  .shape = SHAPE_VALUE,
-	  .read = check_rate,
-	  .expected = "a rate such as 100Mbit (bit, kbit, Mbit, Gbit)",
+	  .read = check_link_rate,
+	  .min = CONFIG_LINK_RATE_MIN_BPS,
+	  .max = CONFIG_LINK_RATE_MAX_BPS,
+	  .expected = "a rate such as 100Mbit (bit, kbit, Mbit, Gbit), from 64kbit to 10000Gbit",
 	  .required = true },
 	{ .name = "reservable",
 	  .shape = SHAPE_VALUE,
 	  .read = check_share,
 	  .expected = "a share from 0% to 100%" },
+	{ .name = "force", .shape = SHAPE_VALUE, .read = check_switch, .expected = "true or false" },
 };
 static const struct section link_section = SECTION("link", link_keys);
 
@@ -217,18 +231,18 @@ static const struct key rsvp_keys[] = {
 	  .shape = SHAPE_VALUE,
 	  .read = check_off,
 	  .expected = "true or false",
-	  .refusal = "this version marks packets but cannot signal reservations yet" },
+	  .refusal = "this version schedules links but cannot signal reservations yet" },
 	INTERFACES_KEY,
 	RSVP_TIMER_KEYS,
 	{ .name = "interface", .shape = SHAPE_TITLED, .section = &rsvp_interface_section },
 };
 static const struct section rsvp_section = SECTION("rsvp", rsvp_keys);
 
-#define PROBE_KEY(name_)                                                             \
-	{                                                                            \
-		.name = (name_), .shape = SHAPE_VALUE, .read = check_off,            \
-		.expected = "true or false",                                         \
-		.refusal = "this version marks packets but cannot measure paths yet" \
+#define PROBE_KEY(name_)                                                               \
+	{                                                                              \
+		.name = (name_), .shape = SHAPE_VALUE, .read = check_off,              \
+		.expected = "true or false",                                           \
+		.refusal = "this version schedules links but cannot measure paths yet" \
 	}
 
 static const struct key probe_keys[] = { PROBE_KEY("initiator"), PROBE_KEY("sink") };
@@ -247,10 +261,7 @@ static const struct key root_keys[] = {
 	  .initial = "{" CONFIG_DEFAULT_GROUP "}" },
 	INTERFACES_KEY,
 	{ .name = "policy", .shape = SHAPE_SECTION, .section = &policy_section },
-	{ .name = "link",
-	  .shape = SHAPE_TITLED,
-	  .section = &link_section,
-	  .refusal = "this version marks packets but cannot schedule a link yet" },
+	{ .name = "link", .shape = SHAPE_TITLED, .section = &link_section },
 	{ .name = "rsvp", .shape = SHAPE_SECTION, .section = &rsvp_section },
 	{ .name = "probe", .shape = SHAPE_SECTION, .section = &probe_section },
 };

@@ -249,30 +249,16 @@ static void limits(void **state)
 
 static void what_this_version_cannot_do(void **state)
 {
-	refuse("link eth0 { rate = 100Mbit reservable = 75% }",
-	       "t:1: link eth0: this version marks packets but cannot schedule a link yet\n");
 	refuse("\nrsvp {\n enabled = true }",
-	       "t:3: rsvp: enabled: this version marks packets but cannot signal reservations yet\n");
+	       "t:3: rsvp: enabled: this version schedules links but cannot signal reservations yet\n");
 	refuse("probe { initiator = true\n sink = yes }",
-	       "t:1: probe: initiator: this version marks packets but cannot measure paths yet\n"
-	       "t:2: probe: sink: this version marks packets but cannot measure paths yet\n");
+	       "t:1: probe: initiator: this version schedules links but cannot measure paths yet\n"
+	       "t:2: probe: sink: this version schedules links but cannot measure paths yet\n");
 }
 
 /* They are refused anyway, but with every mistake in them. */
 static void later_keys_are_checked(void **state)
 {
-	refuse("link eth0 {\n rate = 100\n reservable = 101%\n}",
-	       "t:1: link eth0: this version marks packets but cannot schedule a link yet\n"
-	       "t:2: link eth0: rate: expected a rate such as 100Mbit (bit, kbit, Mbit, Gbit), not "
-	       "\"100\"\n"
-	       "t:3: link eth0: reservable: expected a share from 0% to 100%, not \"101%\"\n");
-	refuse("\nlink eth0 { }\nlink eth0 { rate = 1Mbit }",
-	       "t:2: link eth0: this version marks packets but cannot schedule a link yet\n"
-	       "t:2: link eth0: rate is missing: expected a rate such as 100Mbit (bit, kbit, Mbit, "
-	       "Gbit)\n"
-	       "t:3: link eth0: given twice\n"
-	       "t:3: link eth0: this version marks packets but cannot schedule a link yet\n");
-	refuse("link { rate = 1Mbit }", "t:1: expected link NAME { ... }\n");
 	refuse("rsvp { enabled = maybe refresh = 30 settle = 61s blockade = 0 lifetime-factor = 101\n"
 	       "interfaces = {}\n"
 	       "interface eth0 { refresh = 61min\n}\n interface eth0 { }\n"
@@ -287,6 +273,49 @@ static void later_keys_are_checked(void **state)
 	       "t:5: rsvp: interface eth0: given twice\n"
 	       "t:6: rsvp: interface: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" "
 	       "or blank), not \"\"\n");
+}
+
+#define LINK_RATE "a rate such as 100Mbit (bit, kbit, Mbit, Gbit), from 64kbit to 10000Gbit"
+
+static void wrong_links(void **state)
+{
+	refuse("link eth0 {\n rate = 100\n reservable = 101%\n force = maybe\n}",
+	       "t:2: link eth0: rate: expected " LINK_RATE ", not \"100\"\n"
+	       "t:3: link eth0: reservable: expected a share from 0% to 100%, not \"101%\"\n"
+	       "t:4: link eth0: force: expected true or false, not \"maybe\"\n");
+	refuse("link a { rate = 0bit }\nlink b { rate = -1Mbit }\nlink c { rate = 10MB }\n"
+	       "link d { rate = 63999bit }\nlink e { rate = 10001Gbit }\n"
+	       "link f { rate = 1Mbit reservable = 75 }",
+	       "t:1: link a: rate: expected " LINK_RATE ", not \"0bit\"\n"
+	       "t:2: link b: rate: expected " LINK_RATE ", not \"-1Mbit\"\n"
+	       "t:3: link c: rate: expected " LINK_RATE ", not \"10MB\"\n"
+	       "t:4: link d: rate: expected " LINK_RATE ", not \"63999bit\"\n"
+	       "t:5: link e: rate: expected " LINK_RATE ", not \"10001Gbit\"\n"
+	       "t:6: link f: reservable: expected a share from 0% to 100%, not \"75\"\n");
+	refuse("\nlink eth0 { }\nlink eth0 { rate = 1Mbit }",
+	       "t:2: link eth0: rate is missing: expected " LINK_RATE "\n"
+	       "t:3: link eth0: given twice\n");
+	refuse("link { rate = 1Mbit }", "t:1: expected link NAME { ... }\n");
+}
+
+static void links(void **state)
+{
+	static const char text[] = "link eth0 { rate = 100Mbit }\n"
+				   "link wan.7 { reservable = 20% rate = 2.5Gbit force = yes }\n";
+	struct config *config = parse(text);
+
+	assert_int_equal(config->n_links, 2);
+	assert_string_equal(config->links[0].name, "eth0");
+	assert_int_equal(config->links[0].rate_bps, 100000000);
+	assert_int_equal(config->links[0].reservable_percent, 75);
+	assert_false(config->links[0].reservable_is_set);
+	assert_false(config->links[0].force);
+	assert_string_equal(config->links[1].name, "wan.7");
+	assert_int_equal(config->links[1].rate_bps, 2500000000);
+	assert_int_equal(config->links[1].reservable_percent, 20);
+	assert_true(config->links[1].reservable_is_set);
+	assert_true(config->links[1].force);
+	config_free(config);
 }
 
 static void all_errors_are_told_in_order(void **state)
@@ -532,6 +561,8 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(what_this_version_cannot_do),
 		cmocka_unit_test(later_keys_are_checked),
+		cmocka_unit_test(wrong_links),
+		cmocka_unit_test(links),
 		cmocka_unit_test(all_errors_are_told_in_order),
 		cmocka_unit_test(errors_before_nonsense),
 		cmocka_unit_test(syntax),
