@@ -227,7 +227,11 @@ static int call_begin(struct gw *gw, struct waiter *waiter, struct msg *request,
 	return r;
 }
 
-static int call_finish(struct gw *gw, struct waiter *waiter, int sent)
+/*
+ * A call that had begun when the handle's end did may be sent only after client_remove_placed() has removed its flow,
+ * and before MSG_END. That its flow does not exist is then the end's doing, and no answer to what was asked.
+ */
+static int call_finish(struct gw *gw, struct waiter *waiter, int sent, bool last_call)
 {
 	int r = sent;
 
@@ -242,6 +246,8 @@ static int call_finish(struct gw *gw, struct waiter *waiter, int sent)
 	if (waiter->done) {
 		wait_for_tellings(gw, waiter->after);
 		r = waiter->reply->msg.head.status;
+		if (r == -ENOENT && gw->ending && !last_call)
+			r = -ECANCELED;
 	} else if (sent < 0 && sent != -EPIPE && sent != -ECONNRESET && sent != -ENOTCONN)
 		r = sent; /* -ETOOMANYREFS, -EBADF for a bad descriptor to pass, -EMSGSIZE */
 	else
@@ -259,7 +265,7 @@ static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_
 	r = call_begin(gw, &waiter, request, last_call);
 	if (r < 0)
 		return r;
-	return call_finish(gw, &waiter, send_request(gw, request, fds, n_fds));
+	return call_finish(gw, &waiter, send_request(gw, request, fds, n_fds), last_call);
 }
 
 int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
