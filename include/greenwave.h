@@ -129,6 +129,7 @@ struct gw *gw_close(struct gw *gw);
 #define GW_FLOW_KEEP_ON_DISCONNECT 0x2u	 /* connect(AF_UNSPEC) does not end it */
 #define GW_FLOW_KEEP_WHEN_CLOSED 0x4u	 /* the id stays valid after its last socket closed */
 #define GW_FLOW_REQUIRE_DESTINATION 0x8u /* else an unconnected socket is -EDESTADDRREQ */
+#define GW_FLOW_PACES 0x10u		 /* gw_pace() is asked before each datagram */
 
 #define GW_DSCP_FROM_CLASS (-1)
 
@@ -205,6 +206,9 @@ enum gw_shaping {
  * (gw_flow_record.shaping): on a link that is handed over by a class of its queue; where the queue is fq by
  * departure times; TCP elsewhere by the pacing of the socket. UDP elsewhere is policed: what exceeds a bucket
  * of 100 ms is dropped, not delayed.
+ *
+ * The embedded engine paces TCP sockets, and UDP sockets where the queue of their link is fq; several of one flow
+ * get equal parts of its rate. For UDP sockets elsewhere, and to mark what conforms, it needs GW_FLOW_PACES.
  */
 int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		     uint32_t reason);
@@ -235,6 +239,21 @@ enum gw_excess {
  */
 int gw_flow_reserve(struct gw *gw, uint32_t id, const struct gw_tspec *tspec,
 		    enum gw_excess excess);
+
+struct gw_pacing {
+	size_t size;
+	uint64_t wait_ns; /* 0: send it; else ask again then at the latest */
+	int32_t dscp;	  /* to send it with (IP_TOS, IPV6_TCLASS), or -1: as the socket marks it */
+};
+
+/*
+ * Before a datagram of `payload_bytes` is sent on the socket: may it leave now? If so it is charged to the rate of the
+ * socket's flow; if not, nothing is, and the caller waits, or tells whoever wants to send that it would block. For
+ * flows with GW_FLOW_PACES at the embedded engine. Anywhere else, and for sockets without a flow or a rate, the answer
+ * is always yes; while no flow of the process has a rate, it costs next to nothing. Waits are short, so that a new rate
+ * is soon obeyed. It needs no handle, and may be asked by any thread. Returns 0, or -EINVAL.
+ */
+int gw_pace(int fd, size_t payload_bytes, struct gw_pacing *ret_pacing);
 
 struct gw_flow_info {
 	size_t size;
@@ -397,12 +416,17 @@ struct gw_status {
 int gw_status(struct gw *gw, struct gw_status *ret_status);
 
 enum gw_fact_kind {
-	GW_FACT_MECHANISM = 0, /* value "yes" or "no"; note: why, and what its absence costs */
-	GW_FACT_COUNTER = 1,   /* value: a decimal number */
-	GW_FACT_LIMITATION = 2 /* value: one sentence about what this host cannot do */
+	GW_FACT_MECHANISM = 0,	/* value "yes" or "no"; note: why, and what its absence costs */
+	GW_FACT_COUNTER = 1,	/* value: a decimal number */
+	GW_FACT_LIMITATION = 2, /* value: one sentence about what this host cannot do */
+	/*
+	 * A link that is handed over. name: the interface; value: "scheduled", "waiting", "refused" or "replaced";
+	 * note: its rate, what is reserved of it, or why it is not scheduled.
+	 */
+	GW_FACT_LINK = 3
 };
 
-/* Calls `visit` for each mechanism, counter and limitation of the serving host; as gw_list(). */
+/* Calls `visit` for each mechanism, counter, limitation and link of the serving host; as gw_list(). */
 int gw_facts(struct gw *gw,
 	     int (*visit)(enum gw_fact_kind kind, const char *name, const char *value,
 			  const char *note, void *user_data),
