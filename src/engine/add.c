@@ -9,7 +9,7 @@
 
 #define KNOWN_FLAGS                                                                 \
 	(GW_FLOW_ADAPTIVE | GW_FLOW_KEEP_ON_DISCONNECT | GW_FLOW_KEEP_WHEN_CLOSED | \
-	 GW_FLOW_REQUIRE_DESTINATION)
+	 GW_FLOW_REQUIRE_DESTINATION | GW_FLOW_PACES)
 /* ---- limits ---- */
 
 /* A flow whose sockets are all gone is only held for its identifier: the oldest gives way to a new one. */

@@ -356,6 +356,7 @@ void client_end(struct gw *gw)
 	pthread_mutex_unlock(&gw->lock);
 	if (!ours)
 		return;
+	pace_end(gw);
 	client_remove_placed(gw);
 	/* Those that are being added at this moment are not removed by name, but their marks go as well. */
 	do {

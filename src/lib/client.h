@@ -128,4 +128,20 @@ void client_remove_placed(struct gw *gw);
 
 uint64_t socket_cookie(int fd); /* 0: not a socket */
 
+/*
+ * pace.c: what gw_pace() knows of the flows of this process. Only of those with GW_FLOW_PACES, at hosts whose marks are
+ * options of the sockets (MSG_HOST_NEEDS_FDS): others shape in the kernel.
+ */
+
+/* A socket was added to the flow; `flow_flags` if that is new. -ENOMEM. */
+int pace_add(const struct gw *gw, uint32_t id, int fd, const struct address *destination,
+	     uint32_t flow_flags);
+void pace_drop(const struct gw *gw, uint32_t id, uint64_t cookie); /* cookie 0: all of the flow */
+void pace_end(const struct gw *gw);				   /* all of the handle */
+bool pace_knows(const struct gw *gw, uint32_t id);
+
+/* The rate that the host has accepted. `excess_dscp`: -1 if what exceeds it is marked like the rest. */
+void pace_set_rate(const struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
+		   int32_t excess_dscp);
+
 #endif

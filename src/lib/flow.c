@@ -51,6 +51,11 @@ static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *des
 	placed_settle(gw, placed, r < 0 ? 0 : reply.msg.flow_id);
 	if (r < 0)
 		return r == -EBADF ? -ENOTSOCK : r; /* closed by another thread meanwhile */
+	r = pace_add(gw, reply.msg.flow_id, fd, destination ? &address : NULL, options->flags);
+	if (r < 0) {
+		gw_flow_detach(gw, reply.msg.flow_id, fd);
+		return r;
+	}
 	*ret_id = reply.msg.flow_id;
 	return 0;
 }
@@ -106,8 +111,10 @@ int gw_flow_detach(struct gw *gw, uint32_t id, int fd)
 	cookie = socket_cookie(fd);
 	MSG_SET(&request, TAG_COOKIE, cookie, cookie);
 	r = change(gw, &request, id);
-	if (r == 0)
+	if (r == 0) {
 		placed_drop(gw, id, cookie);
+		pace_drop(gw, id, cookie);
+	}
 	return r;
 }
 
@@ -119,8 +126,10 @@ int gw_flow_remove(struct gw *gw, uint32_t id)
 	if (!gw)
 		return -EINVAL;
 	r = change(gw, &request, id);
-	if (r == 0)
+	if (r == 0) {
 		placed_drop(gw, id, 0);
+		pace_drop(gw, id, 0);
+	}
 	return r;
 }
 
@@ -144,17 +153,32 @@ int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
 	return change(gw, &request, id);
 }
 
+/* The mark of what exceeds the rate, where that is another than the flow's. */
+static int32_t excess_dscp(struct gw *gw, uint32_t id)
+{
+	struct gw_flow_info info = { .size = sizeof(info) };
+
+	if (gw_flow_query(gw, id, &info) < 0 || info.nonconformant_dscp == info.conformant_dscp)
+		return -1;
+	return (int32_t)info.nonconformant_dscp;
+}
+
 int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		     uint32_t reason)
 {
 	struct msg request = REQUEST(MSG_SET_RATE);
+	int r;
 
 	if (!gw)
 		return -EINVAL;
 	MSG_SET(&request, TAG_RATE, rate_bps, rate_bps);
 	MSG_SET(&request, TAG_SHAPING, shaping, shaping);
 	MSG_SET(&request, TAG_REASON, reason, reason);
-	return change(gw, &request, id);
+	r = change(gw, &request, id);
+	if (r == 0 && pace_knows(gw, id))
+		pace_set_rate(gw, id, rate_bps, shaping,
+			      shaping == GW_SHAPE_MARK_CONFORMANT ? excess_dscp(gw, id) : -1);
+	return r;
 }
 
 int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)

@@ -50,6 +50,7 @@ static void client_free(struct gw *gw)
 		close(gw->fd);
 	event_free_all(gw);
 	placed_free_all(gw);
+	pace_end(gw);
 	free(gw);
 }
 
