@@ -22,6 +22,7 @@
 struct waiter {
 	uint32_t serial;
 	struct reply *reply;
+	struct placed *placed; /* to be settled with the reply */
 	bool done;
 	uint64_t after; /* when it came, so many callbacks had begun */
 	struct waiter *prev, *next;
@@ -70,6 +71,13 @@ static int send_request(const struct gw *gw, const struct msg *request, const in
 
 /* ---- routing what has been read; lock held ---- */
 
+static void settle(struct gw *gw, struct waiter *waiter, uint32_t flow_id)
+{
+	if (waiter->placed)
+		placed_settle(gw, waiter->placed, flow_id);
+	waiter->placed = NULL;
+}
+
 static void connection_lost(struct gw *gw)
 {
 	if (gw->lost)
@@ -95,6 +103,8 @@ static void route_reply(struct gw *gw, const struct msg *msg, const void *buf, s
 		/* Anew, because byte fields point into the buffer. */
 		waiter->done = msg_decode(waiter->reply->buf, len, &waiter->reply->msg) == 0;
 		waiter->after = gw->n_begun;
+		if (waiter->done && waiter->reply->msg.head.status >= 0)
+			settle(gw, waiter, waiter->reply->msg.flow_id);
 		return;
 	}
 }
@@ -154,6 +164,8 @@ static void route(struct gw *gw, const void *buf, ssize_t len)
 		return;
 	}
 	event_from_msg(&msg, buf, (size_t)len, &event);
+	if (event.type == GW_EVENT_FLOW_ENDED)
+		placed_ended(gw, event.flow.id);
 	deliver_event(gw, &event);
 }
 
@@ -222,13 +234,15 @@ static int call_begin(struct gw *gw, struct waiter *waiter, struct msg *request,
 			gw->next_serial = 1;
 		waiter->serial = request->head.serial = gw->next_serial;
 		DL_APPEND(gw->waiters, waiter);
+	} else {
+		settle(gw, waiter, 0);
 	}
 	pthread_mutex_unlock(&gw->lock);
 	return r;
 }
 
 /*
- * A call that had begun when the handle's end did may be sent only after client_remove_placed() has removed its flow,
+ * A call that had begun when the handle's end did may be sent only after remove_placed() has removed its flow,
  * and before MSG_END. That its flow does not exist is then the end's doing, and no answer to what was asked.
  */
 static int call_finish(struct gw *gw, struct waiter *waiter, int sent, bool last_call)
@@ -243,6 +257,7 @@ static int call_finish(struct gw *gw, struct waiter *waiter, int sent, bool last
 			read_step(gw, waiter->reply->buf, -1);
 	}
 	DL_DELETE(gw->waiters, waiter);
+	settle(gw, waiter, 0);
 	if (waiter->done) {
 		wait_for_tellings(gw, waiter->after);
 		r = waiter->reply->msg.head.status;
@@ -257,9 +272,9 @@ static int call_finish(struct gw *gw, struct waiter *waiter, int sent, bool last
 }
 
 static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
-		   struct reply *reply, bool last_call)
+		   struct placed *placed, struct reply *reply, bool last_call)
 {
-	struct waiter waiter = { .reply = reply };
+	struct waiter waiter = { .reply = reply, .placed = placed };
 	int r;
 
 	r = call_begin(gw, &waiter, request, last_call);
@@ -271,9 +286,15 @@ static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_
 int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
 		struct reply *reply)
 {
-	if (gw->pid != getpid())
+	if (client_is_inherited(gw))
 		return -ECHILD;
-	return call_on(gw, request, fds, n_fds, reply, false);
+	return call_on(gw, request, fds, n_fds, NULL, reply, false);
+}
+
+int client_add(struct gw *gw, struct msg *request, int fd, struct placed *placed,
+	       struct reply *reply)
+{
+	return call_on(gw, request, &fd, 1, placed, reply, false);
 }
 
 /*
@@ -336,7 +357,25 @@ int client_hello(struct gw *gw, const char *api)
 int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
 		     struct reply *reply)
 {
-	return call_on(gw, request, fds, n_fds, reply, true);
+	return call_on(gw, request, fds, n_fds, NULL, reply, true);
+}
+
+/* Removes each flow that must have its descriptors at hand then. */
+static void remove_placed(struct gw *gw)
+{
+	int fds[MSG_MAX_FDS];
+	struct reply reply;
+	uint32_t id;
+
+	while ((id = placed_next(gw)) != 0) {
+		struct msg request = REQUEST(MSG_REMOVE);
+		size_t n = placed_collect(gw, id, fds);
+
+		MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+		client_last_call(gw, &request, fds, n, &reply);
+		placed_close(fds, n);
+		placed_drop(gw, id, 0);
+	}
 }
 
 void client_end(struct gw *gw)
@@ -357,7 +396,7 @@ void client_end(struct gw *gw)
 	if (!ours)
 		return;
 	pace_end(gw);
-	client_remove_placed(gw);
+	remove_placed(gw);
 	/* Those that are being added at this moment are not removed by name, but their marks go as well. */
 	do {
 		request = (struct msg)REQUEST(MSG_END);

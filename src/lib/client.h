@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "proto/msg.h"
 
@@ -20,6 +21,14 @@ struct waiter;
 struct telling;
 struct queued_event;
 struct placed;
+struct placed_flow;
+
+/* placed.c */
+struct placed_table {
+	struct placed_flow *flows; /* hash by identifier */
+	struct placed *sockets;	   /* hash by flow and cookie */
+	struct placed *loose;	   /* a list: being added, or memory was too short for the hashes */
+};
 
 struct gw {
 	int fd;
@@ -45,8 +54,8 @@ struct gw {
 	struct queued_event *queue;
 	size_t n_queued;
 	uint64_t n_lost;
-	bool signalled;	       /* queue_fd is readable */
-	struct placed *placed; /* which descriptors flows were given; only for hosts that need them */
+	bool signalled;		    /* queue_fd is readable */
+	struct placed_table placed; /* which descriptors flows were given */
 };
 
 /* A reply, with room for the message it came in. */
@@ -57,6 +66,15 @@ struct reply {
 };
 
 #define ANSWER_US UINT64_C(4000000) /* for so long a daemon may keep a new client waiting */
+
+/*
+ * In a forked child, whose copy of the handle is its parent's, and whose copy of the lock may be held for ever by a
+ * thread that is not there.
+ */
+static inline bool client_is_inherited(const struct gw *gw)
+{
+	return gw->pid != getpid();
+}
 
 /* connect.c */
 
@@ -72,7 +90,14 @@ int client_open(struct gw *gw, const struct gw_open_options *options, const char
 int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
 		struct reply *reply);
 
-/* The same for the thread that ends the handle, when nobody else gets in any more. */
+/*
+ * MSG_ADD of a socket that placed_begin() has seen (NULL: it is not kept), and settles it before anything else that
+ * comes is looked at: else the news of the flow's end could overtake it.
+ */
+int client_add(struct gw *gw, struct msg *request, int fd, struct placed *placed,
+	       struct reply *reply);
+
+/* As client_call(), for the thread that ends the handle, when nobody else gets in any more. */
 int client_last_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
 		     struct reply *reply);
 
@@ -103,28 +128,37 @@ bool client_wait_step(struct gw *gw, int timeout_ms);
 
 /*
  * placed.c: which descriptors the flows of a handle were given. Kept for hosts whose marks are options of the
- * sockets themselves (MSG_HOST_NEEDS_FDS), where every change must bring the descriptors along; and for adaptive
- * flows, whose sockets are first marked by a change: any host must then be able to see that they are alive.
+ * sockets themselves (MSG_HOST_NEEDS_FDS), where every change must bring the descriptors along; for adaptive
+ * flows, whose sockets are first marked by a change: any host must then be able to see that they are alive; and for
+ * TCP sockets, which are paced by an option: what concerns a rate must bring them along to any host.
  */
 
 /*
  * Before a socket is asked to be added to flow `id` (0: a new one): from now on the end of the handle finds its
- * descriptor. *ret_placed is NULL for hosts and flows that need none. -ENOMEM; -ENOBUFS: more sockets than one message
- * carries. When the answer is there, settle it, with the flow's identifier or, if there is none, with 0.
+ * descriptor. *ret_placed is NULL for sockets that no request will need. -ENOMEM; -ENOBUFS: more sockets than one
+ * message carries, where it must carry all.
  */
 int placed_begin(struct gw *gw, uint32_t id, int fd, uint32_t flow_flags,
 		 struct placed **ret_placed);
+
+/* The answer is there: the flow's identifier or, if there is none, 0. Lock held. */
 void placed_settle(struct gw *gw, struct placed *placed, uint32_t id);
 
+void placed_expect_rate(struct gw *gw, uint32_t id); /* before the flow is given one */
+void placed_ended(struct gw *gw, uint32_t id);	     /* lock held: the flow has ended by itself */
 void placed_drop(struct gw *gw, uint32_t id, uint64_t cookie); /* cookie 0: all of the flow */
 
-/* Copies of the descriptors of a flow, or (id 0) of all; placed_close() them afterwards. */
+/*
+ * Copies of those descriptors of a flow that its host needs, or (id 0) of those that are being added;
+ * placed_close() them afterwards. Of more than one message carries, the first.
+ */
 size_t placed_collect(struct gw *gw, uint32_t id, int fds[static MSG_MAX_FDS]);
+size_t placed_collect_one(struct gw *gw, uint32_t id, uint64_t cookie, int *ret_fd);
 void placed_close(const int *fds, size_t n);
-void placed_free_all(struct gw *gw);
 
-/* Removes each flow with its descriptors at hand. */
-void client_remove_placed(struct gw *gw);
+/* A flow that must be removed with its descriptors at hand; 0: none. Forgets the others. For the end. */
+uint32_t placed_next(struct gw *gw);
+void placed_free_all(struct gw *gw);
 
 uint64_t socket_cookie(int fd); /* 0: not a socket */
 

@@ -155,7 +155,7 @@ int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event)
 
 	if (!gw || !ret_event)
 		return -EINVAL;
-	if (gw->pid != getpid())
+	if (client_is_inherited(gw))
 		return -ECHILD;
 	pthread_mutex_lock(&gw->lock);
 	if (wait_for_event(gw, timeout_ms, ret_event))

@@ -3,6 +3,7 @@
  * flow.c: the verbs on flows. Each is one request; what it means is the engine's affair.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "lib/client.h"
@@ -19,6 +20,21 @@ static int check_socket(int fd, const struct sockaddr *destination)
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
 	return destination && destination->sa_family != family ? -EINVAL : 0;
+}
+
+static void request_options(struct msg *request, const struct gw_flow_options *options)
+{
+	MSG_SET(request, TAG_CLASS, traffic_class, options->traffic_class);
+	MSG_SET(request, TAG_FLAGS, flags, options->flags);
+	MSG_SET(request, TAG_DSCP, dscp, options->dscp);
+}
+
+/* The options of a flow that has its rate, if any, from gw_flow_set_rate(). */
+static int read_options(const struct gw_flow_options *given, struct gw_flow_options *known)
+{
+	int r = options_read(given, known, sizeof(*known));
+
+	return r == 0 && known->rate_bps != 0 ? -EINVAL : r;
 }
 
 static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *destination,
@@ -41,14 +57,13 @@ static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *des
 		MSG_SET(&request, TAG_ADDRESS, address, address);
 	}
 	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
-	MSG_SET(&request, TAG_CLASS, traffic_class, options->traffic_class);
-	MSG_SET(&request, TAG_FLAGS, flags, options->flags);
-	MSG_SET(&request, TAG_DSCP, dscp, options->dscp);
+	request_options(&request, options);
+	if (client_is_inherited(gw))
+		return -ECHILD;
 	r = placed_begin(gw, id, fd, options->flags, &placed);
 	if (r < 0)
 		return r;
-	r = client_call(gw, &request, &fd, 1, &reply);
-	placed_settle(gw, placed, r < 0 ? 0 : reply.msg.flow_id);
+	r = client_add(gw, &request, fd, placed, &reply);
 	if (r < 0)
 		return r == -EBADF ? -ENOTSOCK : r; /* closed by another thread meanwhile */
 	r = pace_add(gw, reply.msg.flow_id, fd, destination ? &address : NULL, options->flags);
@@ -68,7 +83,7 @@ int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination,
 
 	if (!gw || !ret_id)
 		return -EINVAL;
-	r = options_read(options, &o, sizeof(o));
+	r = read_options(options, &o);
 	if (r < 0)
 		return r;
 	return add_to(gw, 0, fd, destination, destination_len, &o, ret_id);
@@ -94,23 +109,41 @@ static int change(struct gw *gw, struct msg *request, uint32_t id)
 	int r;
 
 	MSG_SET(request, TAG_FLOW_ID, flow_id, id);
+	if (client_is_inherited(gw))
+		return -ECHILD;
 	n = placed_collect(gw, id, fds);
 	r = client_call(gw, request, fds, n, &reply);
 	placed_close(fds, n);
 	return r;
 }
 
+/* The same for what gives the flow a rate, or takes it: to TCP sockets that is an option of their own. */
+static int change_rate(struct gw *gw, struct msg *request, uint32_t id)
+{
+	if (client_is_inherited(gw))
+		return -ECHILD;
+	placed_expect_rate(gw, id);
+	return change(gw, request, id);
+}
+
 int gw_flow_detach(struct gw *gw, uint32_t id, int fd)
 {
 	struct msg request = REQUEST(MSG_DETACH);
+	struct reply reply;
 	uint64_t cookie;
-	int r;
+	int copy = -1, r;
+	size_t n;
 
 	if (!gw)
 		return -EINVAL;
 	cookie = socket_cookie(fd);
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
 	MSG_SET(&request, TAG_COOKIE, cookie, cookie);
-	r = change(gw, &request, id);
+	if (client_is_inherited(gw))
+		return -ECHILD;
+	n = placed_collect_one(gw, id, cookie, &copy);
+	r = client_call(gw, &request, &copy, n, &reply);
+	placed_close(&copy, n);
 	if (r == 0) {
 		placed_drop(gw, id, cookie);
 		pace_drop(gw, id, cookie);
@@ -126,7 +159,7 @@ int gw_flow_remove(struct gw *gw, uint32_t id)
 	if (!gw)
 		return -EINVAL;
 	r = change(gw, &request, id);
-	if (r == 0) {
+	if (r == 0 || r == -ENOENT) {
 		placed_drop(gw, id, 0);
 		pace_drop(gw, id, 0);
 	}
@@ -174,11 +207,35 @@ int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shap
 	MSG_SET(&request, TAG_RATE, rate_bps, rate_bps);
 	MSG_SET(&request, TAG_SHAPING, shaping, shaping);
 	MSG_SET(&request, TAG_REASON, reason, reason);
-	r = change(gw, &request, id);
+	r = change_rate(gw, &request, id);
 	if (r == 0 && pace_knows(gw, id))
 		pace_set_rate(gw, id, rate_bps, shaping,
 			      shaping == GW_SHAPE_MARK_CONFORMANT ? excess_dscp(gw, id) : -1);
 	return r;
+}
+
+int gw_flow_reserve(struct gw *gw, uint32_t id, const struct gw_tspec *tspec, enum gw_excess excess)
+{
+	struct msg request = REQUEST(MSG_RESERVE);
+	struct gw_tspec t = { 0 };
+	int r;
+
+	if (!gw || (unsigned)excess > GW_EXCESS_BEST_EFFORT)
+		return -EINVAL;
+	r = options_read(tspec, &t, sizeof(t));
+	if (r < 0)
+		return r;
+	if (tspec && t.rate_bps == 0) /* which would give a reservation back */
+		return -EINVAL;
+	if (!(gw->host_flags & MSG_HOST_RATES))
+		return -EOPNOTSUPP;
+	MSG_SET(&request, TAG_RATE, rate_bps, t.rate_bps);
+	MSG_SET(&request, TAG_DEPTH, depth_bytes, t.depth_bytes);
+	MSG_SET(&request, TAG_PEAK, peak_bps, t.peak_bps);
+	MSG_SET(&request, TAG_MIN_BYTES, min_bytes, t.min_bytes);
+	MSG_SET(&request, TAG_MAX_BYTES, max_bytes, t.max_bytes);
+	MSG_SET(&request, TAG_EXCESS, excess, excess);
+	return change_rate(gw, &request, id);
 }
 
 int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)
@@ -297,9 +354,68 @@ int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *
 	r = options_read(options, &o, sizeof(o));
 	if (r < 0)
 		return r;
-	MSG_SET(&request, TAG_CLASS, traffic_class, o.traffic_class);
-	MSG_SET(&request, TAG_FLAGS, flags, o.flags);
-	MSG_SET(&request, TAG_DSCP, dscp, o.dscp);
+	request_options(&request, &o);
+	if (o.rate_bps != 0) {
+		if (!(gw->host_flags & MSG_HOST_RATES))
+			return -EOPNOTSUPP;
+		MSG_SET(&request, TAG_RATE, rate_bps, o.rate_bps);
+	}
+	r = client_call(gw, &request, NULL, 0, &reply);
+	if (r < 0)
+		return r;
+	*ret_id = reply.msg.flow_id;
+	return 0;
+}
+
+/* The addresses of a tuple and its interface, by which this process knows it. */
+static int request_tuple(const struct gw *gw, const struct gw_tuple *tuple, struct msg *request)
+{
+	const struct sockaddr *source = (const struct sockaddr *)&tuple->source;
+	const struct sockaddr *destination = (const struct sockaddr *)&tuple->destination;
+	unsigned ifindex;
+
+	if (source->sa_family != AF_UNSPEC) {
+		if (address_from_sockaddr(source, sizeof(tuple->source), &request->source) < 0)
+			return -EINVAL;
+		request->present |= CODEC_BIT(TAG_SOURCE);
+	}
+	if (address_from_sockaddr(destination, sizeof(tuple->destination), &request->address) < 0)
+		return -EINVAL;
+	request->present |= CODEC_BIT(TAG_ADDRESS);
+	MSG_SET(request, TAG_IP_PROTOCOL, ip_protocol, tuple->protocol);
+	if (tuple->interface[0] == '\0' ||
+	    strnlen(tuple->interface, sizeof(tuple->interface)) == sizeof(tuple->interface))
+		return -EINVAL;
+	if (gw->host_flags & MSG_HOST_ELSEWHERE)
+		return -EXDEV;
+	ifindex = if_nametoindex(tuple->interface);
+	if (ifindex == 0)
+		return -ENODEV;
+	MSG_SET(request, TAG_INTERFACE, ifindex, ifindex);
+	return 0;
+}
+
+int gw_flow_add_tuple(struct gw *gw, const struct gw_tuple *tuple,
+		      const struct gw_flow_options *options, uint32_t *ret_id)
+{
+	struct gw_flow_options o = GW_FLOW_OPTIONS(.flags = 0);
+	struct msg request = REQUEST(MSG_ADD_TUPLE);
+	struct gw_tuple t = { 0 };
+	struct reply reply;
+	int r;
+
+	if (!gw || !tuple || !ret_id)
+		return -EINVAL;
+	r = options_read(tuple, &t, sizeof(t));
+	if (r == 0)
+		r = read_options(options, &o);
+	if (r == 0)
+		r = request_tuple(gw, &t, &request);
+	if (r < 0)
+		return r;
+	if (!(gw->host_flags & MSG_HOST_RATES))
+		return -EOPNOTSUPP;
+	request_options(&request, &o);
 	r = client_call(gw, &request, NULL, 0, &reply);
 	if (r < 0)
 		return r;

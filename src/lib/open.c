@@ -90,7 +90,7 @@ int gw_open(struct gw **ret_gw, const struct gw_open_options *options)
 void gw_end(struct gw *gw)
 {
 	/* A forked child has no business with its parent's connection. */
-	if (gw && gw->pid == getpid())
+	if (gw && !client_is_inherited(gw))
 		client_end(gw);
 }
 
@@ -124,6 +124,23 @@ const char *gw_flow_state_name(enum gw_flow_state state)
 		return "shadowed";
 	case GW_FLOW_CLOSED:
 		return "closed";
+	}
+	return NULL;
+}
+
+const char *gw_shaping_method_name(enum gw_shaping_method method)
+{
+	switch (method) {
+	case GW_SHAPING_NONE:
+		return NULL;
+	case GW_SHAPING_PACED:
+		return "paced";
+	case GW_SHAPING_EDT:
+		return "edt";
+	case GW_SHAPING_CLASS:
+		return "class";
+	case GW_SHAPING_POLICED:
+		return "policed";
 	}
 	return NULL;
 }
