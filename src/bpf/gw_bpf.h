@@ -186,6 +186,7 @@ struct gw_link {
 #define GW_TAG 0x4000
 #define GW_TAG_MINOR 0x3fff
 #define GW_BAND(traffic_class) (0x10 + (traffic_class))
+#define GW_BAND_CLASS_CONTROL 5 /* GW_CLASS_CONTROL */
 
 enum gw_stat {
 	GW_STAT_PACKETS,   /* seen by the mark program */

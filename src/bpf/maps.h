@@ -12,7 +12,7 @@
 
 #include "gw_bpf.h"
 
-/* Sizes of `sockets`, `dests` and `closes` are set by the loader. */
+/* Sizes of `sockets`, `dests`, `meters`, `buckets` and `closes` are set by the loader. */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -36,6 +36,30 @@ struct {
 	__type(key, __u64);
 	__type(value, struct gw_group);
 } groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, struct gw_tuplekey);
+	__type(value, struct gw_destval);
+} tuples SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct gw_meter);
+} meters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct gw_bucket);
+} buckets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

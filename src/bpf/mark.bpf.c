@@ -9,8 +9,6 @@
  */
 #include "mark.h"
 
-#define TC_ACT_UNSPEC (-1)
-
 SEC("tc")
 int mark_ethernet(struct __sk_buff *skb)
 {

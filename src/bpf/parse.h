@@ -16,65 +16,11 @@
 #include <bpf/bpf_helpers.h>
 
 #include "gw_bpf.h"
+#include "headers.h"
 
-#define ETH_P_IP 0x0800
-#define ETH_P_8021Q 0x8100
-#define ETH_P_IPV6 0x86dd
-#define ETH_P_8021AD 0x88a8
-#define ETHERNET_LEN 14
-#define VLAN_LEN 4
-#define VLAN_TAGS_MAX 2
 #define OTHER_HEADER_MAX 0xffu /* of links other than Ethernet; all bits set: a mask too */
-
-#define PROTOCOL_HOP_BY_HOP 0
-#define PROTOCOL_TCP 6
-#define PROTOCOL_UDP 17
-#define PROTOCOL_DCCP 33
-#define PROTOCOL_ROUTING 43
-#define PROTOCOL_FRAGMENT 44
-#define PROTOCOL_AH 51
-#define PROTOCOL_DESTINATION_OPTIONS 60
-#define PROTOCOL_SCTP 132
-#define PROTOCOL_MOBILITY 135
-#define PROTOCOL_UDPLITE 136
-
 #define EXTENSION_HEADERS_MAX 8
 #define TRANSPORT_OFFSET_MAX 4096 /* beyond it, a packet counts as one without ports */
-
-struct ipv4_header {
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 total_len;
-	__be16 id;
-	__be16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__be16 checksum;
-	__be32 source;
-	__be32 destination;
-};
-
-#define IPV4_MORE_FRAGMENTS 0x2000
-#define IPV4_FRAGMENT_OFFSET 0x1fff
-
-struct ipv6_header {
-	__be32 version_class_flow;
-	__be16 payload_len;
-	__u8 next;
-	__u8 hop_limit;
-	__be32 source[4];
-	__be32 destination[4];
-};
-
-struct ipv6_fragment {
-	__u8 next;
-	__u8 reserved;
-	__be16 offset;
-	__be32 id;
-};
-
-#define IPV6_MORE_FRAGMENTS 0x0001
-#define IPV6_FRAGMENT_OFFSET 0xfff8
 
 /* How the interface hands us packets. */
 enum link_kind {
@@ -146,7 +92,7 @@ static __always_inline int find_after_ethernet(struct __sk_buff *skb, struct ip_
 	 */
 #pragma unroll
 	for (i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (ethertype != bpf_htons(ETH_P_8021Q) && ethertype != bpf_htons(ETH_P_8021AD))
+		if (!is_vlan(ethertype))
 			break;
 		inner = packet_at(skb, offset + 2, sizeof(*inner));
 		if (!inner)

@@ -45,6 +45,13 @@ enum {
 	TCP_LISTEN = 10,
 };
 
+/* What a tc classifier says of a packet; UNSPEC: nothing, go on. */
+enum {
+	TC_ACT_UNSPEC = -1,
+	TC_ACT_OK = 0,
+	TC_ACT_SHOT = 2,
+};
+
 /* The view a tc classifier gets; offsets are translated by the verifier. */
 struct __sk_buff {
 	__u32 len;

@@ -5,8 +5,6 @@
  */
 #include "mark.h"
 
-#define TC_ACT_UNSPEC (-1)
-
 __u64 run_cookie;
 __u64 other_cookie;
 

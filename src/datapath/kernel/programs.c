@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "bpf/classify.skel.h"
 #include "bpf/level.skel.h"
 #include "bpf/mark.skel.h"
 #include "bpf/release.skel.h"
@@ -35,6 +36,7 @@ static const struct {
 };
 
 DEFINE_CLEANUP(struct mark_bpf *, mark_bpf__destroy);
+DEFINE_CLEANUP(struct classify_bpf *, classify_bpf__destroy);
 DEFINE_CLEANUP(struct release_bpf *, release_bpf__destroy);
 DEFINE_CLEANUP(struct state_bpf *, state_bpf__destroy);
 DEFINE_CLEANUP(struct trace_bpf *, trace_bpf__destroy);
@@ -44,6 +46,7 @@ void programs_init(struct programs *programs)
 {
 	programs->mark_ethernet = -1;
 	programs->mark_other = -1;
+	programs->classify = -1;
 	for (int i = 0; i < HOOK_COUNT; i++)
 		programs->link[i] = -1;
 }
@@ -52,6 +55,7 @@ void programs_close(struct programs *programs)
 {
 	closep(&programs->mark_ethernet);
 	closep(&programs->mark_other);
+	closep(&programs->classify);
 	for (int i = 0; i < HOOK_COUNT; i++)
 		closep(&programs->link[i]);
 	programs_init(programs);
@@ -65,6 +69,14 @@ static int keep_program(const struct bpf_program *program, int *ret_fd)
 		return -errno;
 	*ret_fd = fd;
 	return 0;
+}
+
+static int load_classify(struct programs *programs)
+{
+	_cleanup_(classify_bpf__destroyp) struct classify_bpf *object =
+		classify_bpf__open_and_load();
+
+	return object ? keep_program(object->progs.classify, &programs->classify) : -errno;
 }
 
 int programs_load_mark(struct programs *programs, struct tables *tables, const struct pins *pins,
@@ -88,7 +100,12 @@ int programs_load_mark(struct programs *programs, struct tables *tables, const s
 		r = keep_program(mark->progs.mark_ethernet, &programs->mark_ethernet);
 	if (r == 0)
 		r = keep_program(mark->progs.mark_other, &programs->mark_other);
-	return r;
+	if (r < 0)
+		return r;
+	r = load_classify(programs);
+	if (r < 0)
+		log_debug(MODULE, "packets cannot be sorted by their tags: error %d", -r);
+	return 0;
 }
 
 static bool is_attached_to(int link, uint64_t cgroup)

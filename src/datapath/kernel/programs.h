@@ -21,12 +21,16 @@ enum hook {
 struct programs {
 	int mark_ethernet;
 	int mark_other;
+	int classify;	      /* -1: refused */
 	int link[HOOK_COUNT]; /* -1: not attached */
 };
 
 void programs_init(struct programs *programs);
 
-/* Loads the mark programs, and with them makes or adopts the maps. */
+/*
+ * Loads the mark programs, and with them makes or adopts the maps; and the one that reads the tags at the root of
+ * scheduled links, without which marks are made all the same.
+ */
 int programs_load_mark(struct programs *programs, struct tables *tables, const struct pins *pins,
 		       uint32_t max_sockets, uint64_t netns_cookie);
 

@@ -9,8 +9,11 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "core/class.h"
 
 #define BATCH 1024
+
+_Static_assert(GW_BAND_CLASS_CONTROL == GW_CLASS_CONTROL, "the program has no other header");
 
 /* An event of 40 bytes with its header for every fourth socket, should they all close at once. */
 #define CLOSES_BYTES_PER_SOCKET 10
@@ -18,9 +21,14 @@
 
 static const char *const names[TABLE_COUNT] = {
 	[TABLE_SOCKETS] = "sockets",   [TABLE_DESTS] = "dests",	  [TABLE_GROUPS] = "groups",
+	[TABLE_TUPLES] = "tuples",     [TABLE_METERS] = "meters", [TABLE_BUCKETS] = "buckets",
 	[TABLE_FRAGS] = "frags",       [TABLE_LINKS] = "links",	  [TABLE_STATS] = "stats",
 	[TABLE_SETTINGS] = "settings", [TABLE_CLOSES] = "closes",
 };
+
+/* As many as there may be sockets. */
+static const enum table sized_by_sockets[] = { TABLE_SOCKETS, TABLE_DESTS, TABLE_METERS,
+					       TABLE_BUCKETS };
 
 void tables_init(struct tables *tables)
 {
@@ -45,10 +53,10 @@ void tables_resize(struct bpf_object *object, uint32_t max_sockets)
 	while (closes_bytes < (uint64_t)max_sockets * CLOSES_BYTES_PER_SOCKET &&
 	       closes_bytes < 1u << 30)
 		closes_bytes *= 2;
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_SOCKETS]),
-				 max_sockets);
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_DESTS]),
-				 max_sockets);
+	for (size_t i = 0; i < sizeof(sized_by_sockets) / sizeof(sized_by_sockets[0]); i++)
+		bpf_map__set_max_entries(bpf_object__find_map_by_name(object,
+								      names[sized_by_sockets[i]]),
+					 max_sockets);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, names[TABLE_CLOSES]),
 				 closes_bytes);
 }
