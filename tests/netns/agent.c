@@ -218,6 +218,29 @@ static void do_set_dscp(const struct command *c)
 			      sizeof(dscp), &dscp, 0, NULL));
 }
 
+/* handle, flow, bits per second, behaviour */
+static void do_set_rate(const struct command *c)
+{
+	QOS_FLOWRATE_OUTGOING rate = {
+		.Bandwidth = c->argc > 3 ? strtoull(c->argv[3], NULL, 0) : 0,
+		.ShapingBehavior = (QOS_SHAPING)number(c, 4),
+		.Reason = QOSFlowRateUserCaused,
+	};
+
+	say_result(QOSSetFlow(*handle_slot(c, 1), (QOS_FLOWID)number(c, 2), QOSSetOutgoingRate,
+			      sizeof(rate), &rate, 0, NULL));
+}
+
+static void do_query_rate(const struct command *c)
+{
+	UINT64 rate = 0;
+	ULONG size = sizeof(rate);
+
+	say_result(QOSQueryFlow(*handle_slot(c, 1), (QOS_FLOWID)number(c, 2), QOSQueryOutgoingRate,
+				&size, &rate, 0, NULL));
+	say(" %llu", (unsigned long long)rate);
+}
+
 static void do_priority(const struct command *c)
 {
 	QOS_PACKET_PRIORITY priority = { 0 };
@@ -287,6 +310,20 @@ static void do_add_native(const struct command *c)
 
 	say("%d", gw_flow_add(native, (int)number(c, 1), a, address_len(a), &options, &id));
 	say(" %u", id);
+}
+
+/* flow, bits per second, enum gw_excess */
+static void do_reserve_native(const struct command *c)
+{
+	struct gw_tspec tspec = { .size = sizeof(tspec), .rate_bps = (uint64_t)number(c, 2) };
+
+	say("%d", gw_flow_reserve(native, (uint32_t)number(c, 1), tspec.rate_bps ? &tspec : NULL,
+				  (enum gw_excess)number(c, 3)));
+}
+
+static void do_remove_native(const struct command *c)
+{
+	say("%d", gw_flow_remove(native, (uint32_t)number(c, 1)));
 }
 
 static void do_watch(const struct command *c)
@@ -419,12 +456,16 @@ static const struct {
 	{ "remove", 4, do_remove },
 	{ "set-type", 4, do_set_type },
 	{ "set-dscp", 4, do_set_dscp },
+	{ "set-rate", 5, do_set_rate },
+	{ "query-rate", 3, do_query_rate },
 	{ "priority", 3, do_priority },
 	{ "enumerate", 2, do_enumerate },
 	{ "voice-server", 6, do_voice_server },
 	{ "open", 1, do_open },
 	{ "close-native", 1, do_close_native },
 	{ "add-native", 6, do_add_native },
+	{ "reserve-native", 4, do_reserve_native },
+	{ "remove-native", 2, do_remove_native },
 	{ "watch", 1, do_watch },
 	{ "event", 2, do_event },
 	{ "close-latency", 2, do_close_latency },

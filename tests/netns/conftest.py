@@ -23,6 +23,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(TOP / 'tools'))
 
 import netns  # noqa: E402  pylint: disable=wrong-import-position
+import streams  # noqa: E402  pylint: disable=wrong-import-position
 from netns import TIME_FACTOR  # noqa: E402  pylint: disable=wrong-import-position
 from packets import Wire  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -105,7 +106,7 @@ class Programs:
         folder.chmod(0o755)
         build = build_directory()
         for path in ('src/daemon/greenwaved', 'src/cli/greenwave', 'tests/netns/agent',
-                     'tests/netns/static_sender', 'tests/netns/priority.bpf.o',
+                     'tests/netns/static_sender', 'tests/netns/stream', 'tests/netns/priority.bpf.o',
                      'tests/netns/qwave_conformance', 'tests/abi/client_patterns',
                      'examples/voice_sender', 'examples/cleanup_qos'):
             if (build / path).exists():
@@ -388,6 +389,71 @@ def own_daemon(programs, own_net, tmp):
     yield daemon
     if daemon.running:
         daemon.stop()
+
+
+# ---- traffic that is judged ----
+
+PATIENCE_MS = 20
+
+
+class Stalled(Exception):
+    """The machine did not let a sender send in time: nothing can be said about what arrived."""
+
+
+class Traffic:
+    """Streams (stream.c) between the hosts of a test; those that still run end with it."""
+
+    def __init__(self, programs):
+        self.programs = programs
+        self.running = []
+
+    def start(self, host, *words, fds=(), env=None):
+        stream = streams.Stream(host, self.programs.path('stream'), *words, fds=fds, env=env)
+        self.running.append(stream)
+        return stream
+
+    @staticmethod
+    def result(stream, end=False):
+        """What a stream says of itself; it must have been let send in time."""
+        said = stream.end() if end else stream.wait()
+        if said.get('late_ms', 0) > PATIENCE_MS * TIME_FACTOR:
+            raise Stalled(f'the machine kept a sender waiting for {said["late_ms"]:.0f} ms')
+        return said
+
+    def close(self):
+        for stream in self.running:
+            stream.close()
+        self.running = []
+
+
+def measured(measure, attempts=3):
+    """Does it, again if the machine was busy with others just then; gives up without a verdict in the end."""
+    reason = None
+    for _ in range(attempts):
+        try:
+            return measure()
+        except Stalled as stalled:
+            reason = stalled
+    pytest.skip(str(reason))
+
+
+@pytest.fixture
+def traffic(programs):
+    made = Traffic(programs)
+    yield made
+    made.close()
+
+
+def rate_of(packets, skip=0.5):
+    """Bits of IP per second, once the beginning with its burst is over."""
+    begin = packets[0].time + skip
+    counted = [packet for packet in packets if packet.time >= begin]
+    assert len(counted) > 10, 'hardly anything has arrived'
+    return sum(packet.ip_bytes for packet in counted[1:]) * 8 / (counted[-1].time - counted[0].time)
+
+
+def within(value, wanted, percent):
+    return abs(value - wanted) <= wanted * percent / 100
 
 
 # ---- programs that ask for QoS ----

@@ -19,8 +19,11 @@ ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 SNAP_LEN = 70000
 SO_RCVBUFFORCE = 33
-SOL_PACKET = 263
-PACKET_AUXDATA = 8
+SO_TIMESTAMPNS = 35
+BUFFER_BYTES = 64 << 20
+
+# What a datagram of stream.c begins with: its number, and when it was sent.
+STAMP = struct.Struct('=4sIq')
 
 
 def ones_complement_sum(data):
@@ -34,7 +37,7 @@ def ones_complement_sum(data):
 
 @dataclasses.dataclass
 class Packet:
-    """One IP packet. `sound` says whether the checksum of the IPv4 header is right."""
+    """One IP packet. `sound` says whether the checksum of the IPv4 header is right. `time` is the kernel's."""
     frame: bytes
     time: float
     version: int = 0
@@ -52,6 +55,18 @@ class Packet:
     dport: int = 0
     tcp_flags: str = ''
     payload: bytes = b''
+
+    @property
+    def ip_bytes(self):
+        return len(self.frame) - 14
+
+    @property
+    def stamp(self):
+        """(number, seconds from sending to arrival) of a datagram of stream.c, else None."""
+        if self.payload[:4] != b'GWst':
+            return None
+        _, number, sent_ns = STAMP.unpack_from(self.payload)
+        return number, self.time - sent_ns / 1e9
 
     def __repr__(self):
         return (f'<{"tcp" if self.protocol == 6 else self.protocol} {self.source}:{self.sport} -> '
@@ -128,7 +143,8 @@ class Wire:
         self.socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.bind((interface, ETH_P_ALL))
         # Thousands of packets may come before somebody looks: more than unprivileged sockets may keep.
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.setblocking(False)
         self.packets = []
 
@@ -139,12 +155,13 @@ class Wire:
     def _take(self):
         while True:
             try:
-                frame, address = self.socket.recvfrom(SNAP_LEN)
+                frame, ancillary, _, address = self.socket.recvmsg(SNAP_LEN, 64)
             except BlockingIOError:
                 return
             if address[2] == PACKET_OUTGOING:
                 continue
-            packet = parse(frame, time.monotonic())
+            seconds, nanoseconds = struct.unpack('qq', ancillary[0][2])
+            packet = parse(frame, seconds + nanoseconds / 1e9)
             if packet:
                 self.packets.append(packet)
 
