@@ -171,6 +171,19 @@ static struct paced_socket *socket_of(const struct paced_flow *flow, uint64_t co
 	return NULL;
 }
 
+/* Sockets that had the number before. */
+static void forget_earlier(int fd, uint64_t cookie)
+{
+	struct paced_socket *paced;
+
+	for (;;) {
+		HASH_FIND_INT(sockets, &fd, paced);
+		if (!paced || paced->cookie == cookie)
+			return;
+		socket_free(paced);
+	}
+}
+
 static int socket_add(struct paced_flow *flow, int fd, const struct address *destination)
 {
 	uint64_t cookie = socket_cookie(fd);
@@ -178,6 +191,7 @@ static int socket_add(struct paced_flow *flow, int fd, const struct address *des
 
 	if (paced || cookie == 0 || !is_datagram(fd))
 		return 0;
+	forget_earlier(fd, cookie);
 	paced = calloc(1, sizeof(*paced));
 	if (!paced)
 		return -ENOMEM;

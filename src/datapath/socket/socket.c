@@ -13,6 +13,7 @@
 #include "datapath/socket/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,18 @@
 #include <utlist.h>
 
 #include "datapath/identity.h"
+#include "datapath/pacing.h"
+#include "datapath/queue.h"
 #include "datapath/socket/options.h"
 
 #define PRIORITY_MAX_UNPRIVILEGED 6
+
+/* What a socket is to do with all that it sends. */
+struct wish {
+	struct mark mark;
+	uint32_t class_priority; /* a place in a queue, in place of the mark's priority; 0: none */
+	uint64_t paced_bps;	 /* 0: no pacing */
+};
 
 /* No padding: hashed by bytes. */
 struct target_key {
@@ -44,16 +54,28 @@ struct target {
 struct marked_socket {
 	uint64_t cookie;
 	int family;
-	struct mark mark;	     /* as asked for */
+	struct wish wish;	     /* as asked for */
 	struct written_mark written; /* as it was granted */
 	struct socket_options saved; /* the application's own values */
 	struct target *targets;
 	UT_hash_handle hh;
 };
 
+/* The rate of a flow. */
+struct meter {
+	uint32_t flow_id;
+	struct datapath_meter asked;
+	uint32_t class_priority; /* 0: no class */
+	unsigned parts;		 /* that the rate is divided into */
+	UT_hash_handle hh;
+};
+
 struct socket_datapath {
 	struct marked_socket *sockets;
 	struct target *targets;
+	struct meter *meters;
+	struct pacing pacing;
+	struct socket_classes classes; /* all NULL: no link is scheduled */
 };
 
 _Static_assert(sizeof(struct target_key) == 40, "padding would break hashing by bytes");
@@ -134,7 +156,39 @@ static void remove_socket(struct socket_datapath *datapath, struct marked_socket
 	while (s->targets)
 		remove_target(datapath, s, s->targets);
 	HASH_DEL(datapath->sockets, s);
+	pacing_forget(&datapath->pacing, s->cookie);
 	free(s);
+}
+
+static struct meter *find_meter(struct socket_datapath *datapath, uint32_t flow_id)
+{
+	struct meter *meter;
+
+	HASH_FIND(hh, datapath->meters, &flow_id, sizeof(flow_id), meter);
+	return meter;
+}
+
+static struct meter *add_meter(struct socket_datapath *datapath, uint32_t flow_id)
+{
+	struct meter *meter = calloc(1, sizeof(*meter));
+
+	if (!meter)
+		return NULL;
+	meter->flow_id = flow_id;
+	HASH_ADD(hh, datapath->meters, flow_id, sizeof(meter->flow_id), meter);
+	if (!meter->hh.tbl) {
+		free(meter);
+		return NULL;
+	}
+	return meter;
+}
+
+static void remove_meter(struct socket_datapath *datapath, struct meter *meter)
+{
+	if (meter->class_priority)
+		datapath->classes.class_end(datapath->classes.user_data, meter->flow_id);
+	HASH_DEL(datapath->meters, meter);
+	free(meter);
 }
 
 struct socket_datapath *socket_datapath_new(void)
@@ -147,9 +201,18 @@ struct socket_datapath *socket_datapath_free(struct socket_datapath *datapath)
 	if (datapath) {
 		while (datapath->sockets)
 			remove_socket(datapath, datapath->sockets);
+		while (datapath->meters)
+			remove_meter(datapath, datapath->meters);
+		pacing_free(&datapath->pacing);
 		free(datapath);
 	}
 	return NULL;
+}
+
+void socket_datapath_set_classes(struct socket_datapath *datapath,
+				 const struct socket_classes *classes)
+{
+	datapath->classes = *classes;
 }
 
 /* ---- marks ---- */
@@ -161,13 +224,21 @@ static bool mark_equal(const struct mark *a, const struct mark *b)
 	       (!a->set_priority || a->priority == b->priority);
 }
 
+static bool wish_equal(const struct wish *a, const struct wish *b)
+{
+	return mark_equal(&a->mark, &b->mark) && a->class_priority == b->class_priority &&
+	       a->paced_bps == b->paced_bps;
+}
+
 /*
  * Puts the mark on the socket, in place of the one before. An empty mark restores the application's
  * values. A priority above 6 that we may not give back to the application must not be lost: then
  * nothing is written.
  */
-static int write_mark(int fd, struct marked_socket *s, const struct mark *mark)
+static int write_mark(int fd, struct marked_socket *s, const struct wish *wish)
 {
+	const struct mark *mark = &wish->mark;
+	bool set_priority = mark->set_priority || wish->class_priority;
 	struct socket_options current, own, marked;
 	int r;
 
@@ -176,23 +247,51 @@ static int write_mark(int fd, struct marked_socket *s, const struct mark *mark)
 		return r;
 	own = socket_options_own(&current, &s->saved, &s->written);
 	marked = socket_options_marked(&own, s->family, mark);
+	if (wish->class_priority)
+		marked.priority = (int)wish->class_priority;
 
-	if ((mark->set_dscp || mark->set_priority) && own.priority == current.priority &&
+	if ((mark->set_dscp || set_priority) && own.priority == current.priority &&
 	    own.priority > PRIORITY_MAX_UNPRIVILEGED &&
 	    !socket_priority_permitted(fd, own.priority))
 		return -EOPNOTSUPP;
-	if (mark->set_priority && marked.priority > PRIORITY_MAX_UNPRIVILEGED &&
-	    marked.priority != current.priority && !socket_priority_permitted(fd, marked.priority))
+	if (mark->set_priority && !wish->class_priority &&
+	    marked.priority > PRIORITY_MAX_UNPRIVILEGED && marked.priority != current.priority &&
+	    !socket_priority_permitted(fd, marked.priority))
 		marked.priority = PRIORITY_MAX_UNPRIVILEGED;
 
 	r = socket_options_write(fd, s->family, &current, &marked);
 	if (r < 0)
 		return r;
 
-	s->mark = *mark;
 	s->saved = own;
 	s->written.dscp = mark->set_dscp ? mark->dscp : -1;
-	s->written.priority = mark->set_priority ? marked.priority : -1;
+	s->written.priority = set_priority ? marked.priority : -1;
+	return 0;
+}
+
+static int write_pacing(struct socket_datapath *datapath, int fd, const struct marked_socket *s,
+			uint64_t paced_bps)
+{
+	if (paced_bps)
+		return pacing_set(&datapath->pacing, fd, s->cookie, paced_bps);
+	pacing_clear(&datapath->pacing, fd, s->cookie);
+	return 0;
+}
+
+/* Both, or neither. */
+static int write_wish(struct socket_datapath *datapath, int fd, struct marked_socket *s,
+		      const struct wish *wish)
+{
+	int r = write_pacing(datapath, fd, s, wish->paced_bps);
+
+	if (r < 0)
+		return r;
+	r = write_mark(fd, s, wish);
+	if (r < 0) {
+		(void)write_pacing(datapath, fd, s, s->wish.paced_bps);
+		return r;
+	}
+	s->wish = *wish;
 	return 0;
 }
 
@@ -216,16 +315,81 @@ static bool shared_with_other_flow(const struct marked_socket *s, const struct t
 	return false;
 }
 
-/* Whether the socket can get the mark for this target. */
-static int check_apply(const struct datapath_target *target,
-		       const struct datapath_treatment *treatment, const struct marked_socket *s,
+/* ---- rates ---- */
+
+/* How many sockets a flow has, beside this one. */
+static unsigned count_sockets(const struct socket_datapath *datapath, uint32_t flow_id,
+			      const struct marked_socket *besides)
+{
+	const struct marked_socket *s;
+	unsigned n = 0;
+
+	for (s = datapath->sockets; s; s = s->hh.next)
+		n += s != besides && s->targets->flow_id == flow_id;
+	return n;
+}
+
+static bool links_are_fq(const struct datapath_meter *meter)
+{
+	for (unsigned i = 0; i < meter->n_links; i++) {
+		if (!queue_is_fq(meter->links[i]))
+			return false;
+	}
+	return meter->n_links > 0;
+}
+
+/* What becomes of a rate at this socket. */
+static int meter_wish(const struct socket_datapath *datapath, const struct meter *meter,
+		      const struct datapath_target *target, const struct marked_socket *s,
+		      struct wish *wish)
+{
+	bool tcp = target->protocol == IPPROTO_TCP;
+
+	if (meter->class_priority) {
+		wish->class_priority = meter->class_priority;
+		return 0;
+	}
+	if (meter->asked.owner_paces && !tcp)
+		return 0;
+	if (meter->asked.excess != DATAPATH_EXCESS_DELAY || (!tcp && !links_are_fq(&meter->asked)))
+		return -EOPNOTSUPP;
+	if (count_sockets(datapath, meter->flow_id, s) >= meter->parts)
+		return -EOPNOTSUPP;
+	wish->paced_bps = meter->asked.bucket.rate_bps / meter->parts;
+	return 0;
+}
+
+static int make_wish(struct socket_datapath *datapath, const struct datapath_target *target,
+		     const struct datapath_treatment *treatment, const struct marked_socket *s,
+		     struct wish *ret_wish)
+{
+	const struct socket_classes *classes = &datapath->classes;
+	struct wish wish = { .mark = treatment->mark };
+	const struct meter *meter;
+	uint32_t band;
+	int r;
+
+	if (treatment->metered) {
+		meter = find_meter(datapath, treatment->flow_id);
+		r = meter ? meter_wish(datapath, meter, target, s, &wish) : -ENOENT;
+		if (r < 0)
+			return r;
+	}
+	if (!wish.class_priority && classes->band_of &&
+	    classes->band_of(classes->user_data, target, treatment->traffic_class, &band) == 0)
+		wish.class_priority = band;
+	*ret_wish = wish;
+	return 0;
+}
+
+/* Whether the socket can do that for this target. */
+static int check_apply(const struct datapath_target *target, uint32_t flow_id,
+		       const struct wish *wish, const struct marked_socket *s,
 		       const struct target *t)
 {
-	bool changes = !s || !mark_equal(&s->mark, &treatment->mark);
+	bool changes = !s || !wish_equal(&s->wish, wish);
 
-	if (target->cookie == 0)
-		return -EOPNOTSUPP;
-	if (s && changes && shared_with_other_flow(s, t, treatment->flow_id))
+	if (s && changes && shared_with_other_flow(s, t, flow_id))
 		return -EOPNOTSUPP;
 	if (target->fd < 0)
 		return changes ? -EOPNOTSUPP : 0;
@@ -241,9 +405,14 @@ static int socket_apply(void *data, const struct datapath_target *target,
 	struct target_key key = key_of(target);
 	struct marked_socket *s = find_socket(datapath, target->cookie);
 	struct target *t = find_target(datapath, &key), *added = NULL;
+	struct wish wish;
 	int r;
 
-	r = check_apply(target, treatment, s, t);
+	if (target->cookie == 0)
+		return -EOPNOTSUPP;
+	r = make_wish(datapath, target, treatment, s, &wish);
+	if (r == 0)
+		r = check_apply(target, treatment->flow_id, &wish, s, t);
 	if (r < 0)
 		return r;
 
@@ -256,7 +425,7 @@ static int socket_apply(void *data, const struct datapath_target *target,
 
 	r = -ENOMEM;
 	if (t)
-		r = target->fd >= 0 ? write_mark(target->fd, s, &treatment->mark) : 0;
+		r = target->fd >= 0 ? write_wish(datapath, target->fd, s, &wish) : 0;
 	if (r < 0) {
 		if (added)
 			remove_target(datapath, s, added);
@@ -272,10 +441,10 @@ static int socket_apply(void *data, const struct datapath_target *target,
 /* The last target has gone. If the socket is out of reach it keeps its mark, or is no more. */
 static void release_socket(struct socket_datapath *datapath, struct marked_socket *s, int fd)
 {
-	static const struct mark nothing;
+	static const struct wish nothing;
 
 	if (is_socket(fd, s->cookie))
-		write_mark(fd, s, &nothing);
+		write_wish(datapath, fd, s, &nothing);
 	remove_socket(datapath, s);
 }
 
@@ -294,6 +463,66 @@ static void socket_clear(void *data, const struct datapath_target *target)
 		release_socket(datapath, s, target->fd);
 }
 
+static int socket_meter(void *data, const struct datapath_meter *asked)
+{
+	struct socket_datapath *datapath = data;
+	const struct socket_classes *classes = &datapath->classes;
+	struct meter *meter = find_meter(datapath, asked->flow_id);
+	bool known = meter;
+	unsigned sockets;
+	uint32_t priority = 0;
+	int r;
+
+	if (asked->excess == DATAPATH_EXCESS_DROP ||
+	    (asked->excess == DATAPATH_EXCESS_REMARK && !asked->owner_paces))
+		return -EOPNOTSUPP;
+	if (!meter)
+		meter = add_meter(datapath, asked->flow_id);
+	if (!meter)
+		return -ENOMEM;
+	r = -ENODATA;
+	if (asked->excess == DATAPATH_EXCESS_DELAY && classes->class_of)
+		r = classes->class_of(classes->user_data, asked, &priority);
+	if (r < 0 && r != -ENODATA) {
+		if (!known)
+			remove_meter(datapath, meter);
+		return r;
+	}
+	if (r == -ENODATA && meter->class_priority)
+		classes->class_end(classes->user_data, meter->flow_id);
+	meter->class_priority = r == 0 ? priority : 0;
+	meter->asked = *asked;
+	sockets = count_sockets(datapath, asked->flow_id, NULL);
+	meter->parts = sockets > 0 ? sockets : 1;
+	return 0;
+}
+
+static void socket_meter_end(void *data, uint32_t flow_id)
+{
+	struct meter *meter = find_meter(data, flow_id);
+
+	if (meter)
+		remove_meter(data, meter);
+}
+
+static enum gw_shaping_method socket_shaping(void *data, uint32_t flow_id,
+					     const struct datapath_target *target)
+{
+	const struct meter *meter = find_meter(data, flow_id);
+
+	(void)target;
+	if (!meter || meter->asked.excess != DATAPATH_EXCESS_DELAY)
+		return GW_SHAPING_NONE;
+	return meter->class_priority ? GW_SHAPING_CLASS : GW_SHAPING_PACED;
+}
+
+static int socket_meter_read(void *data, uint32_t flow_id,
+			     struct datapath_meter_counters *ret_counters)
+{
+	(void)ret_counters;
+	return find_meter(data, flow_id) ? -EOPNOTSUPP : -ENOENT;
+}
+
 /* The kernel keeps a socket's options, not entries of ours. */
 static uint64_t socket_count(void *data)
 {
@@ -304,6 +533,10 @@ static uint64_t socket_count(void *data)
 const struct datapath_ops socket_datapath_ops = {
 	.apply = socket_apply,
 	.clear = socket_clear,
+	.meter = socket_meter,
+	.meter_end = socket_meter_end,
+	.shaping = socket_shaping,
+	.meter_read = socket_meter_read,
 	.count = socket_count,
 	.needs_descriptor = true,
 };
@@ -320,6 +553,9 @@ const char *const *socket_datapath_limitations(void)
 		"A socket whose descriptor is not at hand when its flow ends, as when its owner has "
 		"died and another process still holds it, keeps its mark until it closes.",
 		"A program as a whole cannot be marked.",
+		"Rates are kept to by TCP sockets, each to an equal part of its flow's, and by UDP "
+		"sockets where the queue of the link is fq; elsewhere by programs that pace their "
+		"datagrams (gw_pace), as those of qos2.h do. Nothing is policed or reserved.",
 		NULL,
 	};
 

@@ -18,8 +18,27 @@
 
 struct socket_datapath;
 
+/*
+ * Places in the queues of links that are scheduled, for who schedules them without eBPF: a priority of the form
+ * major:minor puts a packet into that class. Each returns -ENODATA where there is none: then the priority is the mark's.
+ */
+struct socket_classes {
+	void *user_data;
+	/* The band of a traffic class, on the link that the target's packets leave through. */
+	int (*band_of)(void *user_data, const struct datapath_target *target,
+		       enum gw_class traffic_class, uint32_t *ret_priority);
+	/* A class with the rate of the meter on its links, made or changed, until class_end(). */
+	int (*class_of)(void *user_data, const struct datapath_meter *meter,
+			uint32_t *ret_priority);
+	void (*class_end)(void *user_data, uint32_t flow_id);
+};
+
 /* NULL if memory is short. Its tables are bounded by the engine's limits. */
 struct socket_datapath *socket_datapath_new(void);
+
+/* `classes` is copied. Without it no link is scheduled. */
+void socket_datapath_set_classes(struct socket_datapath *datapath,
+				 const struct socket_classes *classes);
 
 /* Forgets everything. Sockets that still have marks keep them. */
 struct socket_datapath *socket_datapath_free(struct socket_datapath *datapath);
@@ -32,6 +51,11 @@ struct socket_datapath *socket_datapath_free(struct socket_datapath *datapath);
  * above 6 that is not permitted becomes 6.
  *
  * clear: without a descriptor of the socket only the record goes.
+ *
+ * meter: DELAY only, and REMARK if the owner paces; whether the packets of a target can be delayed, its apply says. In a
+ * class of a scheduled link all can. Else TCP sockets pace themselves, each to an equal part of the rate, since
+ * they know nothing of each other: the parts are those of the sockets that the flow has when it gets the rate, and
+ * a further one is refused. So do UDP sockets where fq is the queue of all links; elsewhere their owner must.
  */
 extern const struct datapath_ops socket_datapath_ops;
 
