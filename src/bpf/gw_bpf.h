@@ -37,7 +37,14 @@
 #include <linux/types.h>
 #endif
 
+/* A program may call nothing under a lock, not even its own functions. */
+#ifdef __VMLINUX_H__
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
+#endif
 #include "core/bucket_math.h"
+#ifdef __VMLINUX_H__
+#pragma clang attribute pop
+#endif
 
 #define GW_BPF_ABI 3 /* in gw_settings; a daemon does not adopt pins of another number */
 
@@ -152,7 +159,7 @@ struct gw_meter {
  */
 struct gw_bucket {
 	struct bpf_spin_lock lock;
-	__u32 pad;
+	__u32 mean_ns; /* that a packet takes at the rate, where departure times are given */
 	struct bucket bucket;
 	__u64 departs_ns; /* where the departure time of the next packet begins */
 	__u64 conforming_packets;

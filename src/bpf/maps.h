@@ -103,4 +103,9 @@ static __always_inline struct gw_settings *settings_get(void)
 	return bpf_map_lookup_elem(&settings, &key);
 }
 
+static __always_inline int is_valid(const struct gw_verdict *verdict)
+{
+	return verdict->flags & GW_VERDICT_VALID;
+}
+
 #endif

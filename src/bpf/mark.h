@@ -6,31 +6,20 @@
 #ifndef GW_MARK_H
 #define GW_MARK_H
 
+#include "fragment.h"
 #include "maps.h"
+#include "meter.h"
 #include "parse.h"
+#include "tuple.h"
 
 #define DSCP_SHIFT 2
 #define ECN_MASK 0x03
-
-/* Padding included, all bytes of a key count. */
-static __always_inline struct gw_fragkey fragment_key(__u64 cookie, const struct ip_packet *ip)
-{
-	struct gw_fragkey key = { .cookie = cookie, .id = ip->id, .protocol = ip->protocol };
-
-	__builtin_memcpy(key.addr, ip->destination.addr, sizeof(key.addr));
-	return key;
-}
 
 static __always_inline int same_destination(const struct gw_dest *a, const struct gw_dest *b)
 {
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
 
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
-}
-
-static __always_inline int is_valid(const struct gw_verdict *verdict)
-{
-	return verdict->flags & GW_VERDICT_VALID;
 }
 
 /* The verdict for exactly this destination. */
@@ -53,10 +42,6 @@ static __always_inline const struct gw_verdict *find_destination(__u64 cookie,
 	return &value->verdict;
 }
 
-/*
- * Only the first fragment carries ports. What is found for it is kept for the others; what is not
- * found is forgotten, for identifications come round again.
- */
 static __always_inline const struct gw_verdict *find_fragment(__u64 cookie,
 							      const struct gw_socket *entry,
 							      const struct ip_packet *ip,
@@ -64,21 +49,11 @@ static __always_inline const struct gw_verdict *find_fragment(__u64 cookie,
 {
 	struct gw_fragkey key = fragment_key(cookie, ip);
 	const struct gw_verdict *verdict;
-	struct gw_verdict keep;
 
-	if (ip->fragment == FRAGMENT_LATER) {
-		verdict = bpf_map_lookup_elem(&frags, &key);
-		if (verdict)
-			count->count[GW_STAT_FRAGMENTS]++;
-		return verdict;
-	}
+	if (ip->fragment == FRAGMENT_LATER)
+		return fragment_recall(&key, count);
 	verdict = find_destination(cookie, entry, ip);
-	if (verdict) {
-		keep = *verdict;
-		bpf_map_update_elem(&frags, &key, &keep, BPF_ANY);
-	} else {
-		bpf_map_delete_elem(&frags, &key);
-	}
+	fragment_teach(&key, verdict);
 	return verdict;
 }
 
@@ -102,11 +77,12 @@ static __always_inline const struct gw_verdict *find_for_socket(struct __sk_buff
 	return verdict;
 }
 
-static __always_inline int have_groups(void)
+/* Whether anything but a socket can have a flow. */
+static __always_inline int have_others(void)
 {
 	const struct gw_settings *known = settings_get();
 
-	return known && known->groups > 0;
+	return known && (known->groups > 0 || known->tuples > 0);
 }
 
 static __always_inline const struct gw_verdict *find_for_level(struct __sk_buff *skb, int level)
@@ -174,13 +150,12 @@ static __always_inline int write_ipv6(struct __sk_buff *skb, const struct ip_pac
 	return 0;
 }
 
-static __always_inline void apply_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
-					  const struct gw_verdict *verdict, struct gw_stats *count)
+static __always_inline void write_mark(struct __sk_buff *skb, const struct ip_packet *ip,
+				       const struct gw_verdict *verdict, struct gw_stats *count)
 {
 	__u8 tos = (__u8)(ip->tos & ECN_MASK) | (__u8)(verdict->dscp << DSCP_SHIFT);
 	int r;
 
-	count->count[GW_STAT_MANAGED]++;
 	if (verdict->flags & GW_VERDICT_SET_PRIORITY)
 		skb->priority = verdict->priority;
 	if (!(verdict->flags & GW_VERDICT_SET_DSCP) || tos == ip->tos)
@@ -190,29 +165,96 @@ static __always_inline void apply_verdict(struct __sk_buff *skb, const struct ip
 		count->count[GW_STAT_REWRITTEN]++;
 }
 
-static __always_inline void mark_packet(struct __sk_buff *skb, __u64 cookie, enum link_kind kind)
+/* The packet's place, and in `verdict` what it gets; 0: it is to be dropped. */
+static __always_inline __u32 meter_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
+					   struct gw_verdict *verdict, struct gw_stats *count)
 {
+	struct metered metered = {
+		.flow_id = verdict->flow_id,
+		.flags = verdict->flags,
+		.offset = ip->offset,
+		.transport = ip->transport,
+		.protocol = ip->protocol,
+	};
+	int ruling;
+
+	if (metered.transport == 0)
+		metered.transport =
+			ip->offset + (ip->version == 4 ? IPV4_HEADER_LEN : IPV6_HEADER_LEN);
+	ruling = meter_packet(skb, &metered);
+	if (ruling == METER_DROPPED) {
+		count->count[GW_STAT_DROPPED]++;
+		return 0;
+	}
+	if (ruling == METER_EXCESS) {
+		count->count[GW_STAT_EXCESS]++;
+		*verdict = metered.excess;
+	} else if (metered.minor != 0) {
+		return metered.minor;
+	}
+	return GW_BAND(verdict->traffic_class);
+}
+
+static __always_inline int apply_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
+					 const struct gw_verdict *found, struct gw_stats *count)
+{
+	struct gw_verdict verdict = *found;
+	__u32 minor = GW_BAND(verdict.traffic_class);
+
+	count->count[GW_STAT_MANAGED]++;
+	if (verdict.flags & GW_VERDICT_METERED) {
+		minor = meter_verdict(skb, ip, &verdict, count);
+		if (minor == 0)
+			return TC_ACT_SHOT;
+	}
+	skb->tc_index = GW_TAG | minor;
+	write_mark(skb, ip, &verdict, count);
+	return TC_ACT_UNSPEC;
+}
+
+/* What is looked up goes from the particular to the general. */
+static __always_inline const struct gw_verdict *find_verdict(struct __sk_buff *skb, __u64 cookie,
+							     enum link_kind kind,
+							     struct ip_packet *ip,
+							     struct tuple_search *search,
+							     struct gw_stats *count)
+{
+	const struct gw_socket *entry = cookie ? bpf_map_lookup_elem(&sockets, &cookie) : NULL;
 	const struct gw_verdict *verdict = NULL;
-	const struct gw_socket *entry;
+
+	/* Most packets of a machine end here. */
+	if ((!entry && !have_others()) || parse_ip(skb, kind, ip) != 0)
+		return NULL;
+	if (entry)
+		verdict = find_for_socket(skb, cookie, entry, ip, count);
+	if (!verdict && find_for_tuple(skb, ip, search, count))
+		verdict = &search->found;
+	if (!verdict)
+		verdict = find_for_group(skb);
+	return verdict;
+}
+
+/* What the classifier is to return. */
+static __always_inline int mark_packet(struct __sk_buff *skb, __u64 cookie, enum link_kind kind)
+{
+	const struct gw_verdict *verdict;
+	struct tuple_search search;
 	struct gw_stats *count;
 	struct ip_packet ip;
 	__u32 zero = 0;
 
 	count = bpf_map_lookup_elem(&stats, &zero);
 	if (!count)
-		return;
+		return TC_ACT_UNSPEC;
 	count->count[GW_STAT_PACKETS]++;
 
-	/* Most packets of a machine end here. */
-	entry = cookie ? bpf_map_lookup_elem(&sockets, &cookie) : NULL;
-	if ((!entry && !have_groups()) || parse_ip(skb, kind, &ip) != 0)
-		return;
-	if (entry)
-		verdict = find_for_socket(skb, cookie, entry, &ip, count);
-	if (!verdict)
-		verdict = find_for_group(skb);
+	verdict = find_verdict(skb, cookie, kind, &ip, &search, count);
 	if (verdict)
-		apply_verdict(skb, &ip, verdict, count);
+		return apply_verdict(skb, &ip, verdict, count);
+	/* A tag from elsewhere, such as the link that a tunnel came through, means nothing on this one. */
+	if (skb->tc_index & GW_TAG)
+		skb->tc_index = 0;
+	return TC_ACT_UNSPEC;
 }
 
 #endif

@@ -1,25 +1,50 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * mark_run.bpf.c: the marking code of src/bpf/mark.h as it is, run on packets made by a test. Such
- * packets have no socket of an application, so the cookie comes from a variable.
+ * mark_run.bpf.c: the marking code of src/bpf/mark.h and the sorting of src/bpf/classify.h as they are, run
+ * on packets made by a test. Such packets have no socket of an application, so the cookie comes from a
+ * variable; so does the time, and tags, which a test run neither takes nor shows, go through others.
  */
+#include "vmlinux.h"
+
+volatile __u64 run_clock_ns;
+
+#define meter_clock_ns() run_clock_ns
+
+#include "classify.h"
 #include "mark.h"
 
 __u64 run_cookie;
 __u64 other_cookie;
+__u32 run_tag; /* before, then after */
 
 SEC("tc")
 int run_ethernet(struct __sk_buff *skb)
 {
-	mark_packet(skb, run_cookie, LINK_ETHERNET);
-	return TC_ACT_UNSPEC;
+	return mark_packet(skb, run_cookie, LINK_ETHERNET);
 }
 
 SEC("tc")
 int run_other(struct __sk_buff *skb)
 {
-	mark_packet(skb, run_cookie, LINK_OTHER);
-	return TC_ACT_UNSPEC;
+	return mark_packet(skb, run_cookie, LINK_OTHER);
+}
+
+SEC("tc")
+int run_tagged(struct __sk_buff *skb)
+{
+	int action;
+
+	skb->tc_index = run_tag;
+	action = mark_packet(skb, run_cookie, LINK_ETHERNET);
+	run_tag = skb->tc_index;
+	return action;
+}
+
+SEC("tc")
+int run_classify(struct __sk_buff *skb)
+{
+	skb->tc_index = run_tag;
+	return class_of(skb);
 }
 
 /* Two different marks one after the other: in a repeated run, each has something to write. */
