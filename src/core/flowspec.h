@@ -22,7 +22,7 @@ enum flowspec_service {
 	FLOWSPEC_NULL = 6, /* the network decides; only M counts */
 };
 
-struct tspec {
+struct rsvp_tspec {
 	float r;    /* token bucket rate */
 	float b;    /* token bucket depth */
 	float p;    /* peak rate; +infinity: none known */
@@ -31,8 +31,8 @@ struct tspec {
 };
 
 /* No padding: the same flowspec is the same bytes. */
-struct flowspec {
-	struct tspec tspec;
+struct rsvp_flowspec {
+	struct rsvp_tspec tspec;
 	float R;	  /* guaranteed: the reserved rate; else 0 */
 	uint32_t S;	  /* guaranteed: slack; else 0 */
 	uint32_t service; /* enum flowspec_service */
@@ -50,48 +50,48 @@ enum flowspec_order {
  * Bounds of RFC 2211 §5 and RFC 2215: r and p in 1..40e12 (p also +infinity), b in 1..250e9, m and M more
  * than 0, m <= M; no NaN, nothing negative, not even zero. -EINVAL otherwise.
  */
-int tspec_check(const struct tspec *tspec);
+int tspec_check(const struct rsvp_tspec *tspec);
 
 /* The same, and for the guaranteed service p >= r and a finite R >= r. -EOPNOTSUPP: no such service. */
-int flowspec_check(const struct flowspec *flowspec);
+int flowspec_check(const struct rsvp_flowspec *flowspec);
 
 /* A is at least B if its r, b, p, M are at least, and its m at most, those of B. Only of valid ones. */
-enum flowspec_order tspec_order(const struct tspec *a, const struct tspec *b);
-enum flowspec_order flowspec_order(const struct flowspec *a, const struct flowspec *b);
+enum flowspec_order tspec_order(const struct rsvp_tspec *a, const struct rsvp_tspec *b);
+enum flowspec_order flowspec_order(const struct rsvp_flowspec *a, const struct rsvp_flowspec *b);
 
 /* What is asked for upstream of both: the largest r, b, p, the smallest m, and the smallest M. */
-struct tspec tspec_merge(const struct tspec *a, const struct tspec *b);
+struct rsvp_tspec tspec_merge(const struct rsvp_tspec *a, const struct rsvp_tspec *b);
 
 /* What covers the traffic of either: the same with the largest M. Never forwarded. */
-struct tspec tspec_least_common(const struct tspec *a, const struct tspec *b);
+struct rsvp_tspec tspec_least_common(const struct rsvp_tspec *a, const struct rsvp_tspec *b);
 
 /* All of the traffic of both. */
-struct tspec tspec_sum(const struct tspec *a, const struct tspec *b);
+struct rsvp_tspec tspec_sum(const struct rsvp_tspec *a, const struct rsvp_tspec *b);
 
 /* The smaller; if neither is, the smallest r, p, m, M with the largest b. */
-struct tspec tspec_minimum(const struct tspec *a, const struct tspec *b);
+struct rsvp_tspec tspec_minimum(const struct rsvp_tspec *a, const struct rsvp_tspec *b);
 
 /*
  * What is installed for a reservation: no more than the senders say they will send (`path`: the sum of their
  * Tspecs, with the largest M; RFC 2205 §2.2), with the smaller m and M of the two.
  */
-struct tspec tspec_installed(const struct tspec *resv, const struct tspec *path);
+struct rsvp_tspec tspec_installed(const struct rsvp_tspec *resv, const struct rsvp_tspec *path);
 
 /* What the traffic is with a link's header on every packet: r, b and p times 1 + header / m. */
-struct tspec tspec_with_overhead(const struct tspec *tspec, uint32_t header_bytes);
+struct rsvp_tspec tspec_with_overhead(const struct rsvp_tspec *tspec, uint32_t header_bytes);
 
 /*
  * Least upper bound: the merged Tspec, the largest R, the smallest S. -EINVAL: the services differ (error 21,
  * sub-code 1).
  */
-int flowspec_merge(const struct flowspec *a, const struct flowspec *b,
-		   struct flowspec *ret_flowspec);
+int flowspec_merge(const struct rsvp_flowspec *a, const struct rsvp_flowspec *b,
+		   struct rsvp_flowspec *ret_flowspec);
 
 /* Greatest lower bound: the minimum Tspec, the smallest R, the largest S. -EINVAL: the services differ. */
-int flowspec_lower_bound(const struct flowspec *a, const struct flowspec *b,
-			 struct flowspec *ret_flowspec);
+int flowspec_lower_bound(const struct rsvp_flowspec *a, const struct rsvp_flowspec *b,
+			 struct rsvp_flowspec *ret_flowspec);
 
 /* Bit for bit the same; two that are equal in order are. */
-bool flowspec_same(const struct flowspec *a, const struct flowspec *b);
+bool flowspec_same(const struct rsvp_flowspec *a, const struct rsvp_flowspec *b);
 
 #endif

@@ -14,12 +14,13 @@ static double d_s(const struct guaranteed_terms *terms)
 }
 
 /* What may come at the peak rate beyond the first packet. A bucket smaller than M holds that packet only. */
-static double burst_bytes(const struct tspec *tspec)
+static double burst_bytes(const struct rsvp_tspec *tspec)
 {
 	return fmax((double)tspec->b - (double)tspec->M, 0.0);
 }
 
-double guaranteed_delay_s(const struct tspec *tspec, double R, const struct guaranteed_terms *total)
+double guaranteed_delay_s(const struct rsvp_tspec *tspec, double R,
+			  const struct guaranteed_terms *total)
 {
 	double packet = ((double)tspec->M + total->c_bytes) / R + d_s(total);
 	double p = (double)tspec->p, r = (double)tspec->r;
@@ -32,7 +33,7 @@ double guaranteed_delay_s(const struct tspec *tspec, double R, const struct guar
 }
 
 /* The exact rate; guaranteed_rate() then finds the float that is not below it. */
-static double rate_for(const struct tspec *tspec, double left_s, double c_bytes)
+static double rate_for(const struct rsvp_tspec *tspec, double left_s, double c_bytes)
 {
 	double p = (double)tspec->p, r = (double)tspec->r, M = (double)tspec->M;
 	double peak_s, rate;
@@ -48,8 +49,8 @@ static double rate_for(const struct tspec *tspec, double left_s, double c_bytes)
 	return fmax((M + c_bytes) / left_s, p);
 }
 
-int guaranteed_rate(const struct tspec *tspec, double delay_s, const struct guaranteed_terms *total,
-		    float *ret_R)
+int guaranteed_rate(const struct rsvp_tspec *tspec, double delay_s,
+		    const struct guaranteed_terms *total, float *ret_R)
 {
 	double left_s = delay_s - d_s(total);
 	double exact;
@@ -75,14 +76,14 @@ static uint32_t whole_us(double time_us)
 	return time_us >= (double)UINT32_MAX ? UINT32_MAX : (uint32_t)time_us;
 }
 
-uint32_t guaranteed_slack_us(const struct tspec *tspec, double R, double delay_s,
+uint32_t guaranteed_slack_us(const struct rsvp_tspec *tspec, double R, double delay_s,
 			     const struct guaranteed_terms *total)
 {
 	return whole_us((delay_s - guaranteed_delay_s(tspec, R, total)) * US_PER_S);
 }
 
-void guaranteed_spend_slack(const struct flowspec *flowspec, uint32_t ctot_bytes, uint32_t spend_us,
-			    float *ret_R, uint32_t *ret_S)
+void guaranteed_spend_slack(const struct rsvp_flowspec *flowspec, uint32_t ctot_bytes,
+			    uint32_t spend_us, float *ret_R, uint32_t *ret_S)
 {
 	double bytes = (double)flowspec->tspec.b + ctot_bytes;
 	double Rin = (double)flowspec->R, before_s = bytes / Rin;
@@ -98,7 +99,7 @@ void guaranteed_spend_slack(const struct flowspec *flowspec, uint32_t ctot_bytes
 	*ret_S = whole_us((double)flowspec->S - (bytes / (double)Rout - before_s) * US_PER_S);
 }
 
-double guaranteed_buffer_bytes(const struct tspec *tspec, double R,
+double guaranteed_buffer_bytes(const struct rsvp_tspec *tspec, double R,
 			       const struct guaranteed_terms *since)
 {
 	double p = (double)tspec->p, r = (double)tspec->r, M = (double)tspec->M;
@@ -114,7 +115,8 @@ double guaranteed_buffer_bytes(const struct tspec *tspec, double R,
 	return M + peak_s * (p - rate) + wait_s * rate;
 }
 
-double guaranteed_reshaper_bytes(const struct tspec *tspec, const struct guaranteed_terms *since)
+double guaranteed_reshaper_bytes(const struct rsvp_tspec *tspec,
+				 const struct guaranteed_terms *since)
 {
 	return (double)tspec->b + since->c_bytes + d_s(since) * (double)tspec->r;
 }

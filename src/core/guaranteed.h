@@ -20,18 +20,18 @@ struct guaranteed_terms {
 };
 
 /* The bound for reserved rate R >= r, in seconds. */
-double guaranteed_delay_s(const struct tspec *tspec, double R,
+double guaranteed_delay_s(const struct rsvp_tspec *tspec, double R,
 			  const struct guaranteed_terms *total);
 
 /*
  * The smallest rate with which the bound is no more than `delay_s`, never below r; as it goes on the wire.
  * -EDOM: no rate would do, the terms alone take as long.
  */
-int guaranteed_rate(const struct tspec *tspec, double delay_s, const struct guaranteed_terms *total,
-		    float *ret_R);
+int guaranteed_rate(const struct rsvp_tspec *tspec, double delay_s,
+		    const struct guaranteed_terms *total, float *ret_R);
 
 /* What is left of `delay_s` at rate R, in whole microseconds; 0 if nothing. */
-uint32_t guaranteed_slack_us(const struct tspec *tspec, double R, double delay_s,
+uint32_t guaranteed_slack_us(const struct rsvp_tspec *tspec, double R, double delay_s,
 			     const struct guaranteed_terms *total);
 
 /*
@@ -39,15 +39,16 @@ uint32_t guaranteed_slack_us(const struct tspec *tspec, double R, double delay_s
  * Sout + (b + Ctot_i) / Rout <= Sin + (b + Ctot_i) / Rin, where Ctot_i is of all nodes from the sender to this.
  * What r makes impossible to spend is left. The same arguments give the same result, as refreshes need.
  */
-void guaranteed_spend_slack(const struct flowspec *flowspec, uint32_t ctot_bytes, uint32_t spend_us,
-			    float *ret_R, uint32_t *ret_S);
+void guaranteed_spend_slack(const struct rsvp_flowspec *flowspec, uint32_t ctot_bytes,
+			    uint32_t spend_us, float *ret_R, uint32_t *ret_S);
 
 /* Bytes of buffer without which packets may be lost; `since` is of the nodes since the last reshaping. */
-double guaranteed_buffer_bytes(const struct tspec *tspec, double R,
+double guaranteed_buffer_bytes(const struct rsvp_tspec *tspec, double R,
 			       const struct guaranteed_terms *since);
 
 /* The same at a node that reshapes. */
-double guaranteed_reshaper_bytes(const struct tspec *tspec, const struct guaranteed_terms *since);
+double guaranteed_reshaper_bytes(const struct rsvp_tspec *tspec,
+				 const struct guaranteed_terms *since);
 
 /*
  * The terms of a node that serves packets one after the other on its link: C = M, D = what one packet of the

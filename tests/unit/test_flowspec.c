@@ -15,77 +15,79 @@
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct tspec plain = { 125000, 8000, 250000, 64, 1500 };
+static const struct rsvp_tspec plain = { 125000, 8000, 250000, 64, 1500 };
 
-static struct tspec with_r(float r)
+static struct rsvp_tspec with_r(float r)
 {
-	struct tspec tspec = plain;
+	struct rsvp_tspec tspec = plain;
 
 	tspec.r = r;
 	return tspec;
 }
 
-static struct tspec with_b(float b)
+static struct rsvp_tspec with_b(float b)
 {
-	struct tspec tspec = plain;
+	struct rsvp_tspec tspec = plain;
 
 	tspec.b = b;
 	return tspec;
 }
 
-static struct tspec with_p(float p)
+static struct rsvp_tspec with_p(float p)
 {
-	struct tspec tspec = plain;
+	struct rsvp_tspec tspec = plain;
 
 	tspec.p = p;
 	return tspec;
 }
 
-static struct tspec with_sizes(uint32_t m, uint32_t M)
+static struct rsvp_tspec with_sizes(uint32_t m, uint32_t M)
 {
-	struct tspec tspec = plain;
+	struct rsvp_tspec tspec = plain;
 
 	tspec.m = m;
 	tspec.M = M;
 	return tspec;
 }
 
-static struct flowspec guaranteed(struct tspec tspec, float R, uint32_t S)
+static struct rsvp_flowspec guaranteed(struct rsvp_tspec tspec, float R, uint32_t S)
 {
-	return (struct flowspec){ .tspec = tspec, .R = R, .S = S, .service = FLOWSPEC_GUARANTEED };
+	return (struct rsvp_flowspec){
+		.tspec = tspec, .R = R, .S = S, .service = FLOWSPEC_GUARANTEED
+	};
 }
 
-static struct flowspec controlled(struct tspec tspec)
+static struct rsvp_flowspec controlled(struct rsvp_tspec tspec)
 {
-	return (struct flowspec){ .tspec = tspec, .service = FLOWSPEC_CONTROLLED_LOAD };
+	return (struct rsvp_flowspec){ .tspec = tspec, .service = FLOWSPEC_CONTROLLED_LOAD };
 }
 
-static struct flowspec null_service(uint32_t M)
+static struct rsvp_flowspec null_service(uint32_t M)
 {
-	return (struct flowspec){ .tspec = { .M = M }, .service = FLOWSPEC_NULL };
+	return (struct rsvp_flowspec){ .tspec = { .M = M }, .service = FLOWSPEC_NULL };
 }
 
 /* R-194..R-197: what is no number, negative, zero, too small or too large is refused; p may be infinite. */
 static void test_tspec_bounds(void **state)
 {
-	const struct tspec fine[] = { plain,
-				      with_r(1),
-				      with_r(40e12f),
-				      with_b(1),
-				      with_b(250e9f),
-				      with_p(INFINITY),
-				      with_p(1),
-				      with_p(40e12f),
-				      with_sizes(1, 1),
-				      with_sizes(64, 64) };
-	const struct tspec bad[] = { with_r(NAN),	 with_r(-1),	    with_r(-0.0f),
-				     with_r(0),		 with_r(INFINITY),  with_r(0.99f),
-				     with_r(41e12f),	 with_b(NAN),	    with_b(-1),
-				     with_b(-0.0f),	 with_b(INFINITY),  with_b(0.5f),
-				     with_b(251e9f),	 with_p(NAN),	    with_p(-1),
-				     with_p(-0.0f),	 with_p(-INFINITY), with_p(41e12f),
-				     with_sizes(0, 10),	 with_sizes(0, 0),  with_sizes(11, 10),
-				     with_r(FLT_MIN / 2) };
+	const struct rsvp_tspec fine[] = { plain,
+					   with_r(1),
+					   with_r(40e12f),
+					   with_b(1),
+					   with_b(250e9f),
+					   with_p(INFINITY),
+					   with_p(1),
+					   with_p(40e12f),
+					   with_sizes(1, 1),
+					   with_sizes(64, 64) };
+	const struct rsvp_tspec bad[] = { with_r(NAN),	      with_r(-1),	 with_r(-0.0f),
+					  with_r(0),	      with_r(INFINITY),	 with_r(0.99f),
+					  with_r(41e12f),     with_b(NAN),	 with_b(-1),
+					  with_b(-0.0f),      with_b(INFINITY),	 with_b(0.5f),
+					  with_b(251e9f),     with_p(NAN),	 with_p(-1),
+					  with_p(-0.0f),      with_p(-INFINITY), with_p(41e12f),
+					  with_sizes(0, 10),  with_sizes(0, 0),	 with_sizes(11, 10),
+					  with_r(FLT_MIN / 2) };
 
 	for (size_t i = 0; i < N(fine); i++)
 		assert_int_equal(tspec_check(&fine[i]), 0);
@@ -96,7 +98,7 @@ static void test_tspec_bounds(void **state)
 /* */
 static void test_flowspec_bounds(void **state)
 {
-	const struct flowspec fine[] = {
+	const struct rsvp_flowspec fine[] = {
 		guaranteed(plain, 125000, 0),
 		guaranteed(with_p(125000), 1e9f, UINT32_MAX),
 		guaranteed(with_p(INFINITY), 125000, 0),
@@ -104,7 +106,7 @@ static void test_flowspec_bounds(void **state)
 		controlled(with_p(1)),
 		null_service(1500),
 	};
-	const struct flowspec bad[] = {
+	const struct rsvp_flowspec bad[] = {
 		guaranteed(plain, 124999, 0),
 		guaranteed(plain, NAN, 0),
 		guaranteed(plain, INFINITY, 0),
@@ -113,7 +115,7 @@ static void test_flowspec_bounds(void **state)
 		controlled(with_b(NAN)),
 		null_service(0),
 	};
-	struct flowspec other = controlled(plain);
+	struct rsvp_flowspec other = controlled(plain);
 
 	for (size_t i = 0; i < N(fine); i++)
 		assert_int_equal(flowspec_check(&fine[i]), 0);
@@ -126,10 +128,11 @@ static void test_flowspec_bounds(void **state)
 /* more is more r, b, p, M; less m. */
 static void test_order(void **state)
 {
-	const struct tspec more[] = { with_r(125001),	with_b(8001),	      with_p(250001),
-				      with_p(INFINITY), with_sizes(63, 1500), with_sizes(64, 1501) };
-	struct tspec mixed = with_r(125001);
-	struct flowspec a, b;
+	const struct rsvp_tspec more[] = { with_r(125001),	 with_b(8001),
+					   with_p(250001),	 with_p(INFINITY),
+					   with_sizes(63, 1500), with_sizes(64, 1501) };
+	struct rsvp_tspec mixed = with_r(125001);
+	struct rsvp_flowspec a, b;
 
 	assert_int_equal(tspec_order(&plain, &plain), FLOWSPEC_EQUAL);
 	for (size_t i = 0; i < N(more); i++) {
@@ -154,7 +157,7 @@ static void test_order(void **state)
 	assert_int_equal(flowspec_order(&a, &b), FLOWSPEC_GREATER);
 }
 
-static void assert_tspec(struct tspec is, float r, float b, float p, uint32_t m, uint32_t M)
+static void assert_tspec(struct rsvp_tspec is, float r, float b, float p, uint32_t m, uint32_t M)
 {
 	assert_true(is.r == r && is.b == b && is.p == p);
 	assert_int_equal(is.m, m);
@@ -164,9 +167,9 @@ static void assert_tspec(struct tspec is, float r, float b, float p, uint32_t m,
 /* R-201..R-203, R-207 */
 static void test_combining(void **state)
 {
-	const struct tspec a = { 100, 2000, 400, 50, 1500 }, b = { 200, 1000, 300, 60, 1400 };
-	const struct tspec smaller = { 100, 1000, 300, 60, 1400 };
-	const struct tspec unbounded = { 1, 1, INFINITY, 1, 1 };
+	const struct rsvp_tspec a = { 100, 2000, 400, 50, 1500 }, b = { 200, 1000, 300, 60, 1400 };
+	const struct rsvp_tspec smaller = { 100, 1000, 300, 60, 1400 };
+	const struct rsvp_tspec unbounded = { 1, 1, INFINITY, 1, 1 };
 
 	assert_tspec(tspec_merge(&a, &b), 200, 2000, 400, 50, 1400);
 	assert_tspec(tspec_least_common(&a, &b), 200, 2000, 400, 50, 1500);
@@ -185,8 +188,8 @@ static void test_combining(void **state)
 /* */
 static void test_merging_flowspecs(void **state)
 {
-	struct flowspec a = guaranteed(plain, 200000, 10), b = guaranteed(plain, 300000, 20);
-	struct flowspec controlled_load = controlled(plain), merged, before;
+	struct rsvp_flowspec a = guaranteed(plain, 200000, 10), b = guaranteed(plain, 300000, 20);
+	struct rsvp_flowspec controlled_load = controlled(plain), merged, before;
 
 	assert_int_equal(flowspec_merge(&a, &b, &merged), 0);
 	assert_true(merged.R == 300000);
@@ -214,9 +217,9 @@ static uint32_t draw(uint32_t below)
 	return (uint32_t)(seed >> 33) % below;
 }
 
-static struct flowspec draw_flowspec(void)
+static struct rsvp_flowspec draw_flowspec(void)
 {
-	struct tspec tspec = { .r = (float)(1 + draw(4)), .b = (float)(1 + draw(4)) };
+	struct rsvp_tspec tspec = { .r = (float)(1 + draw(4)), .b = (float)(1 + draw(4)) };
 
 	tspec.p = draw(4) ? tspec.r + (float)draw(3) : INFINITY;
 	tspec.m = 1 + draw(3);
@@ -228,8 +231,8 @@ static struct flowspec draw_flowspec(void)
 static void test_laws(void **state)
 {
 	for (seed = 1; seed < 20000; seed++) {
-		struct flowspec a = draw_flowspec(), b = draw_flowspec(), c = draw_flowspec();
-		struct flowspec ab, ba, ab_c, bc, a_bc, aa;
+		struct rsvp_flowspec a = draw_flowspec(), b = draw_flowspec(), c = draw_flowspec();
+		struct rsvp_flowspec ab, ba, ab_c, bc, a_bc, aa;
 		enum flowspec_order order = flowspec_order(&a, &b);
 		uint64_t kept = seed;
 
@@ -271,10 +274,10 @@ static void assert_near(double is, double should_be)
 /* r 100, b 1100, p 300, M 100; C 50, D 0.25 s. */
 static void test_delay(void **state)
 {
-	const struct tspec bursty = { 100, 1100, 300, 64, 100 };
-	const struct tspec unbounded = { 100, 1100, INFINITY, 64, 100 };
-	const struct tspec even = { 100, 1100, 100, 64, 100 };
-	const struct tspec shallow = { 100, 50, 300, 64, 100 };
+	const struct rsvp_tspec bursty = { 100, 1100, 300, 64, 100 };
+	const struct rsvp_tspec unbounded = { 100, 1100, INFINITY, 64, 100 };
+	const struct rsvp_tspec even = { 100, 1100, 100, 64, 100 };
+	const struct rsvp_tspec shallow = { 100, 50, 300, 64, 100 };
 	const struct guaranteed_terms terms = { 50, 250000 };
 
 	/* (1000 / 200) * (100 / 200) + 150 / 200 + 0.25 */
@@ -290,10 +293,10 @@ static void test_delay(void **state)
 /* The rate for a delay keeps it, and no lower one would (unless it is r already). */
 static void test_rate_for_delay(void **state)
 {
-	const struct tspec tspecs[] = { { 100, 1100, 300, 64, 100 },
-					{ 100, 1100, INFINITY, 64, 100 },
-					{ 100, 1100, 100, 64, 100 },
-					{ 125000, 8000, 250000, 64, 1500 } };
+	const struct rsvp_tspec tspecs[] = { { 100, 1100, 300, 64, 100 },
+					     { 100, 1100, INFINITY, 64, 100 },
+					     { 100, 1100, 100, 64, 100 },
+					     { 125000, 8000, 250000, 64, 1500 } };
 	const struct guaranteed_terms terms = { 3000, 240 };
 	const double delays[] = { 0.001, 0.02, 0.1, 1, 3.25, 12, 1000 };
 	float R = 7;
@@ -325,8 +328,8 @@ static void test_rate_for_delay(void **state)
 /* */
 static void test_slack(void **state)
 {
-	const struct tspec tspec = { 100, 1100, 300, 64, 100 };
-	struct flowspec in = guaranteed(tspec, 400, 3000000);
+	const struct rsvp_tspec tspec = { 100, 1100, 300, 64, 100 };
+	struct rsvp_flowspec in = guaranteed(tspec, 400, 3000000);
 	float R, again;
 	uint32_t S, S_again;
 
@@ -361,8 +364,8 @@ static void test_slack(void **state)
 
 static void test_buffers(void **state)
 {
-	const struct tspec bursty = { 100, 1100, 300, 64, 100 };
-	const struct tspec unbounded = { 100, 1100, INFINITY, 64, 100 };
+	const struct rsvp_tspec bursty = { 100, 1100, 300, 64, 100 };
+	const struct rsvp_tspec unbounded = { 100, 1100, INFINITY, 64, 100 };
 	const struct guaranteed_terms little = { 200, 1000000 }, much = { 200, 9000000 };
 	struct guaranteed_terms local;
 
