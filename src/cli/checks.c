@@ -50,6 +50,14 @@ static const char *next_step(const char *mechanism)
 	return "look at the daemon's log: journalctl -u greenwave";
 }
 
+/* What to do about a link that was handed over and is not scheduled. */
+static const char *next_step_of_link(const char *state)
+{
+	if (strcmp(state, "waiting") == 0)
+		return "none if the interface comes later; else correct its name in greenwave.conf";
+	return "remove that queue, or set force = true for the link; then systemctl reload greenwave";
+}
+
 static int make_room(struct checks *checks)
 {
 	checks->items = calloc(checks->facts.count + OWN_CHECKS, sizeof(*checks->items));
@@ -93,6 +101,10 @@ int checks_with_daemon(struct checks *checks, struct gw *gw)
 		if (fact->kind == GW_FACT_MECHANISM)
 			add(checks, fact->name, strcmp(fact->value, "yes") == 0,
 			    next_step(fact->name), "%s", fact->note);
+		else if (fact->kind == GW_FACT_LINK)
+			add(checks, fact->name, strcmp(fact->value, "scheduled") == 0,
+			    next_step_of_link(fact->value), "link, %s%s%s", fact->value,
+			    *fact->note ? ": " : "", fact->note);
 	}
 	return 0;
 }

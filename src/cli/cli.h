@@ -30,6 +30,7 @@ struct cli_command {
 };
 
 extern const struct cli_command command_run;
+extern const struct cli_command command_forward;
 extern const struct cli_command command_list;
 extern const struct cli_command command_watch;
 extern const struct cli_command command_status;

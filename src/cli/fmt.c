@@ -168,12 +168,32 @@ static json_t *json_fixed_text(const char *text, size_t size)
 	return fmt_json_text(buf);
 }
 
+static json_t *json_number_or_null(uint64_t number)
+{
+	return number == 0 ? json_null() : json_integer((json_int_t)number);
+}
+
+static json_t *json_counted(uint64_t packets, uint64_t bytes)
+{
+	return json_pack("{s:I, s:I}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
+}
+
+static json_t *json_counters(const struct gw_flow_record *record)
+{
+	if (!record->metered)
+		return json_null();
+	/* clang-format off */
+	return json_pack("{s:o, s:o, s:o}",
+		"conforming", json_counted(record->conforming_packets, record->conforming_bytes),
+		"excess", json_counted(record->excess_packets, record->excess_bytes),
+		"dropped", json_counted(record->dropped_packets, record->dropped_bytes));
+	/* clang-format on */
+}
+
 json_t *fmt_json_record(const struct gw_flow_record *record)
 {
-	json_int_t rate_bps = (json_int_t)record->rate_bps;
-
 	/* clang-format off */
-	return json_pack("{s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o}",
+	return json_pack("{s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}",
 		"id", (json_int_t)record->id,
 		"pid", (json_int_t)record->pid,
 		"comm", json_fixed_text(record->comm, sizeof(record->comm)),
@@ -182,9 +202,12 @@ json_t *fmt_json_record(const struct gw_flow_record *record)
 		"destination", json_address(&record->destination),
 		"class", fmt_class(record->traffic_class),
 		"dscp", record->dscp < 0 ? json_null() : json_integer(record->dscp),
-		"rate_bps", rate_bps == 0 ? json_null() : json_integer(rate_bps),
+		"rate_bps", json_number_or_null(record->rate_bps),
 		"state", state_text(record->state),
-		"api", json_fixed_text(record->api, sizeof(record->api)));
+		"api", json_fixed_text(record->api, sizeof(record->api)),
+		"shaping", fmt_json_text(gw_shaping_method_name(record->shaping)),
+		"reserved_bps", json_number_or_null(record->reserved_bps),
+		"counters", json_counters(record));
 	/* clang-format on */
 }
 

@@ -6,7 +6,10 @@
  */
 #include "cli/options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Digits with an optional fraction, as one number and how many of its digits are the fraction's. */
@@ -88,22 +91,122 @@ static bool read_class(const char *text, struct option_class *value, char *error
 	return true;
 }
 
+/* Below, packets stand for minutes; above there is no link. */
+#define RATE_MIN_BPS UINT64_C(1000)
+#define RATE_MAX_BPS UINT64_C(1000000000000)
+
+/* What is wrong with it, or NULL. */
+static const char *judge_rate(const char *text, uint64_t *ret_rate_bps)
+{
+	int r = options_parse_rate(text, ret_rate_bps);
+
+	if (text[0] == '-' && text[1] >= '0' && text[1] <= '9')
+		return "is negative";
+	if (r == -EINVAL)
+		return "is no rate: a number with bit, kbit, Mbit or Gbit is needed";
+	if (text[strspn(text, "0.")] < '1' || text[strspn(text, "0.")] > '9')
+		return "is no rate at all";
+	if (r < 0 || *ret_rate_bps < RATE_MIN_BPS || *ret_rate_bps > RATE_MAX_BPS)
+		return "is out of range: 1kbit to 1000Gbit";
+	return NULL;
+}
+
 static bool read_rate(const char *text, struct option_rate *value, char *error)
 {
-	int r = options_parse_rate(text, &value->rate_bps);
+	const char *wrong = judge_rate(text, &value->rate_bps);
 
-	if (r == -ERANGE) {
-		snprintf(error, OPTION_ERROR_LEN, "the rate '%.40s' is out of range", text);
-		return false;
+	if (wrong)
+		snprintf(error, OPTION_ERROR_LEN, "'%.40s' %s", text, wrong);
+	else if (value->rate_bps == GW_RATE_MINIMUM)
+		value->rate_bps--; /* this number would stand for something else */
+	value->given = !wrong;
+	return value->given;
+}
+
+static bool read_port(const char *text, in_port_t *ret_port)
+{
+	size_t len = strspn(text, "0123456789");
+	long port = len > 0 && len < 6 && text[len] == '\0' ? strtol(text, NULL, 10) : 0;
+
+	*ret_port = htons((uint16_t)port);
+	return port >= 1 && port <= UINT16_MAX;
+}
+
+int options_parse_endpoint(const char *text, struct sockaddr_storage *ret_address)
+{
+	bool bracketed = *text == '[';
+	const char *colon = strchr(text, ':'), *end = NULL, *port = NULL;
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	char host[INET6_ADDRSTRLEN];
+
+	if (bracketed)
+		end = strchr(++text, ']');
+	else if (colon && !strchr(colon + 1, ':'))
+		end = colon; /* one colon: no IPv6 address */
+	else
+		end = text + strlen(text);
+	if (!end || (size_t)(end - text) >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text, (size_t)(end - text));
+	host[end - text] = '\0';
+	end += bracketed;
+	if (*end != '\0' && *end != ':')
+		return -EINVAL;
+	if (*end == ':')
+		port = end + 1;
+	*ret_address = (struct sockaddr_storage){ 0 };
+	if (!bracketed && inet_pton(AF_INET, host, &in.sin_addr) == 1) {
+		if (port && !read_port(port, &in.sin_port))
+			return -EINVAL;
+		memcpy(ret_address, &in, sizeof(in));
+		return 0;
 	}
-	if (r < 0) {
+	if (inet_pton(AF_INET6, host, &in6.sin6_addr) != 1)
+		return -EINVAL;
+	if (port && !read_port(port, &in6.sin6_port))
+		return -EINVAL;
+	memcpy(ret_address, &in6, sizeof(in6));
+	return 0;
+}
+
+static bool read_endpoint(const char *text, struct option_endpoint *value, char *error)
+{
+	value->given = options_parse_endpoint(text, &value->address) == 0;
+	if (!value->given)
 		snprintf(error, OPTION_ERROR_LEN,
-			 "'%.40s' is no rate: a number with bit, kbit, Mbit or Gbit is needed",
+			 "'%.60s' is no address: 192.0.2.1, 192.0.2.1:5060, 2001:db8::1 or "
+			 "[2001:db8::1]:5060",
 			 text);
-		return false;
-	}
-	value->given = true;
-	return true;
+	return value->given;
+}
+
+static bool read_protocol(const char *text, struct option_protocol *value, char *error)
+{
+	size_t len = strspn(text, "0123456789");
+
+	value->value = 0;
+	if (strcmp(text, "tcp") == 0)
+		value->value = IPPROTO_TCP;
+	else if (strcmp(text, "udp") == 0)
+		value->value = IPPROTO_UDP;
+	else if (len > 0 && len < 4 && text[len] == '\0')
+		value->value = atoi(text);
+	value->given = value->value >= 1 && value->value <= 255;
+	if (!value->given)
+		snprintf(error, OPTION_ERROR_LEN,
+			 "'%.40s' is no protocol: tcp, udp or a number from 1 to 255", text);
+	return value->given;
+}
+
+static bool read_interface(const char *text, struct option_interface *value, char *error)
+{
+	value->given = *text != '\0' && strlen(text) < sizeof(value->name);
+	if (value->given)
+		strcpy(value->name, text);
+	else
+		snprintf(error, OPTION_ERROR_LEN, "'%.40s' is no name of an interface", text);
+	return value->given;
 }
 
 static bool read_value(const struct option_def *def, const char *text, void *values, char *error)
@@ -118,6 +221,12 @@ static bool read_value(const struct option_def *def, const char *text, void *val
 		return read_class(text, value, error);
 	case OPTION_RATE:
 		return read_rate(text, value, error);
+	case OPTION_ENDPOINT:
+		return read_endpoint(text, value, error);
+	case OPTION_PROTOCOL:
+		return read_protocol(text, value, error);
+	case OPTION_INTERFACE:
+		return read_interface(text, value, error);
 	}
 	return false;
 }

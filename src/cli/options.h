@@ -7,15 +7,20 @@
 #define GW_CLI_OPTIONS_H
 
 #include <greenwave.h>
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 enum option_type {
-	OPTION_FLAG,  /* bool */
-	OPTION_CLASS, /* struct option_class */
-	OPTION_RATE   /* struct option_rate */
+	OPTION_FLAG,	 /* bool */
+	OPTION_CLASS,	 /* struct option_class */
+	OPTION_RATE,	 /* struct option_rate */
+	OPTION_ENDPOINT, /* struct option_endpoint */
+	OPTION_PROTOCOL, /* struct option_protocol */
+	OPTION_INTERFACE /* struct option_interface */
 };
 
 struct option_class {
@@ -26,6 +31,21 @@ struct option_class {
 struct option_rate {
 	bool given;
 	uint64_t rate_bps;
+};
+
+struct option_endpoint {
+	bool given;
+	struct sockaddr_storage address; /* port 0: any */
+};
+
+struct option_protocol {
+	bool given;
+	int value; /* IPPROTO_... */
+};
+
+struct option_interface {
+	bool given;
+	char name[IF_NAMESIZE];
 };
 
 struct option_def {
@@ -57,5 +77,8 @@ void options_print(FILE *out, const struct option_def *defs);
 
 /* Reads "64kbit", "2.5Gbit": more than nothing and a whole number of bits. -EINVAL, -ERANGE. */
 int options_parse_rate(const char *text, uint64_t *ret_rate_bps);
+
+/* Reads "192.0.2.1", "192.0.2.1:5060", "2001:db8::1", "[2001:db8::1]:5060". -EINVAL. */
+int options_parse_endpoint(const char *text, struct sockaddr_storage *ret_address);
 
 #endif

@@ -22,9 +22,9 @@ static const struct option_def run_option_defs[] = {
 	{ "class", OPTION_CLASS, offsetof(struct run_options, traffic_class), "CLASS",
 	  "best-effort, background, excellent-effort, audio-video, voice or control" },
 	{ "rate", OPTION_RATE, offsetof(struct run_options, rate), "RATE",
-	  "limit what the program sends, as 64kbit (not yet possible: refused)" },
+	  "keep all that the program sends together to a rate, as 64kbit or 2.5Mbit" },
 	{ "strict", OPTION_FLAG, offsetof(struct run_options, strict), NULL,
-	  "do not run the program if it cannot be marked" },
+	  "do not run the program if it cannot be marked; always so with --rate" },
 	{ 0 },
 };
 
@@ -36,10 +36,12 @@ static void take_name(const char *program)
 	prctl(PR_SET_NAME, slash ? slash + 1 : program);
 }
 
-/* Puts this process under the class. The handle must live until the program has started. */
-static int enter_class(enum gw_class traffic_class, struct gw **ret_gw, bool *ret_reached)
+/* Puts this process under the class and the rate. The handle must live until the program has started. */
+static int enter_flow(const struct run_options *options, struct gw **ret_gw, bool *ret_reached)
 {
-	struct gw_flow_options flow = GW_FLOW_OPTIONS(.traffic_class = traffic_class);
+	struct gw_flow_options flow =
+		GW_FLOW_OPTIONS(.traffic_class = options->traffic_class.value,
+				.rate_bps = options->rate.given ? options->rate.rate_bps : 0);
 	uint32_t id;
 	int r;
 
@@ -51,16 +53,17 @@ static int enter_class(enum gw_class traffic_class, struct gw **ret_gw, bool *re
 	return gw_run_self(*ret_gw, &flow, &id);
 }
 
-static int refuse(int error, bool reached, const char *program)
+static int refuse(int error, bool reached, bool rate, const char *program)
 {
 	if (!reached)
 		return host_report_open(error);
 	if (error == -EOPNOTSUPP) {
-		cli_error("%s is not run: the daemon cannot mark programs (see greenwave doctor)",
-			  program);
+		cli_error("%s is not run: the daemon cannot %s (see greenwave doctor)", program,
+			  rate ? "keep programs to a rate here" : "mark programs");
 		return CLI_FAILED;
 	}
-	return host_report("cannot mark the program", error);
+	return host_report(rate ? "cannot keep the program to a rate" : "cannot mark the program",
+			   error);
 }
 
 static void warn_unmarked(int error, bool reached, const char *program)
@@ -96,10 +99,6 @@ static int check_options(const struct run_options *options, int operand, int arg
 		cli_error("run: no program is given");
 		return CLI_MISUSE;
 	}
-	if (options->rate.given) {
-		cli_error("run: --rate: this version marks programs but cannot shape them yet");
-		return CLI_FAILED;
-	}
 	return CLI_FINE;
 }
 
@@ -118,9 +117,10 @@ static int run_execute(const struct cli_command *command, int argc, char **argv)
 		return status;
 
 	take_name(argv[operand]);
-	r = enter_class(options.traffic_class.value, &gw, &reached);
-	if (r < 0 && options.strict) {
-		status = refuse(r, reached, argv[operand]);
+	r = enter_flow(&options, &gw, &reached);
+	/* Who sets a rate protects something from the program: it must not run without. */
+	if (r < 0 && (options.strict || options.rate.given)) {
+		status = refuse(r, reached, options.rate.given, argv[operand]);
 	} else {
 		if (r < 0)
 			warn_unmarked(r, reached, argv[operand]);
@@ -133,11 +133,12 @@ static int run_execute(const struct cli_command *command, int argc, char **argv)
 const struct cli_command command_run = {
 	.name = "run",
 	.operands = "[--] PROGRAM [ARGUMENT...]",
-	.summary = "run a program with all its traffic in a class",
+	.summary = "run a program with all its traffic in a class, at a rate if wished",
 	.description =
 		"Everything that the program and its children send is marked, until the last of\n"
-		"them has ended. Without a daemon it runs unmarked, after a warning. The exit\n"
-		"status is the program's; 126: it cannot be executed, 127: it is not found.",
+		"them has ended. Without a daemon it runs unmarked, after a warning; with --rate it\n"
+		"does not run then. The exit status is the program's; 126: it cannot be executed,\n"
+		"127: it is not found.",
 	.options = run_option_defs,
 	.execute = run_execute,
 };

@@ -41,42 +41,52 @@ static json_t *json_counter(const char *value)
 	return json_integer((json_int_t)number);
 }
 
-static int add_fact(const struct fact *fact, json_t *mechanisms, json_t *counters,
-		    json_t *limitations)
+/* Where the facts go. */
+struct fact_lists {
+	json_t *mechanisms, *counters, *limitations, *links;
+};
+
+static int add_fact(const struct fact *fact, const struct fact_lists *lists)
 {
 	switch (fact->kind) {
 	case GW_FACT_MECHANISM:
-		return json_object_set_new(mechanisms, fact->name,
+		return json_object_set_new(lists->mechanisms, fact->name,
 					   json_pack("{s:b, s:o}", "present",
 						     strcmp(fact->value, "yes") == 0, "note",
 						     fmt_json_text(fact->note)));
 	case GW_FACT_COUNTER:
-		return json_object_set_new(counters, fact->name, json_counter(fact->value));
+		return json_object_set_new(lists->counters, fact->name, json_counter(fact->value));
 	case GW_FACT_LIMITATION:
-		return json_array_append_new(limitations, fmt_json_text(fact->value));
+		return json_array_append_new(lists->limitations, fmt_json_text(fact->value));
+	case GW_FACT_LINK:
+		return json_object_set_new(lists->links, fact->name,
+					   json_pack("{s:s, s:o}", "state", fact->value, "note",
+						     fmt_json_text(fact->note)));
 	}
 	return 0; /* a kind that a newer library knows */
 }
 
 static int print_json(const struct gw_status *status, const struct facts *facts)
 {
-	json_t *mechanisms = json_object(), *counters = json_object(), *limitations = json_array();
+	const struct fact_lists lists = { json_object(), json_object(), json_array(),
+					  json_object() };
 	/* clang-format off */
-	json_t *root = json_pack("{s:s, s:s, s:I, s:{s:I, s:o}, s:o, s:o}",
+	json_t *root = json_pack("{s:s, s:s, s:I, s:{s:I, s:o}, s:o, s:o, s:o}",
 		"mode", mode_name(status->mode),
 		"version", status->version,
 		"flows", (json_int_t)status->flows,
 		"kernel",
 			"entries", (json_int_t)status->kernel_entries,
-			"mechanisms", mechanisms,
-		"counters", counters,
-		"limitations", limitations);
+			"mechanisms", lists.mechanisms,
+		"counters", lists.counters,
+		"limitations", lists.limitations,
+		"links", lists.links);
 	/* clang-format on */
 
 	if (!root)
 		return -ENOMEM;
 	for (size_t i = 0; i < facts->count; i++) {
-		if (add_fact(&facts->items[i], mechanisms, counters, limitations) < 0) {
+		if (add_fact(&facts->items[i], &lists) < 0) {
 			json_decref(root);
 			return -ENOMEM;
 		}
@@ -158,6 +168,7 @@ static void print_text(const struct gw_status *status, const struct facts *facts
 	printf("flows           %" PRIu64 "\n", status->flows);
 	printf("kernel entries  %" PRIu64 "\n", status->kernel_entries);
 	print_kind(facts, GW_FACT_MECHANISM, "mechanisms");
+	print_kind(facts, GW_FACT_LINK, "links");
 	print_kind(facts, GW_FACT_COUNTER, "counters");
 	print_kind(facts, GW_FACT_LIMITATION, "what it cannot do");
 }

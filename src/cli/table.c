@@ -9,12 +9,12 @@
 
 #include "cli/fmt.h"
 
-#define COLUMNS 11
+#define COLUMNS 12
 #define CELL_LEN FMT_ADDRESS_LEN
 
 static const char *const headings[COLUMNS] = {
-	"ID",	 "PID",	 "PROGRAM", "PROTO", "LOCAL", "DESTINATION",
-	"CLASS", "DSCP", "RATE",    "STATE", "API",
+	"ID",	 "PID",	 "PROGRAM", "PROTO",   "LOCAL", "DESTINATION",
+	"CLASS", "DSCP", "RATE",    "SHAPING", "STATE", "API",
 };
 
 /* Numbers stand right. */
@@ -46,8 +46,9 @@ static void fill_row(const struct gw_flow_record *record, struct row *row)
 	snprintf(buf, sizeof(buf), "%" PRId32, record->dscp);
 	set(row, 7, record->dscp < 0 ? "-" : buf);
 	set(row, 8, record->rate_bps == 0 ? "-" : fmt_rate(record->rate_bps, rate));
-	set(row, 9, state ? state : "unknown");
-	set(row, 10, fmt_plain(record->api, sizeof(record->api), buf, sizeof(buf)));
+	set(row, 9, gw_shaping_method_name(record->shaping));
+	set(row, 10, state ? state : "unknown");
+	set(row, 11, fmt_plain(record->api, sizeof(record->api), buf, sizeof(buf)));
 }
 
 static void measure(const struct gw_flow_record *records, size_t count, int widths[COLUMNS])

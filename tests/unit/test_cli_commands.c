@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -38,7 +39,8 @@ struct gw {
 
 static struct {
 	int daemon_error, embedded_error; /* of gw_open() */
-	int run_error, list_error;
+	int run_error, list_error, tuple_error, rate_error;
+	bool links;
 	struct gw_flow_record records[2];
 	size_t record_count;
 	struct gw_event events[8];
@@ -80,8 +82,44 @@ int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *
 	setenv("FAKE_CLASS", number, 1); /* what the program inherits, as the real one its group */
 	prctl(PR_GET_NAME, name);
 	setenv("FAKE_NAME", name, 1); /* what the daemon has seen */
+	if (options->rate_bps != 0) {
+		char rate[32];
+
+		snprintf(rate, sizeof(rate), "%llu", (unsigned long long)options->rate_bps);
+		setenv("FAKE_RATE", rate, 1);
+	}
 	*ret_id = 1;
 	return 0;
+}
+
+/* Says on standard error what it was asked for. */
+int gw_flow_add_tuple(struct gw *gw, const struct gw_tuple *tuple,
+		      const struct gw_flow_options *options, uint32_t *ret_id)
+{
+	struct sockaddr_in source, destination;
+
+	assert_int_equal(gw->mode, GW_MODE_DAEMON);
+	assert_int_equal(tuple->size, sizeof(*tuple));
+	if (fake.tuple_error < 0)
+		return fake.tuple_error;
+	memcpy(&source, &tuple->source, sizeof(source));
+	memcpy(&destination, &tuple->destination, sizeof(destination));
+	fprintf(stderr, "class %d protocol %d from %d:%d to %d:%d out %s\n", options->traffic_class,
+		tuple->protocol, source.sin_family, ntohs(source.sin_port), destination.sin_family,
+		ntohs(destination.sin_port), tuple->interface);
+	*ret_id = 9;
+	return 0;
+}
+
+int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
+		     uint32_t reason)
+{
+	assert_int_equal(id, 9);
+	assert_int_equal(shaping, GW_SHAPE_AND_MARK);
+	assert_int_equal(reason, 0);
+	if (fake.rate_error == 0)
+		fprintf(stderr, "rate %llu\n", (unsigned long long)rate_bps);
+	return fake.rate_error;
 }
 
 int gw_list(struct gw *gw, uint32_t flags,
@@ -124,6 +162,11 @@ int gw_facts(struct gw *gw,
 		r = visit(GW_FACT_MECHANISM, "magic", "no", "not on this host", user_data);
 	if (r == 0)
 		r = visit(GW_FACT_COUNTER, "refused", "18", "", user_data);
+	if (r == 0 && fake.links)
+		r = visit(GW_FACT_LINK, "eth0", "scheduled", "100 Mbit/s, 75% reservable",
+			  user_data);
+	if (r == 0 && fake.links)
+		r = visit(GW_FACT_LINK, "eth7", "waiting", "", user_data);
 	return r;
 }
 
@@ -176,7 +219,7 @@ static int wait_status(pid_t pid)
 /* Starts a command with these as its output; `out` becomes descriptor 1. */
 static pid_t start(int out, int err, char **args)
 {
-	char *argv[16] = { (char *)"greenwave" };
+	char *argv[24] = { (char *)"greenwave" };
 	int argc = 1;
 	pid_t pid;
 
@@ -236,6 +279,7 @@ static int set_up(void **state)
 	fake.record_count = 2;
 	setenv("GREENWAVE_SOCKET", "/nonexistent/socket", 1);
 	unsetenv("FAKE_CLASS");
+	unsetenv("FAKE_RATE");
 	return 0;
 }
 
@@ -250,7 +294,8 @@ static void assert_refused(int status, const char *message)
 #define FLOW_7                                                                                        \
 	"{\"id\":7,\"pid\":42,\"comm\":\"caller\",\"protocol\":\"udp\",\"local\":\"127.0.0.1:5004\"," \
 	"\"destination\":null,\"class\":\"voice\",\"dscp\":56,\"rate_bps\":null,"                     \
-	"\"state\":\"active\",\"api\":\"native\"}"
+	"\"state\":\"active\",\"api\":\"native\",\"shaping\":null,\"reserved_bps\":null,"             \
+	"\"counters\":null}"
 
 /* ---- choosing a command ---- */
 
@@ -278,7 +323,8 @@ static void misuse_is_one_line(void **state)
 
 static void help_goes_to_standard_output(void **state)
 {
-	static char *const commands[] = { "run", "list", "watch", "status", "doctor", "help" };
+	static char *const commands[] = { "run",    "forward", "list", "watch",
+					  "status", "doctor",  "help" };
 	char by_option[sizeof(result.out)];
 
 	RUN("--help");
@@ -339,14 +385,16 @@ static void list_prints(void **state)
 
 	RUN("list", "--json", "--all");
 	assert_non_null(strstr(result.out, FLOW_7 ",{\"id\":8,"));
-	assert_non_null(strstr(result.out, "\"state\":\"closed\",\"api\":\"native\"}]}\n"));
+	assert_non_null(strstr(result.out,
+			       "\"state\":\"closed\",\"api\":\"native\",\"shaping\":null,"
+			       "\"reserved_bps\":null,\"counters\":null}]}\n"));
 
 	RUN(); /* no arguments are `list` */
 	assert_int_equal(result.status, CLI_FINE);
 	assert_string_equal(
 		result.out,
-		"ID  PID  PROGRAM  PROTO  LOCAL           DESTINATION  CLASS  DSCP  RATE  STATE   API\n"
-		" 7   42  caller   udp    127.0.0.1:5004  -            voice    56     -  active  native\n");
+		"ID  PID  PROGRAM  PROTO  LOCAL           DESTINATION  CLASS  DSCP  RATE  SHAPING  STATE   API\n"
+		" 7   42  caller   udp    127.0.0.1:5004  -            voice    56     -  -        active  native\n");
 
 	fake.record_count = 0;
 	RUN("list", "--json");
@@ -439,14 +487,71 @@ static void run_strict_refuses(void **state)
 	assert_int_equal(result.status, CLI_NO_DAEMON);
 }
 
-static void run_refuses_a_rate(void **state)
+static void run_sets_a_rate(void **state)
 {
-	RUN("run", "--class", "voice", "--rate", "64kbit", "--", "echo", "it ran");
-	assert_refused(CLI_FAILED, "greenwave: run: --rate: this version marks programs but cannot "
-				   "shape them yet\n");
-	RUN("run", "--class", "voice", "--rate", "64", "--", "echo", "it ran");
-	assert_refused(CLI_MISUSE, "greenwave: run: '64' is no rate: a number with bit, kbit, Mbit "
-				   "or Gbit is needed\n");
+	static const char script[] = "echo class $FAKE_CLASS rate $FAKE_RATE";
+
+	RUN("run", "--class", "voice", "--rate", "64kbit", "--", "sh", "-c", (char *)script);
+	assert_int_equal(result.status, 0);
+	assert_string_equal(result.out, "class 4 rate 64000\n");
+	RUN("run", "--class=background", "--rate=2.5Mbit", "sh", "-c", (char *)script);
+	assert_string_equal(result.out, "class 1 rate 2500000\n");
+	/* The number that stands for "a small reservation" in the library is an ordinary rate here. */
+	RUN("run", "--class=voice", "--rate=4294967295bit", "sh", "-c", (char *)script);
+	assert_string_equal(result.out, "class 4 rate 4294967294\n");
+}
+
+/* With --rate, nothing is started that would send at will, and the reason is said. */
+static void run_never_goes_without_its_rate(void **state)
+{
+	static char *const args[] = { "run",   "--class", "voice", "--rate",
+				      "1Mbit", "--",	  "echo",  "it ran" };
+
+	fake.run_error = -EOPNOTSUPP;
+	RUN(args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
+	assert_refused(CLI_FAILED, "greenwave: echo is not run: the daemon cannot keep programs to "
+				   "a rate here (see greenwave doctor)\n");
+	fake.run_error = -EACCES;
+	RUN(args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
+	assert_refused(CLI_DENIED, "greenwave: cannot keep the program to a rate: denied\n");
+	fake.daemon_error = -ENOENT;
+	RUN(args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]);
+	assert_refused(CLI_NO_DAEMON,
+		       "greenwave: no daemon at /nonexistent/socket: No such file or directory\n");
+}
+
+static void rates_that_are_none(void **state)
+{
+	static const struct {
+		const char *rate, *message;
+	} cases[] = {
+		{ "64", "greenwave: run: '64' is no rate: a number with bit, kbit, Mbit or Gbit is "
+			"needed\n" },
+		{ "fast",
+		  "greenwave: run: 'fast' is no rate: a number with bit, kbit, Mbit or Gbit "
+		  "is needed\n" },
+		{ "0kbit", "greenwave: run: '0kbit' is no rate at all\n" },
+		{ "0.0Mbit", "greenwave: run: '0.0Mbit' is no rate at all\n" },
+		{ "-64kbit", "greenwave: run: '-64kbit' is negative\n" },
+		{ "999bit", "greenwave: run: '999bit' is out of range: 1kbit to 1000Gbit\n" },
+		{ "1001Gbit", "greenwave: run: '1001Gbit' is out of range: 1kbit to 1000Gbit\n" },
+		{ "99999999999999999999Gbit",
+		  "greenwave: run: '99999999999999999999Gbit' is out of "
+		  "range: 1kbit to 1000Gbit\n" },
+		{ "64MB",
+		  "greenwave: run: '64MB' is no rate: a number with bit, kbit, Mbit or Gbit "
+		  "is needed\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		RUN("run", "--class", "voice", "--rate", (char *)cases[i].rate, "--", "echo",
+		    "it ran");
+		assert_refused(CLI_MISUSE, cases[i].message);
+	}
+	RUN("run", "--class", "voice", "--rate", "1kbit", "--", "true");
+	assert_int_equal(result.status, 0);
+	RUN("run", "--class", "voice", "--rate", "1000Gbit", "--", "true");
+	assert_int_equal(result.status, 0);
 }
 
 static void run_fails_as_shells_do(void **state)
@@ -457,6 +562,146 @@ static void run_fails_as_shells_do(void **state)
 	RUN("run", "--class", "voice", "--", "/");
 	assert_refused(CLI_CANNOT_EXECUTE,
 		       "greenwave: run: cannot execute '/': Permission denied\n");
+}
+
+/* ---- forward ---- */
+
+#define FORWARD                                                                                \
+	"forward", "--class", "voice", "--to", "192.0.2.1:5060", "--protocol", "udp", "--out", \
+		"eth0"
+
+/* Everything is passed on, and the command's status is ours. */
+static void forward_while_a_command_runs(void **state)
+{
+	RUN(FORWARD, "--", "sh", "-c", "echo it ran; exit 7");
+	assert_int_equal(result.status, 7);
+	assert_string_equal(result.out, "it ran\n");
+	assert_string_equal(result.err, "class 4 protocol 17 from 0:0 to 2:5060 out eth0\n");
+	RUN("forward", "--class=background", "--from=192.0.2.9:1", "--to=192.0.2.1",
+	    "--protocol=47", "--out=wan", "--rate=2Mbit", "true");
+	assert_int_equal(result.status, 0);
+	assert_string_equal(result.err,
+			    "class 1 protocol 47 from 2:1 to 2:0 out wan\nrate 2000000\n");
+	RUN(FORWARD, "--", "sh", "-c", "kill -KILL $$");
+	assert_int_equal(result.status, 128 + SIGKILL);
+	RUN(FORWARD, "--", "/nonexistent/program");
+	assert_int_equal(result.status, CLI_NOT_FOUND);
+}
+
+/* Starts it with a pipe as its output, reads the first line and ends it by a signal. */
+static void forward_until_a_signal(void **state)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		int out[2], err = memfd_create("err", MFD_CLOEXEC);
+		char line[64] = "";
+		ssize_t n;
+		pid_t pid;
+
+		assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+		pid = start(out[1], err, (char *[]){ FORWARD, NULL });
+		close(out[1]);
+		n = read(out[0], line, sizeof(line) - 1);
+		assert_true(n > 0);
+		assert_string_equal(line, "flow 9 is in force; Ctrl-C ends it\n");
+		kill(pid, signals[i]);
+		assert_int_equal(wait_status(pid), CLI_FINE);
+		close(out[0]);
+		close(err);
+	}
+}
+
+static void forward_passes_signals_on(void **state)
+{
+	int out[2], err = memfd_create("err", MFD_CLOEXEC);
+	char line[64] = "";
+	pid_t pid;
+
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid = start(out[1], err,
+		    (char *[]){ FORWARD, "sh", "-c",
+				"trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done",
+				NULL });
+	close(out[1]);
+	assert_true(read(out[0], line, sizeof(line) - 1) > 0);
+	assert_string_equal(line, "ready\n");
+	kill(pid, SIGTERM);
+	assert_int_equal(wait_status(pid), 3);
+	close(out[0]);
+	close(err);
+}
+
+static void add_event(enum gw_event_type type, const char *reason);
+
+/* Without its flow there is no reason to stay; a command goes on, and its status counts. */
+static void forward_ends_with_the_flow(void **state)
+{
+	fake.records[0].id = 9;
+	add_event(GW_EVENT_FLOW_ENDED, "revoked");
+	RUN(FORWARD);
+	assert_int_equal(result.status, CLI_FAILED);
+	assert_non_null(strstr(result.err, "greenwave: forward: the daemon has ended the flow: "
+					   "revoked\n"));
+	RUN(FORWARD, "sh", "-c", "sleep 0.2; exit 5");
+	assert_int_equal(result.status, 5);
+	assert_non_null(strstr(result.err, "revoked\n"));
+
+	fake.event_count = 0;
+	add_event(GW_EVENT_DISCONNECTED, "");
+	RUN(FORWARD);
+	assert_int_equal(result.status, CLI_NO_DAEMON);
+	assert_non_null(strstr(result.err, "greenwave: forward: the daemon went away\n"));
+}
+
+static void forward_misuse(void **state)
+{
+	RUN("forward", "--to", "192.0.2.1", "--protocol", "udp", "--out", "eth0");
+	assert_refused(CLI_MISUSE, "greenwave: forward: --class is needed\n");
+	RUN("forward", "--class", "voice", "--protocol", "udp", "--out", "eth0");
+	assert_refused(CLI_MISUSE, "greenwave: forward: --to is needed\n");
+	RUN("forward", "--class", "voice", "--to", "192.0.2.1", "--out", "eth0");
+	assert_refused(CLI_MISUSE, "greenwave: forward: --protocol is needed\n");
+	RUN("forward", "--class", "voice", "--to", "192.0.2.1", "--protocol", "udp");
+	assert_refused(CLI_MISUSE, "greenwave: forward: --out is needed\n");
+	RUN(FORWARD, "--from", "::1");
+	assert_refused(CLI_MISUSE,
+		       "greenwave: forward: --from and --to are of different versions of IP\n");
+}
+
+/* Nothing is started when it cannot be had, or not at the rate. */
+static void forward_that_cannot_be(void **state)
+{
+	static const struct {
+		int tuple_error, rate_error, status;
+		const char *message;
+	} cases[] = {
+		{ -ENODEV, 0, CLI_FAILED, "forward: there is no interface 'eth0'" },
+		{ -EEXIST, 0, CLI_FAILED, "forward: another flow has the same packets" },
+		{ -EXDEV, 0, CLI_FAILED, "forward: the daemon serves another network namespace" },
+		{ -EOPNOTSUPP, 0, CLI_FAILED,
+		  "forward: the daemon cannot tell such packets apart here (see greenwave doctor)" },
+		{ -EACCES, 0, CLI_DENIED, "forward: denied" },
+		{ -ESHUTDOWN, 0, CLI_NO_DAEMON, "forward: the daemon went away" },
+		{ 0, -EOPNOTSUPP, CLI_FAILED,
+		  "forward: the daemon cannot keep such packets to a rate here (see greenwave "
+		  "doctor)" },
+		{ 0, -EDQUOT, CLI_FAILED, "forward: the link does not have that rate" },
+	};
+	char message[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake.tuple_error = cases[i].tuple_error;
+		fake.rate_error = cases[i].rate_error;
+		RUN(FORWARD, "--rate", "1Mbit", "--", "echo", "it ran");
+		assert_int_equal(result.status, cases[i].status);
+		assert_string_equal(result.out, "");
+		snprintf(message, sizeof(message), "greenwave: %s\n", cases[i].message);
+		assert_non_null(strstr(result.err, message));
+	}
+	fake.daemon_error = -ENOENT;
+	RUN(FORWARD);
+	assert_int_equal(result.status, CLI_NO_DAEMON);
 }
 
 /* ---- watch ---- */
@@ -593,7 +838,7 @@ static void status_of_the_daemon(void **state)
 			    "\"kernel\":{\"entries\":3,\"mechanisms\":{"
 			    "\"marking\":{\"present\":true,\"note\":null},"
 			    "\"magic\":{\"present\":false,\"note\":\"not on this host\"}}},"
-			    "\"counters\":{\"refused\":18},\"limitations\":[]}\n");
+			    "\"counters\":{\"refused\":18},\"limitations\":[],\"links\":{}}\n");
 	RUN("status");
 	assert_string_equal(result.out, "mode            daemon\n"
 					"version         0.1.0\n"
@@ -606,6 +851,25 @@ static void status_of_the_daemon(void **state)
 					"  refused  18\n");
 }
 
+/* What the daemon says of links that are handed over, in its own words. */
+static void links_are_shown(void **state)
+{
+	fake.links = true;
+	RUN("status", "--json");
+	assert_non_null(strstr(result.out, "\"links\":{\"eth0\":{\"state\":\"scheduled\",\"note\":"
+					   "\"100 Mbit/s, 75% reservable\"},"
+					   "\"eth7\":{\"state\":\"waiting\",\"note\":null}}}\n"));
+	RUN("status");
+	assert_non_null(strstr(result.out, "\nlinks\n"
+					   "  eth0  scheduled  100 Mbit/s, 75% reservable\n"
+					   "  eth7  waiting\n"));
+	RUN("doctor");
+	assert_non_null(strstr(result.out, "ok       eth0     link, scheduled: 100 Mbit/s, 75% "
+					   "reservable\n"));
+	assert_non_null(strstr(result.out, "MISSING  eth7     link, waiting\n"
+					   "                  next: none if the interface comes"));
+}
+
 static void status_without_a_daemon(void **state)
 {
 	fake.daemon_error = -ENOENT;
@@ -614,7 +878,8 @@ static void status_without_a_daemon(void **state)
 	assert_string_equal(result.out, "{\"mode\":\"embedded\",\"version\":\"0.1.0\",\"flows\":2,"
 					"\"kernel\":{\"entries\":0,\"mechanisms\":{}},"
 					"\"counters\":{},"
-					"\"limitations\":[\"marks apply to whole sockets\"]}\n");
+					"\"limitations\":[\"marks apply to whole sockets\"],"
+					"\"links\":{}}\n");
 	RUN("status");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_ptr_equal(strstr(result.out, "No daemon is reachable at /nonexistent/socket (No "
@@ -689,7 +954,15 @@ int main(void)
 		TEST(run_marks_then_executes),
 		TEST(run_without_marks_warns),
 		TEST(run_strict_refuses),
-		TEST(run_refuses_a_rate),
+		TEST(run_sets_a_rate),
+		TEST(run_never_goes_without_its_rate),
+		TEST(rates_that_are_none),
+		TEST(forward_while_a_command_runs),
+		TEST(forward_until_a_signal),
+		TEST(forward_passes_signals_on),
+		TEST(forward_ends_with_the_flow),
+		TEST(forward_misuse),
+		TEST(forward_that_cannot_be),
 		TEST(run_fails_as_shells_do),
 		TEST(watch_prints_lines),
 		TEST(watch_ends_with_the_daemon),
@@ -697,6 +970,7 @@ int main(void)
 		TEST(watch_ends_with_its_reader),
 		TEST(watch_restores_the_terminal),
 		TEST(status_of_the_daemon),
+		TEST(links_are_shown),
 		TEST(status_without_a_daemon),
 		TEST(doctor_with_a_daemon),
 		TEST(doctor_without_a_daemon),

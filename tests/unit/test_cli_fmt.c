@@ -173,7 +173,8 @@ static void record_json(void **state)
 	assert_string_equal(text, "{\"id\":1,\"pid\":4711,\"comm\":\"mumble\",\"protocol\":\"udp\","
 				  "\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
 				  "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":null,"
-				  "\"state\":\"active\",\"api\":\"qwave\"}\n");
+				  "\"state\":\"active\",\"api\":\"qwave\","
+				  "\"shaping\":null,\"reserved_bps\":null,\"counters\":null}\n");
 	free(text);
 
 	record.rate_bps = 64000;
@@ -182,6 +183,49 @@ static void record_json(void **state)
 	text = json_line(fmt_json_record(&record));
 	assert_non_null(strstr(text, "\"dscp\":0,\"rate_bps\":64000,\"state\":\"shadowed\""));
 	free(text);
+}
+
+/* What stood there before stays as it was; what a meter has counted comes behind it. */
+static void metered_json(void **state)
+{
+	static const enum gw_shaping_method methods[] = { GW_SHAPING_PACED, GW_SHAPING_EDT,
+							  GW_SHAPING_CLASS, GW_SHAPING_POLICED };
+	static const char *const names[] = { "paced", "edt", "class", "policed" };
+	struct gw_flow_record record = voice_record();
+	json_t *value;
+	char *text;
+
+	record.rate_bps = 64000;
+	record.reserved_bps = 80000;
+	record.metered = 1;
+	record.shaping = GW_SHAPING_CLASS;
+	record.conforming_packets = 1;
+	record.conforming_bytes = 200;
+	record.excess_packets = 3;
+	record.excess_bytes = 400;
+	record.dropped_packets = 5;
+	record.dropped_bytes = 6000000000;
+	text = json_line(fmt_json_record(&record));
+	assert_string_equal(text, "{\"id\":1,\"pid\":4711,\"comm\":\"mumble\",\"protocol\":\"udp\","
+				  "\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
+				  "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":64000,"
+				  "\"state\":\"active\",\"api\":\"qwave\",\"shaping\":\"class\","
+				  "\"reserved_bps\":80000,\"counters\":{"
+				  "\"conforming\":{\"packets\":1,\"bytes\":200},"
+				  "\"excess\":{\"packets\":3,\"bytes\":400},"
+				  "\"dropped\":{\"packets\":5,\"bytes\":6000000000}}}\n");
+	free(text);
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		record.shaping = methods[i];
+		value = fmt_json_record(&record);
+		assert_string_equal(json_string_value(json_object_get(value, "shaping")), names[i]);
+		json_decref(value);
+	}
+	record.shaping = (enum gw_shaping_method)99; /* of a newer daemon */
+	value = fmt_json_record(&record);
+	assert_true(json_is_null(json_object_get(value, "shaping")));
+	json_decref(value);
 }
 
 static void program_json(void **state)
@@ -193,7 +237,8 @@ static void program_json(void **state)
 			    "{\"id\":4294967295,\"pid\":12,\"comm\":\"rsync\",\"protocol\":\"any\","
 			    "\"local\":null,\"destination\":null,\"class\":\"best-effort\","
 			    "\"dscp\":null,\"rate_bps\":null,\"state\":\"active\","
-			    "\"api\":\"run\"}\n");
+			    "\"api\":\"run\","
+			    "\"shaping\":null,\"reserved_bps\":null,\"counters\":null}\n");
 	free(text);
 }
 
@@ -288,15 +333,16 @@ static void table_is_aligned(void **state)
 	char *text;
 
 	records[0].rate_bps = 64000;
+	records[0].shaping = GW_SHAPING_POLICED;
 	text = table(records, 2, &fmt_table_plain);
 	assert_string_equal(
 		text,
 		"        ID   PID  PROGRAM  PROTO  LOCAL           DESTINATION     CLASS        DSCP    RATE  "
-		"STATE   API\n"
+		"SHAPING  STATE   API\n"
 		"         1  4711  mumble   udp    192.0.2.1:5004  192.0.2.2:5006  voice          56  64kbit  "
-		"active  qwave\n"
+		"policed  active  qwave\n"
 		"4294967295    12  rsync    any    -               -               best-effort     -       -  "
-		"active  run\n");
+		"-        active  run\n");
 	free(text);
 }
 
@@ -318,17 +364,12 @@ static void table_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(rates),
-		cmocka_unit_test(names),
-		cmocka_unit_test(plain_text),
-		cmocka_unit_test(record_json),
-		cmocka_unit_test(sentences_are_wrapped),
-		cmocka_unit_test(program_json),
-		cmocka_unit_test(odd_names_json),
-		cmocka_unit_test(event_json),
-		cmocka_unit_test(event_text),
-		cmocka_unit_test(table_is_aligned),
+		cmocka_unit_test(addresses),	  cmocka_unit_test(rates),
+		cmocka_unit_test(names),	  cmocka_unit_test(plain_text),
+		cmocka_unit_test(record_json),	  cmocka_unit_test(sentences_are_wrapped),
+		cmocka_unit_test(metered_json),	  cmocka_unit_test(program_json),
+		cmocka_unit_test(odd_names_json), cmocka_unit_test(event_json),
+		cmocka_unit_test(event_text),	  cmocka_unit_test(table_is_aligned),
 		cmocka_unit_test(table_is_cut),
 	};
 

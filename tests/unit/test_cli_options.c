@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <errno.h>
 
 #include "cli/options.h"
@@ -16,6 +17,9 @@ struct values {
 	bool strict;
 	struct option_class traffic_class;
 	struct option_rate rate;
+	struct option_endpoint to;
+	struct option_protocol protocol;
+	struct option_interface out;
 };
 
 static const struct option_def defs[] = {
@@ -23,6 +27,10 @@ static const struct option_def defs[] = {
 	{ "strict", OPTION_FLAG, offsetof(struct values, strict), NULL, "be strict" },
 	{ "class", OPTION_CLASS, offsetof(struct values, traffic_class), "CLASS", "the class" },
 	{ "rate", OPTION_RATE, offsetof(struct values, rate), "RATE", "the rate" },
+	{ "to", OPTION_ENDPOINT, offsetof(struct values, to), "ADDR", "the address" },
+	{ "protocol", OPTION_PROTOCOL, offsetof(struct values, protocol), "PROTOCOL",
+	  "its number" },
+	{ "out", OPTION_INTERFACE, offsetof(struct values, out), "INTERFACE", "the interface" },
 	{ 0 },
 };
 
@@ -103,7 +111,7 @@ static void refuses_misuse(void **state)
 
 	assert_int_equal(READ("--rate", "fast"), OPTIONS_WRONG);
 	assert_int_equal(READ("--rate", "0kbit"), OPTIONS_WRONG);
-	assert_string_equal(error, "the rate '0kbit' is out of range");
+	assert_string_equal(error, "'0kbit' is no rate at all");
 	assert_false(values.rate.given);
 }
 
@@ -167,6 +175,90 @@ static void rates(void **state)
 	}
 }
 
+static void endpoints(void **state)
+{
+	static const struct {
+		const char *text, *host;
+		int family, port; /* family 0: refused */
+	} cases[] = {
+		{ "192.0.2.1", "192.0.2.1", AF_INET, 0 },
+		{ "192.0.2.1:5060", "192.0.2.1", AF_INET, 5060 },
+		{ "192.0.2.1:65535", "192.0.2.1", AF_INET, 65535 },
+		{ "2001:db8::1", "2001:db8::1", AF_INET6, 0 },
+		{ "[2001:db8::1]", "2001:db8::1", AF_INET6, 0 },
+		{ "[2001:db8::1]:1", "2001:db8::1", AF_INET6, 1 },
+		{ "::", "::", AF_INET6, 0 },
+		{ "" },
+		{ ":5060" },
+		{ "192.0.2.1:" },
+		{ "192.0.2.1:0" },
+		{ "192.0.2.1:65536" },
+		{ "192.0.2.1:-1" },
+		{ "192.0.2.1:5060 " },
+		{ "192.0.2.256" },
+		{ "192.0.2" },
+		{ "[192.0.2.1]:5060" },
+		{ "[2001:db8::1" },
+		{ "[2001:db8::1]5060" },
+		{ "[2001:db8::1]:" },
+		{ "2001:db8::1:2:3:4:5:6:7" },
+		{ "example.org" },
+		{ "1111111111111111111111111111111111111111111111111111111111111" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sockaddr_storage address = { 0 };
+		int r = options_parse_endpoint(cases[i].text, &address);
+		struct sockaddr_in6 in6;
+		struct sockaddr_in in;
+		char host[INET6_ADDRSTRLEN];
+
+		if (cases[i].family == 0) {
+			if (r != -EINVAL)
+				fail_msg("%s", cases[i].text);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		assert_int_equal(address.ss_family, cases[i].family);
+		memcpy(&in, &address, sizeof(in));
+		memcpy(&in6, &address, sizeof(in6));
+		assert_int_equal(ntohs(in.sin_port), cases[i].port); /* at the same place in both */
+		inet_ntop(address.ss_family,
+			  address.ss_family == AF_INET ? (const void *)&in.sin_addr
+						       : &in6.sin6_addr,
+			  host, sizeof(host));
+		assert_string_equal(host, cases[i].host);
+	}
+	assert_int_equal(READ("--to", "nowhere"), OPTIONS_WRONG);
+	assert_string_equal(error,
+			    "'nowhere' is no address: 192.0.2.1, 192.0.2.1:5060, 2001:db8::1 "
+			    "or [2001:db8::1]:5060");
+	assert_false(values.to.given);
+}
+
+static void protocols_and_interfaces(void **state)
+{
+	static char *const wrong[] = { "", "0", "256", "1000", "-1", "6x", "TCP", "sctp" };
+
+	assert_int_equal(READ("--protocol", "tcp", "--out", "eth0"), OPTIONS_READ);
+	assert_int_equal(values.protocol.value, 6);
+	assert_string_equal(values.out.name, "eth0");
+	assert_int_equal(READ("--protocol=udp"), OPTIONS_READ);
+	assert_int_equal(values.protocol.value, 17);
+	assert_int_equal(READ("--protocol=255"), OPTIONS_READ);
+	assert_int_equal(values.protocol.value, 255);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(READ("--protocol", wrong[i]), OPTIONS_WRONG);
+		assert_non_null(
+			strstr(error, "is no protocol: tcp, udp or a number from 1 to 255"));
+		assert_false(values.protocol.given);
+	}
+	assert_int_equal(READ("--out", "fifteen-letters"), OPTIONS_READ);
+	assert_int_equal(READ("--out", "sixteen-letters!"), OPTIONS_WRONG);
+	assert_string_equal(error, "'sixteen-letters!' is no name of an interface");
+	assert_int_equal(READ("--out", ""), OPTIONS_WRONG);
+}
+
 /* The help is made of the same table. */
 static void help_names_all(void **state)
 {
@@ -180,6 +272,9 @@ static void help_names_all(void **state)
 				  "  --strict             be strict\n"
 				  "  --class CLASS        the class\n"
 				  "  --rate RATE          the rate\n"
+				  "  --to ADDR            the address\n"
+				  "  --protocol PROTOCOL  its number\n"
+				  "  --out INTERFACE      the interface\n"
 				  "  --help               print this\n");
 	free(text);
 }
@@ -187,9 +282,14 @@ static void help_names_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_values),	  cmocka_unit_test(stops_at_the_program),
-		cmocka_unit_test(refuses_misuse), cmocka_unit_test(long_texts_are_cut),
-		cmocka_unit_test(rates),	  cmocka_unit_test(help_names_all),
+		cmocka_unit_test(reads_values),
+		cmocka_unit_test(stops_at_the_program),
+		cmocka_unit_test(refuses_misuse),
+		cmocka_unit_test(long_texts_are_cut),
+		cmocka_unit_test(rates),
+		cmocka_unit_test(endpoints),
+		cmocka_unit_test(protocols_and_interfaces),
+		cmocka_unit_test(help_names_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
