@@ -19,7 +19,7 @@
 #include "net.h"
 
 #define SKIP 77
-#define TEXT_LEN 65536
+#define TEXT_LEN (1 << 20)
 
 /* --- Requests --------------------------------------------------------------------------------- */
 
@@ -144,7 +144,8 @@ static char *output_of(const char *command)
 
 char *tc_says(void)
 {
-	return output_of("tc -j qdisc show dev " LINK " && tc class show dev " LINK);
+	return output_of("tc -j qdisc show dev " LINK " && tc -j class show dev " LINK
+			 " && tc class show dev " LINK " && tc -j filter show dev " LINK);
 }
 
 char *tc_says_classes(void)

@@ -86,15 +86,21 @@ static struct tc_filter filter_of(const struct egress *egress)
 	};
 }
 
-static void remember_clsact(const struct egress *egress, const struct egress_port *port)
+/* An entry stands as long as it says anything; its handle, as long as there is something of clsact. */
+static void remember(const struct egress *egress, const struct egress_port *port)
 {
+	bool clsact = egress->placed || egress->made_clsact;
 	const struct gw_link value = {
-		.priority = egress->priority,
-		.handle = HANDLE,
+		.priority = clsact ? egress->priority : 0,
+		.handle = clsact ? HANDLE : 0,
 		.made_clsact = egress->made_clsact,
+		.flags = egress->flags,
 	};
 
-	bpf_map_update_elem(port->map, &egress->ifindex, &value, BPF_ANY);
+	if (clsact || egress->flags != 0)
+		bpf_map_update_elem(port->map, &egress->ifindex, &value, BPF_ANY);
+	else
+		bpf_map_delete_elem(port->map, &egress->ifindex);
 }
 
 static void forget_clsact(struct egress *egress, const struct egress_port *port)
@@ -102,7 +108,7 @@ static void forget_clsact(struct egress *egress, const struct egress_port *port)
 	egress->placed = false;
 	egress->made_clsact = false;
 	egress->priority = PRIORITY_FIRST;
-	bpf_map_delete_elem(port->map, &egress->ifindex);
+	remember(egress, port);
 }
 
 static void count_filter(void *user_data, const struct tc_filter *filter, const char *kind)
@@ -154,7 +160,7 @@ static int attach_clsact(struct egress *egress, struct egress_port *port)
 		return r;
 	if (r == 0) {
 		egress->made_clsact = true;
-		remember_clsact(egress, port);
+		remember(egress, port);
 	}
 	r = put_filter(egress, port);
 	if (r < 0) {
@@ -163,7 +169,7 @@ static int attach_clsact(struct egress *egress, struct egress_port *port)
 		return r;
 	}
 	egress->placed = true;
-	remember_clsact(egress, port);
+	remember(egress, port);
 	return 0;
 }
 
@@ -180,7 +186,10 @@ void egress_init(struct egress *egress, const struct egress_port *port, uint32_t
 		.tcx = pins_get(port->pins, name),
 		.priority = PRIORITY_FIRST,
 	};
-	if (bpf_map_lookup_elem(port->map, &ifindex, &known) == 0) {
+	if (bpf_map_lookup_elem(port->map, &ifindex, &known) < 0)
+		return;
+	egress->flags = known.flags;
+	if (known.handle == HANDLE) {
 		egress->placed = true;
 		egress->made_clsact = known.made_clsact;
 		egress->priority = known.priority;
@@ -224,10 +233,19 @@ void egress_release(struct egress *egress, const struct egress_port *port, bool 
 {
 	if (!keep) {
 		forget_tcx(egress, port);
+		egress->flags = 0;
 		forget_clsact(egress, port);
 	}
 	closep(&egress->tcx);
 	egress->tcx = -1;
+}
+
+void egress_set_flags(struct egress *egress, const struct egress_port *port, uint32_t flags)
+{
+	if (egress->flags == flags)
+		return;
+	egress->flags = flags;
+	remember(egress, port);
 }
 
 /* Handle 0: all filters of the priority went together. */

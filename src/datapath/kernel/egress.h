@@ -27,7 +27,7 @@ struct egress_programs {
 struct egress_port {
 	struct tc tc;
 	const struct pins *pins; /* tcx_<interface index> */
-	int map;		 /* TABLE_LINKS: what was made for clsact */
+	int map;		 /* TABLE_LINKS: what was made for clsact, and flags */
 	struct egress_programs programs;
 	bool tcx; /* until the kernel says it has no such thing */
 };
@@ -40,6 +40,7 @@ struct egress {
 	bool placed;	   /* the same of a filter at clsact */
 	bool made_clsact;  /* and of the hook */
 	uint32_t priority; /* of the filter */
+	uint32_t flags;	   /* GW_LINK_*, for the programs */
 };
 
 /* Recalls what a daemon before us has left there. */
@@ -56,6 +57,9 @@ void egress_detach(struct egress *egress, struct egress_port *port);
 
 /* Lets go of it: the interface has gone, or what hangs there is to stay (`keep`). */
 void egress_release(struct egress *egress, const struct egress_port *port, bool keep);
+
+/* What the programs have to know about the interface from now on. */
+void egress_set_flags(struct egress *egress, const struct egress_port *port, uint32_t flags);
 
 /* Whether that message was about our filter's end; then it is to be attached again. */
 bool egress_lost_filter(struct egress *egress, const struct tc_filter *filter);

@@ -11,10 +11,8 @@
 #include "datapath/kernel/htb.h"
 #include "datapath/kernel/tc.h"
 
-static void on_qdisc(void *user_data, const struct qdisc_seen *qdisc)
+void foreign_add(struct foreign *foreign, const struct qdisc_seen *qdisc)
 {
-	struct foreign *foreign = user_data;
-
 	if (qdisc->place.parent != TC_H_ROOT) {
 		/* The clsact hook is no queue, and stays whatever the root is. */
 		foreign->inner += qdisc->place.parent != TC_H_INGRESS && qdisc->place.handle != 0;
@@ -33,6 +31,30 @@ static void on_qdisc(void *user_data, const struct qdisc_seen *qdisc)
 		foreign->default_minor = htb_default_of(foreign->options, foreign->options_len);
 		htb_make_request_of(foreign->options, foreign->options_len);
 	}
+}
+
+static void on_qdisc(void *user_data, const struct qdisc_seen *qdisc)
+{
+	foreign_add(user_data, qdisc);
+}
+
+int foreign_from_bytes(const void *bytes, size_t len, struct foreign *ret_foreign)
+{
+	struct foreign foreign;
+	uint8_t has_options;
+
+	if (len != sizeof(foreign))
+		return -EINVAL;
+	memcpy(&has_options, (const uint8_t *)bytes + offsetof(struct foreign, has_options), 1);
+	if (has_options > 1)
+		return -EINVAL;
+	memcpy(&foreign, bytes, sizeof(foreign));
+	if (foreign.kind[0] == 0 || !memchr(foreign.kind, 0, sizeof(foreign.kind)) ||
+	    foreign.handle == 0 || TC_H_MIN(foreign.handle) != 0 ||
+	    foreign.options_len > FOREIGN_OPTIONS_LEN + 1)
+		return -EINVAL;
+	*ret_foreign = foreign;
+	return 0;
 }
 
 struct class_counter {

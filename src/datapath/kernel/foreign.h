@@ -24,6 +24,12 @@ struct foreign {
 	_Alignas(uint32_t) uint8_t options[FOREIGN_OPTIONS_LEN];
 };
 
+/* Adds one queue of the link, as a dump tells of it. */
+void foreign_add(struct foreign *foreign, const struct qdisc_seen *qdisc);
+
+/* From a file, which may hold anything. -EINVAL: no queue of somebody else's. */
+int foreign_from_bytes(const void *bytes, size_t len, struct foreign *ret_foreign);
+
 /* What the root of the link is now; an empty kind if there is none, as on links that are down. */
 int foreign_read(struct tc *tc, uint32_t ifindex, struct foreign *ret_foreign);
 

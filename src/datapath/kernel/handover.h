@@ -49,7 +49,7 @@ struct handover_config {
 	int classifier_fd;
 	/*
 	 * A link is scheduled from now on, or not any more (its schedule has gone then). Also called with other
-	 * figures after a change. Classes of the pool that were given out went with the old schedule, unless
+	 * figures after a change, and already by handover_open(). Classes of the pool that were given out went with the old schedule, unless
 	 * `adopted`.
 	 */
 	void (*changed)(void *user_data, const struct handover_report *report);
@@ -83,7 +83,10 @@ bool handover_tick(struct handover *handover);
 /* The schedule of a link, or NULL. */
 struct schedule *handover_schedule(const struct handover *handover, uint32_t ifindex);
 
-/* What a packet on the link has beyond its IP bytes, for the class that it is charged to. */
+/*
+ * What a packet on the link has beyond its IP bytes, for the class that it is charged to: the Ethernet header,
+ * preamble, check sequence and gap, and a VLAN's tag. A veth counts as the Ethernet that it stands for.
+ */
 uint32_t handover_overhead_bytes(const struct handover *handover, uint32_t ifindex);
 
 /* Every configured link, in the order of the configuration. */

@@ -2,6 +2,7 @@
 /* htb.c: see htb.h. */
 #include "datapath/kernel/htb.h"
 
+#include <errno.h>
 #include <linux/gen_stats.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -175,21 +176,32 @@ struct visitor {
 	void *user_data;
 };
 
-static int on_class(const struct nlmsghdr *message, void *user_data)
+int htb_class_parse(const struct htb *htb, const struct nlmsghdr *message,
+		    struct htb_class_seen *ret_class)
 {
-	const struct visitor *visitor = user_data;
 	const struct tcmsg *payload = mnl_nlmsg_get_payload(message);
-	struct htb_class_seen seen = { 0 };
 
 	if (message->nlmsg_type != RTM_NEWTCLASS ||
 	    mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
-	    (uint32_t)payload->tcm_ifindex != visitor->htb->ifindex ||
-	    TC_H_MAJ(payload->tcm_handle) != visitor->htb->handle)
+	    (uint32_t)payload->tcm_ifindex != htb->ifindex ||
+	    TC_H_MAJ(payload->tcm_handle) != htb->handle)
+		return -EBADMSG;
+	*ret_class = (struct htb_class_seen){
+		.minor = TC_H_MIN(payload->tcm_handle),
+		.parent = payload->tcm_parent == TC_H_ROOT ? 0 : TC_H_MIN(payload->tcm_parent),
+		.leaf = payload->tcm_info,
+	};
+	mnl_attr_parse(message, sizeof(*payload), on_attribute, ret_class);
+	return 0;
+}
+
+static int on_class(const struct nlmsghdr *message, void *user_data)
+{
+	const struct visitor *visitor = user_data;
+	struct htb_class_seen seen;
+
+	if (htb_class_parse(visitor->htb, message, &seen) < 0)
 		return MNL_CB_OK;
-	seen.minor = TC_H_MIN(payload->tcm_handle);
-	seen.parent = payload->tcm_parent == TC_H_ROOT ? 0 : TC_H_MIN(payload->tcm_parent);
-	seen.leaf = payload->tcm_info;
-	mnl_attr_parse(message, sizeof(*payload), on_attribute, &seen);
 	visitor->visit(visitor->user_data, &seen);
 	return MNL_CB_OK;
 }

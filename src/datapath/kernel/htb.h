@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct nlmsghdr;
 struct tc;
 
 #define HTB_KIND "htb"
@@ -51,6 +52,10 @@ struct htb_class_seen {
 	uint64_t backlog_packets;
 	uint64_t drops;
 };
+
+/* -EBADMSG: not about a class of this root. */
+int htb_class_parse(const struct htb *htb, const struct nlmsghdr *message,
+		    struct htb_class_seen *ret_class);
 
 typedef void htb_class_fn(void *user_data, const struct htb_class_seen *htb_class);
 int htb_class_visit(const struct htb *htb, htb_class_fn *visit, void *user_data);

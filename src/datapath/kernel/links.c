@@ -6,8 +6,6 @@
 #include "datapath/kernel/links.h"
 
 #include <errno.h>
-#include <linux/if_arp.h>
-#include <linux/netlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -16,24 +14,23 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "bpf/gw_bpf.h"
+#include "datapath/kernel/edt.h"
 #include "datapath/kernel/egress.h"
+#include "datapath/kernel/iface.h"
+#include "datapath/kernel/watch.h"
 
 #define MODULE "kernel"
-
-/* Against somebody who keeps deleting our filter: we do not fight. */
-#define ATTEMPTS_PER_WINDOW 5
-#define WINDOW_US (60 * USEC_PER_SEC)
-
-#define RECEIVE_LEN 32768
 
 struct link {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
 	struct egress egress;
-	bool seen; /* by the dump under way */
+	bool seen;     /* by the dump under way */
+	bool requeued; /* its queues may be others than the last look at them found */
+	struct edt edt;
 	int error;
-	unsigned attempts; /* in the window */
-	uint64_t window_us;
+	struct attempts attempts;
 	UT_hash_handle hh;
 };
 
@@ -92,15 +89,8 @@ static void forget(struct links *links, struct link *link, bool keep)
 
 static void attach(struct links *links, struct link *link)
 {
-	uint64_t now = time_now_us();
-
-	if (now - link->window_us >= WINDOW_US) {
-		link->window_us = now;
-		link->attempts = 0;
-	}
-	if (link->attempts >= ATTEMPTS_PER_WINDOW)
+	if (!attempts_allow(&link->attempts, time_now_us()))
 		return;
-	link->attempts++;
 	link->error = egress_attach(&link->egress, &links->port);
 	log_debug(MODULE, "interface %s (%u): %s", link->name, link->ifindex,
 		  link->egress.attached ? "attached" : strerror(-link->error));
@@ -130,43 +120,28 @@ static struct link *add_link(struct links *links, uint32_t ifindex)
 	if (!link)
 		return NULL;
 	link->ifindex = ifindex;
-	link->window_us = time_now_us();
 	egress_init(&link->egress, &links->port, ifindex);
+	link->requeued = true;
 	HASH_ADD(hh, links->table, ifindex, sizeof(link->ifindex), link);
 	return link;
-}
-
-static int on_name(const struct nlattr *attribute, void *user_data)
-{
-	const char **name = user_data;
-
-	if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-	    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
-		*name = mnl_attr_get_str(attribute);
-	return MNL_CB_OK;
 }
 
 /* NULL: not a message about an interface, or no memory. */
 static struct link *learn_link(struct links *links, const struct nlmsghdr *message)
 {
-	const struct ifinfomsg *payload = mnl_nlmsg_get_payload(message);
-	const char *name = "";
+	struct iface iface;
 	struct link *link;
 
-	/* Bridges report their ports in messages of the same type, of another family. */
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
-	    payload->ifi_family != AF_UNSPEC)
+	if (iface_parse(message, &iface) < 0)
 		return NULL;
-	mnl_attr_parse(message, sizeof(*payload), on_name, &name);
-	link = find_link(links, (uint32_t)payload->ifi_index);
+	link = find_link(links, iface.ifindex);
 	if (!link)
-		link = add_link(links, (uint32_t)payload->ifi_index);
+		link = add_link(links, iface.ifindex);
 	if (!link)
 		return NULL;
 	link->seen = true;
-	link->egress.ethernet = payload->ifi_type == ARPHRD_ETHER ||
-				payload->ifi_type == ARPHRD_LOOPBACK;
-	snprintf(link->name, sizeof(link->name), "%s", name);
+	link->egress.ethernet = iface.ethernet;
+	snprintf(link->name, sizeof(link->name), "%s", iface.name);
 	return link;
 }
 
@@ -174,19 +149,21 @@ static void on_new_link(struct links *links, const struct nlmsghdr *message)
 {
 	struct link *link = learn_link(links, message);
 
-	if (link)
-		settle(links, link);
+	if (!link)
+		return;
+	/* One that has come up has its default queue only now, and of that nothing else is told. */
+	link->requeued = true;
+	settle(links, link);
 }
 
 static void on_lost_link(struct links *links, const struct nlmsghdr *message)
 {
-	const struct ifinfomsg *payload = mnl_nlmsg_get_payload(message);
+	struct iface iface;
 	struct link *link;
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
-	    payload->ifi_family != AF_UNSPEC)
+	if (iface_parse(message, &iface) < 0)
 		return;
-	link = find_link(links, (uint32_t)payload->ifi_index);
+	link = find_link(links, iface.ifindex);
 	if (link)
 		forget(links, link, false);
 }
@@ -217,6 +194,68 @@ static void on_lost_qdisc(struct links *links, const struct nlmsghdr *message)
 		settle(links, link);
 }
 
+/* --- Departure times ------------------------------------------------------------------------- */
+
+/*
+ * Of the many queues that a root may have only an mq's own count, which cannot be told from others by
+ * the message; so those of a link without an mq are passed over.
+ */
+static void on_queue(struct links *links, const struct nlmsghdr *message)
+{
+	const struct tcmsg *payload = mnl_nlmsg_get_payload(message);
+	struct link *link;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*payload))
+		return;
+	link = find_link(links, (uint32_t)payload->tcm_ifindex);
+	if (link && (payload->tcm_parent == TC_H_ROOT || link->edt.mq))
+		link->requeued = true;
+}
+
+static void on_root(void *user_data, const struct qdisc_seen *qdisc)
+{
+	edt_add(user_data, qdisc);
+}
+
+static void on_any(void *user_data, const struct qdisc_seen *qdisc)
+{
+	struct link *link = find_link(user_data, qdisc->place.ifindex);
+
+	if (link && link->requeued)
+		edt_add(&link->edt, qdisc);
+}
+
+/* The roots one by one; what lies below an mq is told only with the queues of all links. */
+static void look_at_queues(struct links *links)
+{
+	struct link *link, *next;
+	bool below = false;
+
+	HASH_ITER(hh, links->table, link, next) {
+		if (!link->requeued)
+			continue;
+		link->edt = (struct edt){ 0 };
+		if (qdisc_visit_root(&links->port.tc, link->ifindex, on_root, &link->edt) < 0)
+			link->edt = (struct edt){ 0 };
+		below |= link->edt.mq;
+	}
+	if (below && qdisc_visit(&links->port.tc, 0, on_any, links) < 0)
+		log_debug(MODULE, "queues cannot be looked at");
+	HASH_ITER(hh, links->table, link, next) {
+		if (link->requeued)
+			egress_set_flags(&link->egress, &links->port,
+					 edt_kept(&link->edt) ? GW_LINK_EDT : 0);
+		link->requeued = false;
+	}
+}
+
+bool links_departs(const struct links *links, uint32_t ifindex)
+{
+	const struct link *link = find_link(links, ifindex);
+
+	return link && (link->egress.flags & GW_LINK_EDT);
+}
+
 static int on_message(const struct nlmsghdr *message, void *user_data)
 {
 	struct links *links = user_data;
@@ -229,6 +268,8 @@ static int on_message(const struct nlmsghdr *message, void *user_data)
 		on_lost_filter(links, message);
 	else if (message->nlmsg_type == RTM_DELQDISC)
 		on_lost_qdisc(links, message);
+	if (message->nlmsg_type == RTM_NEWQDISC || message->nlmsg_type == RTM_DELQDISC)
+		on_queue(links, message);
 	return MNL_CB_OK;
 }
 
@@ -244,6 +285,7 @@ static void settle_all(struct links *links)
 
 	HASH_ITER(hh, links->table, link, next)
 		settle(links, link);
+	look_at_queues(links);
 }
 
 /*
@@ -258,7 +300,8 @@ static int synchronise(struct links *links)
 	HASH_ITER(hh, links->table, link, next) {
 		link->seen = false;
 		link->egress.attached = false;
-		link->attempts = 0;
+		link->attempts = (struct attempts){ 0 };
+		link->requeued = true;
 	}
 	r = tc_link_visit(&links->port.tc, on_dumped, links);
 	if (r < 0)
@@ -267,20 +310,6 @@ static int synchronise(struct links *links)
 		if (!link->seen)
 			forget(links, link, false);
 	settle_all(links);
-	return 0;
-}
-
-static int open_monitor(struct links *links)
-{
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_TC };
-
-	links->monitor = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!links->monitor || mnl_socket_bind(links->monitor, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (mnl_socket_setsockopt(links->monitor, NETLINK_ADD_MEMBERSHIP,
-					  (void *)&groups[i], sizeof(groups[i])) < 0)
-			return -errno;
 	return 0;
 }
 
@@ -309,7 +338,7 @@ int links_open(const struct links_config *config, struct links **ret_links)
 		r = tc_open(&links->port.tc);
 	/* First listen, then look: nothing falls between. */
 	if (r == 0)
-		r = open_monitor(links);
+		r = watch_open(&links->monitor);
 	if (r == 0)
 		r = synchronise(links);
 	if (r < 0)
@@ -349,23 +378,11 @@ int links_fd(const struct links *links)
 
 int links_event(struct links *links)
 {
-	_cleanup_(freep) char *buffer = malloc(RECEIVE_LEN);
-	ssize_t n;
-	int r = 0;
+	bool lost;
+	int r = watch_read(links->monitor, on_message, links, &lost);
 
-	if (!buffer)
-		return -ENOMEM;
-	for (;;) {
-		n = mnl_socket_recvfrom(links->monitor, buffer, RECEIVE_LEN);
-		if (n >= 0)
-			mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, links);
-		else if (errno == ENOBUFS)
-			r = synchronise(links);
-		else if (errno != EINTR)
-			break;
-	}
-	if (errno != EAGAIN)
-		r = -errno;
+	if (lost)
+		r = synchronise(links);
 	/* What has failed before, again. */
 	settle_all(links);
 	return r;

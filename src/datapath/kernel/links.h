@@ -26,6 +26,9 @@ int links_open(const struct links_config *config, struct links **ret_links);
 /* `detach`: takes away what is ours; else it keeps working without us. */
 struct links *links_close(struct links *links, bool detach);
 
+/* Whether the queues of the interface keep departure times (GW_LINK_EDT). */
+bool links_departs(const struct links *links, uint32_t ifindex);
+
 bool links_use_tcx(const struct links *links);
 int links_fd(const struct links *links);
 int links_event(struct links *links);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/gen_stats.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -122,23 +123,35 @@ struct visitor {
 	void *user_data;
 };
 
+int qdisc_parse(const struct nlmsghdr *message, struct qdisc_seen *ret_qdisc)
+{
+	const struct tcmsg *payload = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type != RTM_NEWQDISC ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*payload))
+		return -EBADMSG;
+	*ret_qdisc = (struct qdisc_seen){
+		.place = {
+			.ifindex = (uint32_t)payload->tcm_ifindex,
+			.parent = payload->tcm_parent,
+			.handle = payload->tcm_handle,
+		},
+		.kind = "",
+	};
+	mnl_attr_parse(message, sizeof(*payload), on_attribute, ret_qdisc);
+	return 0;
+}
+
 static int on_qdisc(const struct nlmsghdr *message, void *user_data)
 {
 	const struct visitor *visitor = user_data;
-	const struct tcmsg *payload = mnl_nlmsg_get_payload(message);
-	struct qdisc_seen seen = { .kind = "" };
+	struct qdisc_seen seen;
 
-	/* The kernel dumps every interface, whichever was asked for. */
-	if (message->nlmsg_type != RTM_NEWQDISC ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*payload) ||
-	    (uint32_t)payload->tcm_ifindex != visitor->ifindex)
+	if (qdisc_parse(message, &seen) < 0)
 		return MNL_CB_OK;
-	seen.place = (struct qdisc_place){
-		.ifindex = visitor->ifindex,
-		.parent = payload->tcm_parent,
-		.handle = payload->tcm_handle,
-	};
-	mnl_attr_parse(message, sizeof(*payload), on_attribute, &seen);
+	/* The kernel dumps every interface, whichever was asked for. */
+	if (visitor->ifindex != 0 && seen.place.ifindex != visitor->ifindex)
+		return MNL_CB_OK;
 	visitor->visit(visitor->user_data, &seen);
 	return MNL_CB_OK;
 }
@@ -150,4 +163,15 @@ int qdisc_visit(struct tc *tc, uint32_t ifindex, qdisc_fn *visit, void *user_dat
 	char buffer[REQUEST_LEN] = { 0 };
 
 	return tc_talk(tc, begin(buffer, RTM_GETQDISC, NLM_F_DUMP, &place), on_qdisc, &visitor);
+}
+
+int qdisc_visit_root(struct tc *tc, uint32_t ifindex, qdisc_fn *visit, void *user_data)
+{
+	const struct qdisc_place place = { .ifindex = ifindex, .parent = TC_H_ROOT };
+	struct visitor visitor = { .ifindex = ifindex, .visit = visit, .user_data = user_data };
+	char buffer[REQUEST_LEN] = { 0 };
+	int r = tc_talk(tc, begin(buffer, RTM_GETQDISC, NLM_F_ACK, &place), on_qdisc, &visitor);
+
+	/* It does not speak of the one that is built in. */
+	return r == -EINVAL || r == -ENOENT ? 0 : r;
 }

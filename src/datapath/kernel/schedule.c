@@ -182,13 +182,22 @@ static int build(struct schedule *schedule, bool replace, struct schedule_text *
 
 /* --- Taking over ------------------------------------------------------------------------------ */
 
-static int remember(struct schedule *schedule, const struct foreign *root,
-		    struct schedule_text *text)
+static int remember(struct schedule *schedule, const struct schedule_config *config,
+		    const struct foreign *root, struct schedule_text *text)
 {
-	if (!schedule->config.force) {
+	int r = 0;
+
+	if (!config->force) {
 		say(text, "%s %" PRIx32 ": is set up there by someone else", root->kind,
 		    root->handle >> 16);
 		return -EBUSY;
+	}
+	if (config->keep)
+		r = config->keep(config->user_data, root, sizeof(*root));
+	if (r < 0) {
+		say(text, "%s %" PRIx32 ": could not be kept to be given back (%s)", root->kind,
+		    root->handle >> 16, strerror(-r));
+		return r;
 	}
 	if (!foreign_is_whole(root))
 		say(text,
@@ -200,20 +209,17 @@ static int remember(struct schedule *schedule, const struct foreign *root,
 	return 0;
 }
 
-static int recall(struct schedule *schedule, const struct schedule_config *config)
+static int recall(struct schedule *schedule, const void *bytes, size_t len)
 {
-	struct foreign *foreign = &schedule->foreign;
+	int r;
 
-	if (!config->foreign)
+	if (!bytes)
 		return 0;
-	if (config->foreign_len != sizeof(*foreign))
-		return -EINVAL;
-	memcpy(foreign, config->foreign, sizeof(*foreign));
-	if (!memchr(foreign->kind, 0, sizeof(foreign->kind)) || is_default(foreign) ||
-	    is_ours(foreign))
-		return -EINVAL;
-	schedule->has_foreign = true;
-	return 0;
+	r = foreign_from_bytes(bytes, len, &schedule->foreign);
+	if (r == 0 && is_ours(&schedule->foreign))
+		r = -EINVAL;
+	schedule->has_foreign = r == 0;
+	return r;
 }
 
 static int take_over(struct schedule *schedule, const struct schedule_config *config,
@@ -225,7 +231,7 @@ static int take_over(struct schedule *schedule, const struct schedule_config *co
 	if (r < 0)
 		return r;
 	if (is_ours(&root)) {
-		r = recall(schedule, config);
+		r = recall(schedule, config->foreign, config->foreign_len);
 		if (r < 0)
 			return r;
 		r = schedule_adopt(schedule, &root);
@@ -237,7 +243,7 @@ static int take_over(struct schedule *schedule, const struct schedule_config *co
 		return r;
 	}
 	if (!is_default(&root)) {
-		r = remember(schedule, &root, text);
+		r = remember(schedule, config, &root, text);
 		if (r < 0)
 			return r;
 	}
@@ -258,6 +264,7 @@ int schedule_open(const struct schedule_config *config, struct schedule **ret_sc
 		return -EINVAL;
 	schedule->config = *config;
 	schedule->config.foreign = NULL;
+	schedule->config.keep = NULL;
 	r = plan_make(config, &schedule->plan);
 	if (r == 0)
 		r = pool_init(&schedule->pool, size);
@@ -275,6 +282,32 @@ int schedule_open(const struct schedule_config *config, struct schedule **ret_sc
 		return r;
 	*ret_schedule = steal_ptr(&schedule);
 	return 0;
+}
+
+int schedule_give_back(uint32_t ifindex, const void *foreign, size_t foreign_len,
+		       struct schedule_text *ret_text)
+{
+	_cleanup_(free_schedulep) struct schedule *schedule = calloc(1, sizeof(*schedule));
+	struct foreign root;
+	int r;
+
+	say(ret_text, "%s", "");
+	if (!schedule)
+		return -ENOMEM;
+	r = tc_open(&schedule->tc);
+	if (r == 0)
+		r = foreign_read(&schedule->tc, ifindex, &root);
+	if (r < 0)
+		return r;
+	if (!is_ours(&root) || root.default_minor != schedule_class_of(GW_CLASS_BEST_EFFORT))
+		return -ENOENT;
+	schedule->htb = (struct htb){
+		.tc = &schedule->tc,
+		.ifindex = ifindex,
+		.handle = SCHEDULE_HANDLE,
+	};
+	r = recall(schedule, foreign, foreign_len);
+	return r < 0 ? r : restore(schedule, ret_text);
 }
 
 /* --- Later ------------------------------------------------------------------------------------ */
@@ -342,15 +375,11 @@ int schedule_apply(struct schedule *schedule, const struct plan *plan)
 	return r;
 }
 
-int schedule_set_rate(struct schedule *schedule, uint64_t rate_bps, uint32_t reservable_percent)
+static int set_figures(struct schedule *schedule, const struct schedule_config *config)
 {
-	struct schedule_config config = schedule->config;
 	struct plan plan;
-	int r;
+	int r = plan_make(config, &plan);
 
-	config.rate_bps = rate_bps;
-	config.reservable_percent = reservable_percent;
-	r = plan_make(&config, &plan);
 	if (r < 0)
 		return r;
 	r = schedule_apply(schedule, &plan);
@@ -358,9 +387,26 @@ int schedule_set_rate(struct schedule *schedule, uint64_t rate_bps, uint32_t res
 		(void)schedule_apply(schedule, &schedule->plan);
 		return r;
 	}
-	schedule->config = config;
+	schedule->config = *config;
 	schedule->plan = plan;
 	return 0;
+}
+
+int schedule_set_rate(struct schedule *schedule, uint64_t rate_bps, uint32_t reservable_percent)
+{
+	struct schedule_config config = schedule->config;
+
+	config.rate_bps = rate_bps;
+	config.reservable_percent = reservable_percent;
+	return set_figures(schedule, &config);
+}
+
+int schedule_set_mtu(struct schedule *schedule, uint32_t mtu)
+{
+	struct schedule_config config = schedule->config;
+
+	config.mtu = mtu;
+	return set_figures(schedule, &config);
 }
 
 bool schedule_adopted(const struct schedule *schedule)

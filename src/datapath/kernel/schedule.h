@@ -34,6 +34,12 @@ struct schedule_config {
 	/* What schedule_foreign() gave before a crash; NULL: nothing. */
 	const void *foreign;
 	size_t foreign_len;
+	/*
+	 * What schedule_foreign() is going to give, before it is taken over; an error stops that. NULL:
+	 * nobody keeps it.
+	 */
+	int (*keep)(void *user_data, const void *foreign, size_t foreign_len);
+	void *user_data;
 };
 
 /* Why, in words for the administrator; empty if there is nothing to say. May be NULL everywhere. */
@@ -57,6 +63,13 @@ int schedule_open(const struct schedule_config *config, struct schedule **ret_sc
 struct schedule *schedule_close(struct schedule *schedule, bool restore,
 				struct schedule_text *ret_text);
 
+/*
+ * Gives back a link with a tree of ours that nobody has opened. `foreign` as above. -ENOENT: there is no
+ * such tree.
+ */
+int schedule_give_back(uint32_t ifindex, const void *foreign, size_t foreign_len,
+		       struct schedule_text *ret_text);
+
 bool schedule_adopted(const struct schedule *schedule);
 
 /* The root taken over by force, to be kept in a file; NULL: there was none. */
@@ -74,6 +87,9 @@ int schedule_check(struct schedule *schedule, struct schedule_text *ret_text);
  * error the old figures are in force again.
  */
 int schedule_set_rate(struct schedule *schedule, uint64_t rate_bps, uint32_t reservable_percent);
+
+/* Another largest packet, in the same way. */
+int schedule_set_mtu(struct schedule *schedule, uint32_t mtu);
 
 /* --- Classes: minors below SCHEDULE_HANDLE ---------------------------------------------------- */
 

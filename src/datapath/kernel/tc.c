@@ -151,6 +151,8 @@ int tc_filter_put(struct tc *tc, const struct tc_filter *filter, int program_fd,
 
 	mnl_attr_put_u32(message, TCA_BPF_FD, (uint32_t)program_fd);
 	mnl_attr_put_strz(message, TCA_BPF_NAME, name);
+	if (filter->class_id != 0)
+		mnl_attr_put_u32(message, TCA_BPF_CLASSID, filter->class_id);
 	mnl_attr_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	mnl_attr_nest_end(message, options);
 	return tc_change(tc, message);

@@ -22,6 +22,7 @@ struct tc_filter {
 	uint32_t parent;
 	uint32_t priority;
 	uint32_t handle;
+	uint32_t class_id; /* that it belongs to; 0: none. Not read back */
 };
 
 int tc_open(struct tc *tc);
