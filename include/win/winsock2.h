@@ -3,8 +3,8 @@
  * winsock2.h: the Winsock spellings that programs need around QoS, over the sockets of this system.
  *
  * A SOCKET holds a file descriptor, and a descriptor from socket(2) is accepted wherever a SOCKET
- * is. Calls that Winsock shares with POSIX (bind, setsockopt, sendto …) are the C library's own:
- * they take the SOCKET as it is and report through errno. The functions declared here report
+ * is. Calls that Winsock shares with POSIX (bind, setsockopt, recv …) are the C library's own: they
+ * take the SOCKET as it is and report through errno. The functions declared here report
  * through WSAGetLastError(), which reads the same per-thread value as GetLastError().
  *
  * SOCKET value 0 means "no socket" to parts of the Windows API, so WSASocket() never returns it.
@@ -277,6 +277,36 @@ int WSAAPI WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD c
 int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
 		   LPDWORD lpFlags, LPWSAOVERLAPPED lpOverlapped,
 		   LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+
+/*
+ * send() and sendto() of programs that include this header keep UDP to the rate of the socket's flow
+ * where no daemon and no queue of the kernel does (QOSSetOutgoingRate, qos2.h): a blocking socket
+ * waits, any other answers EWOULDBLOCK. Signals do not interrupt that wait. In all else they are the
+ * C library's; errors are told through errno and through WSAGetLastError().
+ */
+ssize_t gw_win_send(int fd, const void *buf, size_t len, int flags);
+ssize_t gw_win_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+		      socklen_t to_len);
+extern __typeof__(send) send __asm__("gw_win_send");
+extern __typeof__(sendto) sendto __asm__("gw_win_sendto");
+
+/*
+ * Send from up to 64 buffers, to the peer or to lpTo; dwFlags are those of send(2). Without
+ * lpOverlapped they follow the socket's blocking mode (WSAEWOULDBLOCK). With it, what can be sent now
+ * completes the call at once (0, event set); otherwise SOCKET_ERROR and WSA_IO_PENDING, and it is
+ * sent by a later wait on lpOverlapped->hEvent or a question for the result, in the order of the
+ * calls. The WSABUF array and the address are copied, the buffers must stay in place until then.
+ * lpCompletionRoutine must be NULL (WSAEOPNOTSUPP). Errors: WSAENOTSOCK, WSAEFAULT (NULL lpBuffers,
+ * or lpNumberOfBytesSent without lpOverlapped), WSAEINVAL (count 0 or above 64),
+ * WSA_OPERATION_ABORTED at closesocket(), and the Winsock value of the system's error.
+ */
+int WSAAPI WSASend(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent,
+		   DWORD dwFlags, LPWSAOVERLAPPED lpOverlapped,
+		   LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+int WSAAPI WSASendTo(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesSent,
+		     DWORD dwFlags, const struct sockaddr *lpTo, int iTolen,
+		     LPWSAOVERLAPPED lpOverlapped,
+		     LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 
 /*
  * The result of an overlapped socket operation; as GetOverlappedResult(), with the operation's

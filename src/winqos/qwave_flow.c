@@ -55,7 +55,7 @@ static BOOL create_flow(struct qos *qos, int fd, const struct sockaddr *destinat
 
 	/* §5.3: the captured peer outlives a disconnect, the identifier outlives the socket. */
 	options.flags = GW_FLOW_KEEP_ON_DISCONNECT | GW_FLOW_KEEP_WHEN_CLOSED |
-			GW_FLOW_REQUIRE_DESTINATION;
+			GW_FLOW_REQUIRE_DESTINATION | GW_FLOW_PACES; /* send.c */
 	if (!(flags & QOS_NON_ADAPTIVE_FLOW))
 		options.flags |= GW_FLOW_ADAPTIVE;
 

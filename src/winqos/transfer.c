@@ -13,13 +13,17 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
 #include <utlist.h>
 
 #include "winqos/errmap.h"
 #include "winqos/overlapped.h"
+#include "winqos/paced.h"
 #include "winqos/winsock.h"
 
-#define MAX_BUFFERS 64 /* of one WSARecv(), winsock2.h */
+#define MAX_BUFFERS TRANSFER_MAX_BUFFERS
+#define LOOK_AGAIN_NS 1000000u /* when a socket is full whose transfers wait by time */
 
 struct transfer {
 	struct operation operation;
@@ -27,6 +31,12 @@ struct transfer {
 	bool queued;
 	int fd;
 	bool sending;
+	/*
+	 * A send that the rate of its flow holds back waits for a timer in place of the socket, which is writable all
+	 * the time. -1: none. How long, its last attempt has said.
+	 */
+	int timer_fd;
+	uint64_t wait_ns;
 	/* Takes one step: bytes of the whole transfer, or a negative errno. */
 	ssize_t (*go_on)(struct transfer *transfer, int flags);
 	union {
@@ -35,6 +45,13 @@ struct transfer {
 			DWORD count;
 			int flags; /* in: of recvmsg(); out: of the message */
 		} receive;
+		struct {
+			struct iovec iov[MAX_BUFFERS];
+			size_t count;
+			int flags;
+			struct sockaddr_storage to;
+			socklen_t to_len;
+		} send;
 		struct {
 			const TRANSMIT_PACKETS_ELEMENT *elements;
 			DWORD count, next;
@@ -67,6 +84,8 @@ static void transfer_destroy(struct object *object)
 	struct transfer *transfer = (struct transfer *)object;
 
 	operation_fini(&transfer->operation);
+	if (transfer->timer_fd >= 0)
+		close(transfer->timer_fd);
 	free(transfer);
 }
 
@@ -89,18 +108,57 @@ static void transfer_complete_locked(struct transfer *transfer, DWORD error, DWO
 	operation_complete(&transfer->operation, error, bytes);
 }
 
-/* Whether an older transfer of the same direction waits before this one. */
-static bool has_elder_locked(const struct transfer *transfer)
+/* The oldest transfer of the same direction that waits before this one, or NULL. */
+static const struct transfer *find_elder_locked(const struct transfer *transfer)
 {
 	const struct transfer *elder;
 
 	DL_FOREACH(transfers, elder) {
 		if (elder == transfer)
-			return false;
+			return NULL;
 		if (elder->fd == transfer->fd && elder->sending == transfer->sending)
-			return true;
+			return elder;
 	}
-	return false;
+	return NULL;
+}
+
+static void set_timer(const struct transfer *transfer, uint64_t wait_ns)
+{
+	const struct itimerspec time = { .it_value.tv_nsec =
+						 (long)(wait_ns > 0 ? wait_ns : LOOK_AGAIN_NS) };
+
+	timerfd_settime(transfer->timer_fd, 0, &time, NULL);
+}
+
+/* Before it is published: it is to wait by time. */
+static int hold_back(struct transfer *transfer, uint64_t wait_ns)
+{
+	struct operation *operation = &transfer->operation;
+
+	transfer->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (transfer->timer_fd < 0)
+		return -errno;
+	set_timer(transfer, wait_ns);
+	transfer->wait_ns = wait_ns;
+	operation->event_source.fd = operation->done_source.fd = transfer->timer_fd;
+	operation->event_source.poll_events = operation->done_source.poll_events = POLLIN;
+	return 0;
+}
+
+/*
+ * One that already waits for the socket to be writable, because that was full, cannot begin to wait by time: it is
+ * sent as soon as there is room.
+ */
+static ssize_t send_message(struct transfer *transfer, const struct msghdr *message, int flags)
+{
+	bool waits_for_room = transfer->operation.state == OPERATION_PENDING &&
+			      transfer->timer_fd < 0;
+	ssize_t n;
+
+	if (!waits_for_room)
+		return paced_send(transfer->fd, message, flags, &transfer->wait_ns);
+	n = sendmsg(transfer->fd, message, flags | MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
 }
 
 /*
@@ -126,14 +184,23 @@ static void transfer_ready(struct object *object)
 	int fd = ((struct transfer *)object)->fd;
 	struct transfer *transfer, *next;
 	bool blocked[2] = { false, false };
+	uint64_t wait_ns = 0;
 
 	transfer_lock();
 	DL_FOREACH_SAFE(transfers, transfer, next) {
 		bool sending = transfer->sending;
 
-		/* A step that ends a transfer frees it. */
-		if (transfer->fd == fd && !blocked[sending])
-			blocked[sending] = !step_locked(transfer);
+		if (transfer->fd != fd)
+			continue;
+		if (!blocked[sending]) {
+			if (step_locked(transfer))
+				continue; /* it is freed */
+			blocked[sending] = true;
+			if (sending)
+				wait_ns = transfer->wait_ns;
+		}
+		if (transfer->timer_fd >= 0)
+			set_timer(transfer, wait_ns);
 	}
 	transfer_unlock();
 }
@@ -171,6 +238,7 @@ static struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sendin
 	operation_init(&transfer->operation, NULL, overlapped, event, fd,
 		       sending ? POLLOUT : POLLIN, transfer_ready, transfer_destroy);
 	transfer->fd = fd;
+	transfer->timer_fd = -1;
 	transfer->sending = sending;
 	return transfer;
 }
@@ -182,13 +250,20 @@ static struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sendin
 static ssize_t transfer_begin(struct transfer *transfer)
 {
 	struct operation *operation = &transfer->operation;
+	const struct transfer *elder;
 	ssize_t n = -EAGAIN;
 
 	transfer_lock();
 	DL_APPEND(transfers, transfer);
 	transfer->queued = true;
-	if (!has_elder_locked(transfer))
+	elder = find_elder_locked(transfer);
+	if (!elder)
 		n = transfer->go_on(transfer, MSG_DONTWAIT);
+	if (n == -EAGAIN && (elder ? elder->timer_fd >= 0 : transfer->wait_ns > 0)) {
+		int r = hold_back(transfer, elder ? elder->wait_ns : transfer->wait_ns);
+
+		n = r < 0 ? r : -EAGAIN;
+	}
 	if (n == -EAGAIN) {
 		operation_publish(operation);
 		operation_accept(operation);
@@ -277,6 +352,63 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 	return r;
 }
 
+/* ---- WSASendTo ---- */
+
+/* What a call that sends answers. */
+static BOOL transmitted(struct transfer *transfer, ssize_t n)
+{
+	struct operation *operation = &transfer->operation;
+
+	if (n == -EINPROGRESS)
+		return fail_with(WSA_IO_PENDING);
+	if (n < 0)
+		return fail_with(errmap_winsock((int)n));
+	if (operation->event)
+		object_ref(&operation->event->object);
+	overlapped_succeed(operation->overlapped, operation->event, (DWORD)n);
+	return TRUE;
+}
+
+static ssize_t send_step(struct transfer *transfer, int flags)
+{
+	struct msghdr message = { .msg_name = transfer->send.to_len ? &transfer->send.to : NULL,
+				  .msg_namelen = transfer->send.to_len,
+				  .msg_iov = transfer->send.iov,
+				  .msg_iovlen = transfer->send.count };
+	ssize_t n;
+
+	do {
+		n = send_message(transfer, &message, transfer->send.flags | flags);
+	} while (n == -EINTR);
+	return n;
+}
+
+int transfer_send(int fd, const struct msghdr *message, int flags, LPWSAOVERLAPPED overlapped,
+		  LPDWORD ret_bytes)
+{
+	struct transfer *transfer;
+	ssize_t n;
+
+	if (message->msg_namelen > sizeof(transfer->send.to))
+		return winsock_fail(-EFAULT);
+	transfer = transfer_new(fd, overlapped, true);
+	if (!transfer)
+		return SOCKET_ERROR;
+	transfer->go_on = send_step;
+	transfer->send.count = message->msg_iovlen;
+	transfer->send.flags = flags;
+	transfer->send.to_len = message->msg_namelen;
+	memcpy(transfer->send.iov, message->msg_iov, message->msg_iovlen * sizeof(struct iovec));
+	if (message->msg_namelen > 0)
+		memcpy(&transfer->send.to, message->msg_name, message->msg_namelen);
+	n = transfer_begin(transfer);
+	if (n >= 0 && ret_bytes)
+		*ret_bytes = (DWORD)n;
+	n = transmitted(transfer, n) ? 0 : SOCKET_ERROR;
+	object_unref(&transfer->operation.object);
+	return (int)n;
+}
+
 /* ---- TransmitPackets ---- */
 
 /* How many elements, from `first` on, make one packet. */
@@ -318,10 +450,10 @@ static ssize_t transmit_step(struct transfer *transfer, int flags)
 		ssize_t n;
 
 		do {
-			n = sendmsg(transfer->fd, &message, flags | MSG_NOSIGNAL);
-		} while (n < 0 && errno == EINTR);
+			n = send_message(transfer, &message, flags);
+		} while (n == -EINTR);
 		if (n < 0)
-			return -errno;
+			return n;
 		transfer->transmit.sent += (size_t)n;
 		transfer->transmit.offset += (size_t)n;
 		if ((size_t)n == length) {
@@ -358,23 +490,13 @@ static ssize_t transmit_blocking(struct transfer *transfer)
 	struct pollfd writable = { .fd = transfer->fd, .events = POLLOUT };
 	ssize_t n;
 
-	while ((n = transmit_step(transfer, 0)) == -EAGAIN)
-		poll(&writable, 1, -1);
+	while ((n = transmit_step(transfer, 0)) == -EAGAIN) {
+		if (transfer->wait_ns > 0)
+			paced_wait(transfer->wait_ns);
+		else
+			poll(&writable, 1, -1);
+	}
 	return n;
-}
-
-static BOOL transmitted(struct transfer *transfer, ssize_t n)
-{
-	struct operation *operation = &transfer->operation;
-
-	if (n == -EINPROGRESS)
-		return fail_with(WSA_IO_PENDING);
-	if (n < 0)
-		return fail_with(errmap_winsock((int)n));
-	if (operation->event)
-		object_ref(&operation->event->object);
-	overlapped_succeed(operation->overlapped, operation->event, (DWORD)n);
-	return TRUE;
 }
 
 BOOL PASCAL transmit_packets(SOCKET hSocket, LPTRANSMIT_PACKETS_ELEMENT lpPacketArray,

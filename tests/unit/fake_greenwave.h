@@ -51,6 +51,10 @@ static struct {
 	enum gw_class traffic_class;
 	socklen_t destination_len;
 	uint32_t path_flags;
+	/* A rate: so many times the answer is to wait; a DSCP + 1 for what exceeds it. */
+	uint64_t wait_ns;
+	int waits, excess_dscp;
+	size_t paced_bytes;
 	int complete_early; /* with what a request is completed before its call returns; 1: not */
 } fake;
 
@@ -354,6 +358,18 @@ int gw_flow_enumerate(struct gw *gw, uint32_t *ids, size_t capacity, size_t *ret
 	for (size_t i = 0; i < capacity && i < fake.n_ids; i++)
 		ids[i] = fake.ids[i];
 	*ret_count = fake.n_ids;
+	return 0;
+}
+
+int gw_pace(int fd, size_t payload_bytes, struct gw_pacing *ret_pacing)
+{
+	pthread_mutex_lock(&fake_mutex);
+	ret_pacing->wait_ns = fake.wait_ns && fake.waits > 0 ? fake.wait_ns : 0;
+	ret_pacing->dscp = fake.excess_dscp - 1;
+	if (ret_pacing->wait_ns > 0)
+		fake.waits--;
+	fake.paced_bytes = payload_bytes;
+	pthread_mutex_unlock(&fake_mutex);
 	return 0;
 }
 

@@ -92,7 +92,7 @@ static void add_makes_a_flow(void **state)
 	assert_int_equal(fake.traffic_class, GW_CLASS_VOICE);
 	assert_int_equal(fake.destination_len, sizeof(struct sockaddr_in));
 	assert_int_equal(fake.flags, GW_FLOW_KEEP_ON_DISCONNECT | GW_FLOW_KEEP_WHEN_CLOSED |
-					     GW_FLOW_REQUIRE_DESTINATION);
+					     GW_FLOW_REQUIRE_DESTINATION | GW_FLOW_PACES);
 
 	id = 0;
 	assert_succeeds(add((SOCKET)udp4, NULL, 0, 0, &id)); /* */

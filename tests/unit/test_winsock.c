@@ -490,6 +490,238 @@ static void transmit_arguments(void **state)
 	close_pair(pair);
 }
 
+/* ---- sending ---- */
+
+static int send_text(struct pair pair, const char *text, OVERLAPPED *ov, DWORD *ret_bytes)
+{
+	WSABUF buffers[2] = { { 1, (char *)(uintptr_t)text },
+			      { (ULONG)strlen(text) - 1, (char *)(uintptr_t)text + 1 } };
+
+	SetLastError(0);
+	if (WSASend(pair.from, buffers, 2, ret_bytes, 0, ov, NULL) == 0)
+		return 0;
+	return WSAGetLastError();
+}
+
+static void assert_received(struct pair pair, const char *text)
+{
+	DWORD bytes = 0;
+
+	assert_int_equal(receive(pair.to, NULL, &bytes), 0);
+	assert_int_equal(bytes, strlen(text));
+	assert_memory_equal(inbox, text, bytes);
+}
+
+static void hold_back(int waits, unsigned wait_ms)
+{
+	fake_reset();
+	fake.waits = waits;
+	fake.wait_ns = wait_ms * UINT64_C(1000000);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void sends_without_a_rate(void **state)
+{
+	struct pair pair = make_pair();
+	struct sockaddr_in to;
+	socklen_t length = sizeof(to);
+	SOCKET other = udp_socket();
+	WSABUF buffer = { 5, (char *)(uintptr_t) "three" };
+	OVERLAPPED ov = { .hEvent = WSACreateEvent() };
+	DWORD bytes = 0;
+
+	hold_back(0, 0);
+	assert_int_equal(getsockname((int)pair.to, (struct sockaddr *)&to, &length), 0);
+	assert_int_equal(send((int)pair.from, "one", 3, 0), 3);
+	assert_received(pair, "one");
+	assert_int_equal(sendto((int)other, "two", 3, 0, (struct sockaddr *)&to, length), 3);
+	assert_received(pair, "two");
+	assert_int_equal(WSASendTo(other, &buffer, 1, &bytes, 0, (struct sockaddr *)&to,
+				   (int)length, NULL, NULL),
+			 0);
+	assert_int_equal(bytes, 5);
+	assert_received(pair, "three");
+	assert_int_equal(send_text(pair, "four", &ov, &bytes), 0);
+	assert_int_equal(bytes, 4);
+	assert_int_equal(WaitForSingleObject(ov.hEvent, 0), WAIT_OBJECT_0);
+	assert_received(pair, "four");
+	CloseHandle(ov.hEvent);
+	closesocket(other);
+	close_pair(pair);
+}
+
+/* delayed, not dropped */
+static void a_blocking_send_waits_for_its_rate(void **state)
+{
+	struct pair pair = make_pair();
+	uint64_t began = now_ms();
+	DWORD bytes = 0;
+
+	hold_back(3, 10);
+	assert_int_equal(send((int)pair.from, "slow", 4, 0), 4);
+	assert_true(now_ms() - began >= 29);
+	assert_int_equal(fake.paced_bytes, 4);
+	assert_received(pair, "slow");
+	hold_back(1, 10);
+	assert_int_equal(send_text(pair, "slow", NULL, &bytes), 0);
+	assert_int_equal(bytes, 4);
+	assert_int_equal(fake.waits, 0);
+	assert_received(pair, "slow");
+	close_pair(pair);
+}
+
+static void others_would_block(void **state)
+{
+	const struct timeval limit = { .tv_usec = 15000 };
+	struct pair pair = make_pair();
+	DWORD bytes;
+
+	hold_back(100, 10);
+	SetLastError(SENTINEL);
+	assert_int_equal(send((int)pair.from, "x", 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	assert_int_equal(WSAGetLastError(), WSAEWOULDBLOCK);
+	assert_int_equal(setsockopt((int)pair.from, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)),
+			 0);
+	hold_back(100, 10);
+	assert_error((int)send((int)pair.from, "x", 1, 0), WSAEWOULDBLOCK);
+	assert_int_equal(fake.waits, 98); /* one wait fits */
+	assert_int_equal(fcntl((int)pair.from, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(send_text(pair, "xx", NULL, &bytes), WSAEWOULDBLOCK);
+	assert_error((int)sendto((int)pair.from, "x", 1, 0, NULL, 0), WSAEWOULDBLOCK);
+	/* Nothing has left. */
+	assert_int_equal(recv((int)pair.to, inbox, sizeof(inbox), MSG_DONTWAIT), -1);
+	close_pair(pair);
+}
+
+static void overlapped_sends_complete_later(void **state)
+{
+	struct pair pair = make_pair();
+	OVERLAPPED first = { .hEvent = WSACreateEvent() }, second = { .hEvent = WSACreateEvent() };
+	struct pollfd poll_fd = { .events = POLLIN };
+	DWORD bytes;
+
+	hold_back(3, 10);
+	assert_int_equal(send_text(pair, "first", &first, NULL), WSA_IO_PENDING);
+	assert_int_equal(send_text(pair, "second", &second, NULL), WSA_IO_PENDING);
+	assert_int_equal(WaitForSingleObject(second.hEvent, 0), WAIT_TIMEOUT);
+	poll_fd.fd = gw_win_event_fd(second.hEvent);
+	/* Not at once, and again and again until it has been sent. */
+	assert_int_equal(poll(&poll_fd, 1, 0), 0);
+	while (!gw_win_overlapped_completed(&second))
+		assert_int_equal(poll(&poll_fd, 1, 5000), 1);
+	assert_int_equal(WaitForSingleObject(first.hEvent, 0), WAIT_OBJECT_0);
+	assert_int_equal(result_of(pair.from, &first, FALSE, &bytes), 0);
+	assert_int_equal(bytes, 5);
+	assert_int_equal(result_of(pair.from, &second, FALSE, &bytes), 0);
+	assert_int_equal(bytes, 6);
+	assert_received(pair, "first");
+	assert_received(pair, "second");
+	CloseHandle(first.hEvent);
+	CloseHandle(second.hEvent);
+	close_pair(pair);
+}
+
+static void packets_are_held_back(void **state)
+{
+	struct pair pair = make_pair();
+	TRANSMIT_PACKETS_ELEMENT elements[] = {
+		memory_element("ab", TP_ELEMENT_EOP),
+		memory_element("cd", TP_ELEMENT_EOP),
+	};
+	OVERLAPPED ov = { .hEvent = WSACreateEvent() };
+	uint64_t began = now_ms();
+	DWORD bytes = 0;
+
+	hold_back(2, 10);
+	assert_int_equal(transmit_function(pair.from)(pair.from, elements, 2, 0, &ov, 0), FALSE);
+	assert_int_equal(WSAGetLastError(), WSA_IO_PENDING);
+	assert_int_equal(result_of(pair.from, &ov, TRUE, &bytes), 0);
+	assert_true(now_ms() - began >= 19);
+	assert_int_equal(bytes, 4);
+	assert_received(pair, "ab");
+	assert_received(pair, "cd");
+	began = now_ms();
+	hold_back(2, 10);
+	assert_int_equal(transmit_function(pair.from)(pair.from, elements, 2, 0, NULL, 0), TRUE);
+	assert_true(now_ms() - began >= 19);
+	CloseHandle(ov.hEvent);
+	close_pair(pair);
+}
+
+static void closing_aborts_what_is_held_back(void **state)
+{
+	struct pair pair = make_pair();
+	OVERLAPPED ov = { .hEvent = WSACreateEvent() };
+	DWORD bytes;
+
+	hold_back(1000, 20);
+	assert_int_equal(send_text(pair, "late", &ov, NULL), WSA_IO_PENDING);
+	close_pair(pair);
+	pair = make_pair();
+	assert_int_equal(WaitForSingleObject(ov.hEvent, 0), WAIT_OBJECT_0);
+	assert_int_equal(result_of(pair.from, &ov, FALSE, &bytes), WSA_OPERATION_ABORTED);
+	CloseHandle(ov.hEvent);
+	close_pair(pair);
+}
+
+/* what exceeds the rate leaves at once, with the other mark */
+static void excess_has_a_mark_of_its_own(void **state)
+{
+	struct pair pair = make_pair();
+	char control[CMSG_SPACE(sizeof(int))], data;
+	struct iovec iov = { &data, 1 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+	int voice = 56 << 2, yes = 1;
+
+	assert_int_equal(setsockopt((int)pair.from, IPPROTO_IP, IP_TOS, &voice, sizeof(voice)), 0);
+	assert_int_equal(setsockopt((int)pair.to, IPPROTO_IP, IP_RECVTOS, &yes, sizeof(yes)), 0);
+	for (int excess = -1; excess <= 8; excess++) {
+		hold_back(0, 0);
+		fake.excess_dscp = excess + 1;
+		message.msg_controllen = sizeof(control);
+		assert_int_equal(send((int)pair.from, "x", 1, 0), 1);
+		assert_int_equal(recvmsg((int)pair.to, &message, 0), 1);
+		assert_int_equal(*CMSG_DATA(CMSG_FIRSTHDR(&message)) >> 2,
+				 excess < 0 ? 56 : excess);
+	}
+	close_pair(pair);
+}
+
+static void CALLBACK no_routine(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped, DWORD flags)
+{
+	(void)error;
+	(void)bytes;
+	(void)overlapped;
+	(void)flags;
+}
+
+static void send_arguments(void **state)
+{
+	struct pair pair = make_pair();
+	SOCKET other = udp_socket();
+	WSABUF buffer = { 1, inbox };
+	DWORD bytes;
+
+	hold_back(0, 0);
+	assert_error(WSASend(0x7fffffff, &buffer, 1, &bytes, 0, NULL, NULL), WSAENOTSOCK);
+	assert_error(WSASend(pair.from, NULL, 1, &bytes, 0, NULL, NULL), WSAEFAULT);
+	assert_error(WSASend(pair.from, &buffer, 1, NULL, 0, NULL, NULL), WSAEFAULT);
+	assert_error(WSASend(pair.from, &buffer, 0, &bytes, 0, NULL, NULL), WSAEINVAL);
+	assert_error(WSASend(pair.from, &buffer, 65, &bytes, 0, NULL, NULL), WSAEINVAL);
+	assert_error(WSASend(pair.from, &buffer, 1, &bytes, 0, NULL, no_routine), WSAEOPNOTSUPP);
+	assert_error(WSASend(other, &buffer, 1, &bytes, 0, NULL, NULL), WSAEDESTADDRREQ);
+	closesocket(other);
+	close_pair(pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +742,14 @@ int main(void)
 		cmocka_unit_test(packets_are_made_of_elements),
 		cmocka_unit_test(a_full_socket_is_awaited),
 		cmocka_unit_test(transmit_arguments),
+		cmocka_unit_test(sends_without_a_rate),
+		cmocka_unit_test(a_blocking_send_waits_for_its_rate),
+		cmocka_unit_test(others_would_block),
+		cmocka_unit_test(overlapped_sends_complete_later),
+		cmocka_unit_test(packets_are_held_back),
+		cmocka_unit_test(closing_aborts_what_is_held_back),
+		cmocka_unit_test(excess_has_a_mark_of_its_own),
+		cmocka_unit_test(send_arguments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

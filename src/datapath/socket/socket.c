@@ -473,7 +473,7 @@ static int socket_meter(void *data, const struct datapath_meter *asked)
 	uint32_t priority = 0;
 	int r;
 
-	if (asked->excess == DATAPATH_EXCESS_DROP ||
+	if (asked->excess == DATAPATH_EXCESS_DROP || asked->reserved_bps > 0 ||
 	    (asked->excess == DATAPATH_EXCESS_REMARK && !asked->owner_paces))
 		return -EOPNOTSUPP;
 	if (!meter)
