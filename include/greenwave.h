@@ -207,6 +207,9 @@ enum gw_shaping {
  * departure times; TCP elsewhere by the pacing of the socket. UDP elsewhere is policed: what exceeds a bucket
  * of 100 ms is dropped, not delayed.
  *
+ * Every rate is accepted. From 10^15 bit/s on no link has it, and nothing is delayed. Below 8 kbit/s a full packet
+ * waits longer than it may in a queue that keeps departure times (2 s), and is dropped.
+ *
  * The embedded engine paces TCP sockets, and UDP sockets where the queue of their link is fq; several of one flow
  * get equal parts of its rate. For UDP sockets elsewhere, and to mark what conforms, it needs GW_FLOW_PACES.
  */
@@ -235,6 +238,8 @@ enum gw_excess {
  * guaranteed, whatever else is sent there: -EDQUOT if more than the link's reservable share would be reserved
  * then; nothing has changed, and `greenwave status` shows what is reserved. Elsewhere the flow is policed only.
  * `tspec` NULL gives the reservation back. It takes the place of a rate set before, and the other way round.
+ * What it takes of the link is more than the rate, which counts IP only: 38 bytes for each packet, and these are as
+ * long as min_bytes, or else max_bytes, or else 1500 bytes. While the flow has no open socket it holds nothing.
  * -EOPNOTSUPP: nothing here can police (no eBPF); adaptive flows.
  */
 int gw_flow_reserve(struct gw *gw, uint32_t id, const struct gw_tspec *tspec,

@@ -129,10 +129,21 @@ static int check_route(struct engine *engine, const struct engine_socket *socket
 	return engine->ports.route(engine->ports.user_data, destination, socket, ret_route);
 }
 
+/* A meter that has a link too many, because it cannot be made again without, does no harm. */
+static void meter_take_back(struct engine *engine, struct flow *flow,
+			    const struct meter_change *change)
+{
+	if (meter_restore(engine, flow, change))
+		meter_undone(engine, flow, change);
+	else
+		meter_settle(engine, flow, change);
+}
+
 /* Adds (socket, destination) to the flow, in force if it is the newest that claims it. */
 static int attach(struct engine *engine, struct flow *flow, const struct engine_socket *socket,
 		  const struct address *destination)
 {
+	struct meter_change change;
 	struct entry *entry;
 	struct slot *slot;
 	int r;
@@ -145,14 +156,21 @@ static int attach(struct engine *engine, struct flow *flow, const struct engine_
 		slot_release(engine, slot);
 		return r;
 	}
-	r = slot_refresh(engine, slot, false);
+	r = meter_begin_entry(engine, flow, entry, &change);
+	if (r == 0) {
+		r = slot_refresh(engine, slot, false);
+		if (r == 0)
+			meter_settle(engine, flow, &change);
+		else
+			meter_take_back(engine, flow, &change);
+		if (r == -EOPNOTSUPP)
+			engine->counters.refused_datapath++;
+	}
 	if (r < 0) {
 		/* What was in force still is. */
 		slot_take_out(slot, entry);
 		entry_free(engine, entry);
 		slot_release(engine, slot);
-		if (r == -EOPNOTSUPP)
-			engine->counters.refused_datapath++;
 		return r;
 	}
 	engine->counters.entries_added++;
@@ -201,7 +219,8 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 		r = flow_find_own(engine, owner, *flow_id, &flow);
 		if (r < 0)
 			return r;
-		if (adaptive || (flow->flags & GW_FLOW_ADAPTIVE) || (request->flags & ~KNOWN_FLAGS))
+		if (adaptive || (flow->flags & GW_FLOW_ADAPTIVE) ||
+		    (request->flags & ~KNOWN_FLAGS) || flow_is_one_target(flow))
 			return -EINVAL;
 	} else {
 		r = request_check(engine, owner, request);

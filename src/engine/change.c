@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * change.c: new settings for a flow that exists. They become effective wherever it is in force, or, when the
- * datapath refuses one place, nowhere.
+ * datapath refuses one place, nowhere. A meter is there before the first of its targets and stays until after
+ * the last.
  */
 #include <errno.h>
 
 #include "engine/internal.h"
 
 #define REASON_MAX 4u
-/* A rate that no link has needs no shaper. */
-#define RATE_UNLIMITED_BPS UINT64_C(1000000000000000)
 
 static int entry_reapply(struct engine *engine, struct entry *entry)
 {
@@ -20,10 +19,13 @@ static int entry_reapply(struct engine *engine, struct entry *entry)
 
 void flow_reapply(struct engine *engine, struct flow *flow)
 {
+	struct meter_change change;
 	struct entry *entry;
 
-	if (flow->group)
-		group_apply(engine, flow);
+	if (flow->metering && meter_begin(engine, flow, NULL, &change, NULL) == 0)
+		meter_settle(engine, flow, &change);
+	if (flow_is_one_target(flow))
+		flow_target_apply(engine, flow);
 	DL_FOREACH2(flow->entries, entry, flow_next)
 		entry_reapply(engine, entry);
 }
@@ -41,33 +43,77 @@ static void flow_roll_back(struct engine *engine, struct flow *flow, const struc
 	}
 }
 
-/* Makes new settings effective wherever the flow is in force. */
-static int flow_apply(struct engine *engine, struct flow *flow,
-		      const struct flow_settings *settings)
+/* The earlier meter does not come back: then nothing of the flow is in force, until the next change or its end. */
+static void flow_lose(struct engine *engine, struct flow *flow)
 {
-	struct flow_settings before = flow->settings;
-	struct entry *entry = NULL;
+	struct datapath_target target;
+	struct entry *entry;
+
+	if (flow_is_one_target(flow)) {
+		flow_target(flow, &target);
+		engine->ports.datapath->clear(engine->ports.datapath_data, &target);
+	}
+	DL_FOREACH2(flow->entries, entry, flow_next) {
+		if (entry->slot->in_force == entry)
+			slot_clear(engine, entry->slot);
+	}
+	flow_unmeter(engine, flow);
+}
+
+/* Returns the error of the first target that refuses, and that target's entry. */
+static int targets_apply(struct engine *engine, struct flow *flow, struct entry **ret_failed)
+{
+	struct entry *entry;
 	int r = 0;
 
-	flow->settings = *settings;
-	if (flow->group)
-		r = group_apply(engine, flow);
+	*ret_failed = NULL;
+	if (flow_is_one_target(flow))
+		return flow_target_apply(engine, flow);
 	DL_FOREACH2(flow->entries, entry, flow_next) {
 		r = entry_reapply(engine, entry);
-		if (r < 0)
-			break;
+		if (r < 0) {
+			*ret_failed = entry;
+			return r;
+		}
 	}
+	return 0;
+}
+
+/* Makes new settings effective wherever the flow is in force. */
+static int flow_apply(struct engine *engine, struct flow *flow,
+		      const struct flow_settings *settings, const struct meter_links *links,
+		      struct admission_refusal *ret_refusal)
+{
+	struct flow_settings before = flow->settings;
+	struct meter_change change;
+	struct entry *failed;
+	int r;
+
+	flow->settings = *settings;
+	r = meter_begin(engine, flow, links, &change, ret_refusal);
 	if (r < 0) {
 		flow->settings = before;
-		flow_roll_back(engine, flow, entry);
+		return r;
+	}
+	r = targets_apply(engine, flow, &failed);
+	if (r == 0) {
+		meter_settle(engine, flow, &change);
+		return 0;
+	}
+	flow->settings = before;
+	if (meter_restore(engine, flow, &change)) {
+		flow_roll_back(engine, flow, failed);
+		meter_undone(engine, flow, &change);
+	} else {
+		flow_lose(engine, flow);
 	}
 	return r;
 }
 
-static int flow_change(struct engine *engine, struct flow *flow,
-		       const struct flow_settings *settings)
+int flow_change(struct engine *engine, struct flow *flow, const struct flow_settings *settings,
+		const struct meter_links *links, struct admission_refusal *ret_refusal)
 {
-	int r = flow_apply(engine, flow, settings);
+	int r = flow_apply(engine, flow, settings, links, ret_refusal);
 
 	if (r < 0)
 		return r;
@@ -92,7 +138,7 @@ int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_i
 	settings.traffic_class = traffic_class;
 	settings.dscp = GW_DSCP_FROM_CLASS;
 	settings.rate_cleared = false;
-	return flow_change(engine, flow, &settings);
+	return flow_change(engine, flow, &settings, NULL, NULL);
 }
 
 int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t dscp,
@@ -117,18 +163,14 @@ int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id
 	settings = flow->settings;
 	settings.dscp = (int32_t)dscp;
 	settings.rate_cleared = false;
-	return flow_change(engine, flow, &settings);
+	return flow_change(engine, flow, &settings, NULL, NULL);
 }
 
-/*
- * Rates that need no shaper are accepted: none, the default minimum (spec/qwave.md A-27: no delay shaping), and
- * one beyond any link. For all others something would have to delay, drop or re-mark packets, and no datapath
- * here can: the flow stays as it is.
- */
 int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
 		    uint32_t shaping, uint32_t reason, uint64_t now_us)
 {
 	struct flow_settings settings;
+	struct meter_links links = { 0 };
 	struct flow *flow;
 	int r;
 
@@ -138,13 +180,17 @@ int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id
 		return r;
 	if (shaping > GW_SHAPE_MARK_CONFORMANT || reason > REASON_MAX)
 		return -EINVAL;
-	if (rate_bps != GW_RATE_NONE && rate_bps != GW_RATE_MINIMUM &&
-	    rate_bps < RATE_UNLIMITED_BPS)
-		return -EOPNOTSUPP;
+	if (rate_needs_meter(rate_bps)) {
+		if (!engine->ports.datapath->meter)
+			return -EOPNOTSUPP;
+		flow_links(engine, flow, &links);
+	}
 	settings = flow->settings;
 	settings.rate_bps = rate_bps;
 	settings.shaping = (enum gw_shaping)shaping;
 	settings.rate_reason = reason;
 	settings.rate_cleared = rate_bps == GW_RATE_NONE;
-	return flow_change(engine, flow, &settings);
+	settings.reserved = (struct bucket_spec){ 0 };
+	settings.excess = GW_EXCESS_DROP;
+	return flow_change(engine, flow, &settings, &links, NULL);
 }

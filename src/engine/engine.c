@@ -35,6 +35,11 @@ struct engine *engine_new(const struct engine_ports *ports, const struct engine_
 	engine->ports = *ports;
 	engine->config = *config;
 	engine->next_id = config->first_flow_id;
+	engine->admission = admission_new();
+	if (!engine->admission) {
+		free(engine);
+		return NULL;
+	}
 	return engine;
 }
 
@@ -56,6 +61,7 @@ struct engine *engine_free(struct engine *engine)
 	engine_stop(engine);
 	DL_FOREACH_SAFE(engine->owners, owner, next)
 		owner_free(owner);
+	admission_free(engine->admission);
 	free(engine);
 	return NULL;
 }

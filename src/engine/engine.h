@@ -5,7 +5,11 @@
  * An owner is one handle of one program (one connection). It owns flows. A flow holds entries; an entry is
  * one socket together with one destination (or with every destination). Entries of different flows may
  * name the same socket and destination: the newest that lays claim is in force, the others are shadowed and
- * come back in turn when it ends. A flow made by engine_run() has a control group in place of sockets.
+ * come back in turn when it ends. A flow made by engine_run() has a control group in place of sockets, one made
+ * by engine_add_tuple() the addresses of packets.
+ *
+ * A rate or a reservation gives a flow a meter. It is there while anything of the flow is in force: a flow that
+ * only keeps its identifier holds nothing of a link.
  *
  *	owner 1--* flow 1--* entry *--1 slot *--1 sock
  *	                \--* op (a request that waits for a condition of the path)
@@ -209,17 +213,23 @@ struct flow_request {
 int engine_add(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
 	       const struct address *destination, const struct flow_request *request,
 	       uint32_t *flow_id, uint64_t now_us);
+
+/* `rate_bps` as of engine_set_rate(), shaped and marked; 0: not shaped. */
 int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
-	       uint32_t *ret_flow_id, uint64_t now_us);
+	       uint64_t rate_bps, uint32_t *ret_flow_id, uint64_t now_us);
 
 /* A flow of packets by their addresses. Needs an administrator. `tuple` is copied. */
 int engine_add_tuple(struct engine *engine, struct owner *owner, const struct datapath_tuple *tuple,
 		     const struct flow_request *request, uint32_t *ret_flow_id, uint64_t now_us);
 
-/* Takes back a program's flow that an earlier engine left in force; nobody owns it but its processes. */
+/*
+ * Takes back a program's flow that an earlier engine left in force, with the meter that it had (NULL: none);
+ * nobody owns it but its processes. It gets an identifier of its own.
+ */
 int engine_adopt_group(struct engine *engine, uint64_t group,
 		       const struct datapath_treatment *treatment,
-		       const struct engine_owner_info *info, uint64_t now_us);
+		       const struct datapath_meter *meter, const struct engine_owner_info *info,
+		       uint64_t now_us);
 
 bool engine_has_group(const struct engine *engine, uint64_t group);
 
@@ -281,7 +291,7 @@ int engine_flow_records(const struct engine *engine, const struct engine_view *v
 struct engine_counters {
 	uint64_t flows_added, flows_ended, entries_added;
 	uint64_t ended_by[END_REASON_COUNT]; /* entries */
-	uint64_t refused_limit, refused_policy, refused_datapath;
+	uint64_t refused_limit, refused_policy, refused_datapath, refused_admission;
 	uint64_t ops_started, ops_completed, ops_canceled;
 };
 const struct engine_counters *engine_counters(const struct engine *engine);

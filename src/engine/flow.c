@@ -56,9 +56,14 @@ void flow_treatment(const struct engine *engine, const struct flow *flow,
 	*ret_treatment = (struct datapath_treatment){
 		.flow_id = flow->id,
 		.traffic_class = settings->traffic_class,
+		.metered = flow->metered,
 	};
-	if (!flow_marks(engine, flow))
+	if (!flow_marks(engine, flow)) {
+		/* Without marks it is best effort also in the order of sending (spec/qwave.md §7.1). */
+		if (!engine->config.marks_ignored && settings->traffic_class != GW_CLASS_BACKGROUND)
+			ret_treatment->traffic_class = GW_CLASS_BEST_EFFORT;
 		return;
+	}
 	if (settings->dscp == GW_DSCP_FROM_CLASS)
 		ret_treatment->mark = class_mark(profile, settings->traffic_class);
 	else
@@ -66,9 +71,56 @@ void flow_treatment(const struct engine *engine, const struct flow *flow,
 							   (uint8_t)settings->dscp);
 }
 
+/* What the excess gets, if it is sent at all and not delayed; false: no mark of ours. */
+bool flow_excess_mark(const struct engine *engine, const struct flow *flow, struct mark *ret_mark)
+{
+	const struct flow_settings *settings = &flow->settings;
+	bool remarked = settings->reserved.rate_bps != 0
+				? settings->excess != GW_EXCESS_DROP
+				: settings->rate_bps != 0 &&
+					  settings->shaping == GW_SHAPE_MARK_CONFORMANT;
+
+	*ret_mark = (struct mark){ 0 };
+	if (!remarked || !flow_marks(engine, flow))
+		return false;
+	*ret_mark = class_mark_nonconformant(&engine->config.profile, settings->traffic_class);
+	/* Where the class marks nothing but a value was set, the excess must not keep an application's own. */
+	if (settings->dscp != GW_DSCP_FROM_CLASS)
+		ret_mark->set_dscp = true;
+	return ret_mark->set_dscp;
+}
+
+bool flow_is_one_target(const struct flow *flow)
+{
+	return flow->group || flow->tuple;
+}
+
 bool flow_is_in_force(const struct flow *flow)
 {
-	return flow->entries || flow->group;
+	return flow->entries || flow_is_one_target(flow);
+}
+
+void flow_target(const struct flow *flow, struct datapath_target *ret_target)
+{
+	*ret_target = (struct datapath_target){ .group = flow->group, .fd = -1 };
+	if (flow->tuple) {
+		ret_target->tuple = &flow->tuple->key;
+		ret_target->family = flow->tuple->key.destination.family;
+		ret_target->protocol = flow->tuple->key.protocol;
+		ret_target->destination = flow->tuple->key.destination;
+	} else {
+		ret_target->any_destination = true;
+	}
+}
+
+int flow_target_apply(struct engine *engine, struct flow *flow)
+{
+	struct datapath_treatment treatment;
+	struct datapath_target target;
+
+	flow_target(flow, &target);
+	flow_treatment(engine, flow, &treatment);
+	return engine->ports.datapath->apply(engine->ports.datapath_data, &target, &treatment);
 }
 
 /* ---- making and unmaking ---- */
@@ -139,12 +191,17 @@ void flow_free(struct engine *engine, struct flow *flow)
 	struct owner *owner = flow->owner;
 	struct datapath_target target;
 
-	if (flow->group) {
-		group_target(flow, &target);
+	if (flow_is_one_target(flow)) {
+		flow_target(flow, &target);
 		engine->ports.datapath->clear(engine->ports.datapath_data, &target);
+	}
+	flow_unmeter(engine, flow);
+	if (flow->group) {
 		engine->ports.group_end(engine->ports.user_data, flow->group);
 		group_forget(engine, flow);
 	}
+	if (flow->tuple)
+		tuple_forget(engine, flow);
 	HASH_DEL(engine->flows_by_id, flow);
 	DL_DELETE(engine->flows, flow);
 	DL_DELETE2(owner->user->flow_list, flow, user_prev, user_next);
@@ -186,8 +243,10 @@ void entry_free(struct engine *engine, struct entry *entry)
 	if (flow->flags & GW_FLOW_KEEP_ON_DISCONNECT)
 		entry->slot->sock->n_keep--;
 	DL_DELETE2(flow->entries, entry, flow_prev, flow_next);
-	if (!flow->entries)
+	if (!flow->entries) {
 		flow_count_in_force(engine, flow, -1);
+		flow_unmeter(engine, flow); /* nothing is left that could be under it */
+	}
 	flow->n_entries--;
 	engine->n_entries--;
 	flow->owner->user->entries--;
@@ -201,6 +260,7 @@ int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 {
 	struct flow *flow = flow_find(engine, flow_id);
 	struct datapath_treatment treatment;
+	struct mark excess;
 
 	if (!flow || (flow->owner != owner &&
 		      !engine->ports.is_administrator(engine->ports.user_data, owner)))
@@ -218,11 +278,7 @@ int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 	};
 	if (treatment.mark.set_dscp)
 		ret_info->conformant_dscp = treatment.mark.dscp;
-	if (treatment.mark.set_dscp && flow->settings.rate_bps != 0 &&
-	    flow->settings.shaping == GW_SHAPE_MARK_CONFORMANT) {
-		struct mark excess = class_mark_nonconformant(&engine->config.profile,
-							      flow->settings.traffic_class);
-
+	if (flow_excess_mark(engine, flow, &excess)) {
 		ret_info->nonconformant_dscp = excess.dscp;
 		ret_info->nonconformant_priority = excess.priority;
 	}

@@ -55,6 +55,33 @@ struct flow_settings {
 	enum gw_shaping shaping;
 	uint32_t rate_reason;
 	bool rate_cleared; /* rate 0 was asked for: no marks until something is set again */
+	struct bucket_spec reserved; /* in place of a rate; its rate 0: nothing is */
+	enum gw_excess excess;
+};
+
+/* The links that packets leave through; none: not known, it may be any. */
+struct meter_links {
+	unsigned n;
+	uint32_t ifindexes[DATAPATH_METER_LINKS];
+};
+
+/* What is booked for a reservation, one holding for each link; twice as many while links are exchanged. */
+#define HOLDINGS_MAX (2 * DATAPATH_METER_LINKS)
+struct holdings {
+	struct admission_holding held[HOLDINGS_MAX];
+};
+
+/* What stands in the datapath and in the books for a flow's rate, as long as the meter does. */
+struct metering {
+	struct datapath_meter meter;
+	struct holdings *booked; /* NULL: nothing is reserved */
+};
+
+/* A flow of packets by their addresses. */
+struct tuple {
+	struct datapath_tuple key;
+	struct flow *flow;
+	UT_hash_handle hh;
 };
 
 struct flow {
@@ -65,8 +92,11 @@ struct flow {
 	struct entry *entries;
 	uint32_t n_entries;
 	struct op *ops;
-	uint64_t group;	   /* control group of a program; 0: sockets */
-	struct path *path; /* adaptive flows */
+	uint64_t group;		   /* control group of a program */
+	struct tuple *tuple;	   /* neither: sockets */
+	struct metering *metering; /* NULL: there is no meter */
+	bool metered;		   /* its targets are put under the meter */
+	struct path *path;	   /* adaptive flows */
 	struct flow *owner_prev, *owner_next;
 	struct flow *path_prev, *path_next;
 	struct flow *user_prev, *user_next; /* ascending by id */
@@ -104,6 +134,7 @@ struct sock {
 	int protocol;
 	struct address local;
 	struct address peer;
+	uint32_t bound_ifindex;
 	uint64_t added; /* counters.entries_added before it */
 	uint32_t n_entries;
 	uint32_t n_keep; /* of these: their flow outlives a disconnect */
@@ -165,6 +196,8 @@ struct engine {
 	uint32_t n_socks[2][2]; /* IPv6, TCP */
 	struct path *paths;
 	struct path *unknown_paths;
+	struct tuple *tuples;
+	struct admission *admission;
 };
 
 /* owner.c */
@@ -182,6 +215,8 @@ void slot_release(struct engine *engine, struct slot *slot); /* frees it, and it
 int slot_refresh(struct engine *engine, struct slot *slot, bool reapply);
 void slot_clear(struct engine *engine, struct slot *slot);
 void slot_take_out(struct slot *slot, struct entry *entry);
+void slot_target(const struct engine *engine, const struct slot *slot,
+		 struct datapath_target *ret_target);
 bool slot_is_full(const struct engine *engine, const struct slot *slot);
 void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
 
@@ -193,6 +228,10 @@ bool flow_claims(const struct flow *flow);
 void flow_treatment(const struct engine *engine, const struct flow *flow,
 		    struct datapath_treatment *ret_treatment);
 bool flow_is_in_force(const struct flow *flow);
+bool flow_is_one_target(const struct flow *flow); /* has no sockets: a program, or a tuple */
+void flow_target(const struct flow *flow, struct datapath_target *ret_target); /* of such a one */
+int flow_target_apply(struct engine *engine, struct flow *flow);
+bool flow_excess_mark(const struct engine *engine, const struct flow *flow, struct mark *ret_mark);
 int flow_new(struct engine *engine, struct owner *owner, const struct flow_request *request,
 	     struct flow **ret_flow);
 void flow_free(struct engine *engine, struct flow *flow);
@@ -216,14 +255,57 @@ unsigned end_some(struct engine *engine, struct owner *owner, enum end_reason re
 unsigned end_closing(struct engine *engine, unsigned most);
 void end_closing_sock(struct engine *engine, uint64_t cookie); /* all that is left of it */
 
-/* change.c: settings are as before, but what they mean has changed */
+/* change.c */
+int flow_change(struct engine *engine, struct flow *flow, const struct flow_settings *settings,
+		const struct meter_links *links, struct admission_refusal *ret_refusal);
+/* Settings are as before, but what they mean has changed. */
 void flow_reapply(struct engine *engine, struct flow *flow);
+
+/*
+ * meter.c: a flow's meter, from one state to another. meter_begin() makes that which the settings call for now;
+ * then the targets are applied; then either meter_settle() takes away what is not needed any more, or, with the
+ * earlier settings, meter_restore(), the targets again, and meter_undone() take back all of it.
+ */
+struct meter_change {
+	bool begun;
+	bool had;
+	bool metered;
+	struct datapath_meter meter;
+	struct holdings booked;
+	struct meter_links book; /* where a reservation is booked from now on */
+};
+
+/* The default minimum and rates beyond any link need none. */
+bool rate_needs_meter(uint64_t rate_bps);
+/* `links` NULL: those that it has. After an error nothing has changed. */
+int meter_begin(struct engine *engine, struct flow *flow, const struct meter_links *links,
+		struct meter_change *ret_change, struct admission_refusal *ret_refusal);
+/* The same for an entry that has been added; if all is there already, nothing begins. */
+int meter_begin_entry(struct engine *engine, struct flow *flow, const struct entry *added,
+		      struct meter_change *ret_change);
+void meter_settle(struct engine *engine, struct flow *flow, const struct meter_change *change);
+bool meter_restore(struct engine *engine, struct flow *flow, const struct meter_change *change);
+void meter_undone(struct engine *engine, struct flow *flow, const struct meter_change *change);
+/* Its targets have been cleared. */
+void flow_unmeter(struct engine *engine, struct flow *flow);
+void flow_links(struct engine *engine, const struct flow *flow, struct meter_links *ret_links);
+
+/* reserve.c: growing never takes away, settling never adds, so that either can be the last step */
+int holdings_grow(struct engine *engine, struct holdings *holdings, const struct meter_links *links,
+		  const struct datapath_meter *meter, struct admission_refusal *ret_refusal);
+void holdings_settle(struct engine *engine, struct holdings *holdings,
+		     const struct meter_links *links, const struct datapath_meter *meter);
+void holdings_restore(struct engine *engine, struct holdings *holdings,
+		      const struct holdings *before);
+void holdings_links(const struct holdings *holdings, struct meter_links *ret_links);
+void enforced_links(const struct engine *engine, struct meter_links *ret_links);
 
 /* program.c */
 struct flow *flow_find_group(const struct engine *engine, uint64_t group);
-void group_target(const struct flow *flow, struct datapath_target *ret_target);
-int group_apply(struct engine *engine, struct flow *flow);
 void group_forget(struct engine *engine, struct flow *flow);
+
+/* tuple.c */
+void tuple_forget(struct engine *engine, struct flow *flow);
 
 /* path.c */
 int path_join(struct engine *engine, struct flow *flow, const struct address *destination,

@@ -7,12 +7,6 @@
 
 #include "engine/internal.h"
 
-void group_target(const struct flow *flow, struct datapath_target *ret_target)
-{
-	*ret_target =
-		(struct datapath_target){ .group = flow->group, .fd = -1, .any_destination = true };
-}
-
 static int group_flow(struct engine *engine, const struct engine_owner_info *info,
 		      const struct flow_request *request, struct flow **ret_flow)
 {
@@ -39,25 +33,26 @@ static void group_flow_discard(struct engine *engine, struct flow *flow)
 	owner_free(program);
 }
 
-int group_apply(struct engine *engine, struct flow *flow)
-{
-	struct datapath_treatment treatment;
-	struct datapath_target target;
-
-	group_target(flow, &target);
-	flow_treatment(engine, flow, &treatment);
-	return engine->ports.datapath->apply(engine->ports.datapath_data, &target, &treatment);
-}
-
+/* First the meter, so that no packet passes without. Whoever discards the flow takes all of it back. */
 static int group_begin(struct engine *engine, struct flow *flow, uint64_t group)
 {
+	const struct meter_links anywhere = { 0 };
+	struct meter_change change;
+	int r;
+
 	flow->group = group;
 	flow_count_in_force(engine, flow, 1);
 	flow->owner->user->programs++;
 	HASH_ADD(by_group, engine->flows_by_group, group, sizeof(flow->group), flow);
 	if (!flow->by_group.tbl)
 		return -ENOMEM;
-	return group_apply(engine, flow);
+	r = meter_begin(engine, flow, &anywhere, &change, NULL);
+	if (r < 0)
+		return r;
+	r = flow_target_apply(engine, flow);
+	if (r == 0)
+		meter_settle(engine, flow, &change);
+	return r;
 }
 
 void group_forget(struct engine *engine, struct flow *flow)
@@ -78,7 +73,7 @@ static int programs_check(struct engine *engine, const struct user *user)
 }
 
 int engine_run(struct engine *engine, struct owner *owner, const struct flow_request *request,
-	       uint32_t *ret_flow_id, uint64_t now_us)
+	       uint64_t rate_bps, uint32_t *ret_flow_id, uint64_t now_us)
 {
 	struct flow *flow;
 	uint64_t group;
@@ -90,6 +85,9 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 	r = request_check(engine, owner, request);
 	if (r < 0)
 		return r;
+	/* Before anything is moved anywhere. */
+	if (rate_needs_meter(rate_bps) && !engine->ports.datapath->meter)
+		return -EOPNOTSUPP;
 	r = limits_check(engine, owner, true);
 	if (r == 0)
 		r = programs_check(engine, owner->user);
@@ -98,6 +96,9 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 	r = group_flow(engine, &owner->info, request, &flow);
 	if (r < 0)
 		return r;
+	flow->settings.rate_bps = rate_bps;
+	if (rate_bps != GW_RATE_NONE)
+		flow->settings.shaping = GW_SHAPE_AND_MARK;
 	r = engine->ports.group_create(engine->ports.user_data, owner, &group);
 	if (r < 0) {
 		group_flow_discard(engine, flow);
@@ -114,9 +115,30 @@ int engine_run(struct engine *engine, struct owner *owner, const struct flow_req
 	return 0;
 }
 
+/* The settings that made the meter of an earlier engine. */
+static void settings_from_meter(struct flow_settings *settings,
+				const struct datapath_treatment *treatment,
+				const struct datapath_meter *meter)
+{
+	if (meter->reserved_bps != 0 || meter->excess == DATAPATH_EXCESS_DROP) {
+		settings->reserved = meter->bucket;
+		settings->excess = GW_EXCESS_DROP;
+		if (meter->excess == DATAPATH_EXCESS_REMARK)
+			settings->excess = meter->excess_class == treatment->traffic_class
+						   ? GW_EXCESS_REMARK
+						   : GW_EXCESS_BEST_EFFORT;
+		return;
+	}
+	settings->rate_bps = meter->bucket.rate_bps;
+	settings->shaping = treatment->mark.set_dscp ? GW_SHAPE_AND_MARK : GW_SHAPE_ONLY;
+	if (meter->excess == DATAPATH_EXCESS_REMARK)
+		settings->shaping = GW_SHAPE_MARK_CONFORMANT;
+}
+
 int engine_adopt_group(struct engine *engine, uint64_t group,
 		       const struct datapath_treatment *treatment,
-		       const struct engine_owner_info *info, uint64_t now_us)
+		       const struct datapath_meter *meter, const struct engine_owner_info *info,
+		       uint64_t now_us)
 {
 	struct flow_request request = { .traffic_class = treatment->traffic_class,
 					.dscp = GW_DSCP_FROM_CLASS };
@@ -133,6 +155,8 @@ int engine_adopt_group(struct engine *engine, uint64_t group,
 	r = group_flow(engine, info, &request, &flow);
 	if (r < 0)
 		return r;
+	if (meter)
+		settings_from_meter(&flow->settings, treatment, meter);
 	r = group_begin(engine, flow, group); /* under its new identifier */
 	if (r < 0)
 		group_flow_discard(engine, flow);

@@ -9,7 +9,7 @@
 
 static enum gw_flow_state entry_state(const struct flow *flow, const struct entry *entry)
 {
-	if (flow->group)
+	if (flow_is_one_target(flow))
 		return GW_FLOW_ACTIVE;
 	if (!entry)
 		return GW_FLOW_CLOSED;
@@ -18,35 +18,102 @@ static enum gw_flow_state entry_state(const struct flow *flow, const struct entr
 	return entry->slot->in_force == entry ? GW_FLOW_ACTIVE : GW_FLOW_SHADOWED;
 }
 
-void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
-		 struct gw_flow_record *ret_record)
+/* What the meter says, of all sockets of the flow together. */
+static void record_meter(const struct engine *engine, const struct flow *flow,
+			 struct gw_flow_record *record)
 {
-	const struct engine_owner_info *info = &flow->owner->info;
+	const struct datapath_ops *ops = engine->ports.datapath;
+	struct datapath_meter_counters counters;
+
+	if (!flow->metering)
+		return;
+	record->reserved_bps = flow->metering->meter.reserved_bps;
+	if (!ops->meter_read ||
+	    ops->meter_read(engine->ports.datapath_data, flow->id, &counters) < 0)
+		return;
+	record->metered = 1;
+	record->conforming_packets = counters.conforming_packets;
+	record->conforming_bytes = counters.conforming_bytes;
+	record->excess_packets = counters.excess_packets;
+	record->excess_bytes = counters.excess_bytes;
+	record->dropped_packets = counters.dropped_packets;
+	record->dropped_bytes = counters.dropped_bytes;
+}
+
+/* How the rate of this one target is kept to. */
+static enum gw_shaping_method target_shaping(const struct engine *engine, const struct flow *flow,
+					     const struct entry *entry)
+{
+	const struct datapath_ops *ops = engine->ports.datapath;
+	struct datapath_target target;
+
+	if (!flow->metered || !ops->shaping)
+		return GW_SHAPING_NONE;
+	if (flow_is_one_target(flow))
+		flow_target(flow, &target);
+	else
+		slot_target(engine, entry->slot, &target);
+	return ops->shaping(engine->ports.datapath_data, flow->id, &target);
+}
+
+static void record_tuple(const struct tuple *tuple, struct gw_flow_record *record)
+{
+	record->protocol = tuple->key.protocol;
+	address_to_sockaddr(&tuple->key.source, &record->local);
+	address_to_sockaddr(&tuple->key.destination, &record->destination);
+}
+
+/* All that depends on the entry; `record` may be of another of the same flow. */
+static void record_entry(const struct engine *engine, const struct flow *flow,
+			 const struct entry *entry, struct gw_flow_record *record)
+{
 	struct datapath_treatment treatment;
 
 	flow_treatment(engine, flow, &treatment);
+	record->state = entry_state(flow, entry);
+	record->dscp = -1;
+	record->shaping = GW_SHAPING_NONE;
+	if (record->state == GW_FLOW_ACTIVE) {
+		if (treatment.mark.set_dscp)
+			record->dscp = treatment.mark.dscp;
+		record->shaping = target_shaping(engine, flow, entry);
+	}
+	if (flow->tuple)
+		record_tuple(flow->tuple, record);
+	if (entry) {
+		const struct slot *slot = entry->slot;
+
+		record->protocol = slot->sock->protocol;
+		record->socket_cookie = slot->sock->cookie;
+		address_to_sockaddr(&slot->sock->local, &record->local);
+		address_to_sockaddr(&slot->key.destination, &record->destination);
+	}
+}
+
+/* All that the entries of a flow have in common. */
+static void record_begin(const struct engine *engine, const struct flow *flow,
+			 struct gw_flow_record *ret_record)
+{
+	const struct engine_owner_info *info = &flow->owner->info;
+
 	*ret_record = (struct gw_flow_record){
 		.size = sizeof(*ret_record),
 		.id = flow->id,
 		.uid = info->uid,
 		.pid = info->pid,
 		.traffic_class = flow->settings.traffic_class,
-		.state = entry_state(flow, entry),
 		.rate_bps = flow->settings.rate_bps,
 	};
-	ret_record->dscp = -1;
-	if (ret_record->state == GW_FLOW_ACTIVE && treatment.mark.set_dscp)
-		ret_record->dscp = treatment.mark.dscp;
 	memcpy(ret_record->comm, info->comm, sizeof(ret_record->comm));
 	memcpy(ret_record->api, info->api, sizeof(ret_record->api));
-	if (entry) {
-		const struct slot *slot = entry->slot;
+	record_meter(engine, flow, ret_record);
+}
 
-		ret_record->protocol = slot->sock->protocol;
-		ret_record->socket_cookie = slot->sock->cookie;
-		address_to_sockaddr(&slot->sock->local, &ret_record->local);
-		address_to_sockaddr(&slot->key.destination, &ret_record->destination);
-	}
+void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
+		 struct gw_flow_record *ret_record)
+{
+	record_begin(engine, flow, ret_record);
+	record_entry(engine, flow, entry, ret_record);
 }
 
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
@@ -119,12 +186,13 @@ int engine_flow_records(const struct engine *engine, const struct engine_view *v
 
 	if (!flow || !flow_is_visible(view, flow))
 		return -ENOENT;
+	record_begin(engine, flow, &record);
 	if (!flow->entries) {
-		record_flow(engine, flow, NULL, &record);
+		record_entry(engine, flow, NULL, &record);
 		return visit(&record, user_data);
 	}
 	DL_FOREACH2(flow->entries, entry, flow_next) {
-		record_flow(engine, flow, entry, &record);
+		record_entry(engine, flow, entry, &record);
 		r = visit(&record, user_data);
 		if (r != 0)
 			return r;

@@ -105,7 +105,7 @@ static bool is_printable(const char *name)
 static int on_hello(struct call *call)
 {
 	struct server *server = call->server;
-	uint32_t flags = 0;
+	uint32_t flags = MSG_HOST_RATES;
 
 	if (call->request->protocol != MSG_PROTOCOL)
 		return -EPROTONOSUPPORT;
@@ -274,7 +274,49 @@ static int on_run(struct call *call)
 	uint32_t id;
 	int r;
 
-	r = engine_run(call->server->engine, call->owner, &request, &id, call->now_us);
+	r = engine_run(call->server->engine, call->owner, &request, m->rate_bps, &id, call->now_us);
+	if (r < 0)
+		return r;
+	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
+	return 0;
+}
+
+static int on_reserve(struct call *call)
+{
+	const struct msg *m = call->request;
+	struct bucket_spec bucket = {
+		.rate_bps = m->rate_bps,
+		.depth_bytes = m->depth_bytes,
+		.peak_bps = m->peak_bps,
+		.min_bytes = m->min_bytes,
+		.max_bytes = m->max_bytes,
+	};
+
+	if (m->excess > GW_EXCESS_BEST_EFFORT)
+		return -EINVAL;
+	return engine_reserve(call->server->engine, call->owner, m->flow_id, &bucket,
+			      (enum gw_excess)m->excess, NULL, call->now_us);
+}
+
+static int on_add_tuple(struct call *call)
+{
+	const struct msg *m = call->request;
+	struct flow_request request = {
+		.traffic_class = (enum gw_class)m->traffic_class,
+		.flags = m->flags,
+		.dscp = m->dscp,
+	};
+	struct datapath_tuple tuple = {
+		.source = m->source,
+		.destination = m->address,
+		.protocol = m->ip_protocol,
+		.ifindex = m->ifindex,
+	};
+	uint32_t id;
+	int r;
+
+	r = engine_add_tuple(call->server->engine, call->owner, &tuple, &request, &id,
+			     call->now_us);
 	if (r < 0)
 		return r;
 	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
@@ -309,6 +351,12 @@ static const struct request {
 	[MSG_STATUS] = { server_on_status, 0 },
 	[MSG_FACTS] = { server_on_facts, CODEC_BIT(TAG_COUNT) },
 	[MSG_WATCH] = { server_on_watch, 0 },
+	[MSG_RESERVE] = { on_reserve,
+			  CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_RATE) | CODEC_BIT(TAG_EXCESS) },
+	[MSG_ADD_TUPLE] = { on_add_tuple, CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) |
+						  CODEC_BIT(TAG_DSCP) | CODEC_BIT(TAG_ADDRESS) |
+						  CODEC_BIT(TAG_IP_PROTOCOL) |
+						  CODEC_BIT(TAG_INTERFACE) },
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 

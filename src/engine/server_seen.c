@@ -167,6 +167,7 @@ static void visit_counters(const struct engine_counters *counters, struct fact_p
 	visit_counter(page, "refused-limit", counters->refused_limit);
 	visit_counter(page, "refused-policy", counters->refused_policy);
 	visit_counter(page, "refused-datapath", counters->refused_datapath);
+	visit_counter(page, "refused-admission", counters->refused_admission);
 	visit_counter(page, "requests-started", counters->ops_started);
 	visit_counter(page, "requests-completed", counters->ops_completed);
 	visit_counter(page, "requests-canceled", counters->ops_canceled);

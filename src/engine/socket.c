@@ -29,6 +29,7 @@ static struct sock *sock_obtain(struct engine *engine, const struct engine_socke
 	sock->protocol = socket->protocol;
 	sock->local = socket->local;
 	sock->peer = socket->peer;
+	sock->bound_ifindex = (uint32_t)socket->bound_ifindex;
 	HASH_ADD(hh, engine->socks, cookie, sizeof(sock->cookie), sock);
 	if (!sock->hh.tbl) {
 		free(sock);
@@ -120,8 +121,8 @@ void slot_release(struct engine *engine, struct slot *slot)
 	sock_release(engine, sock);
 }
 
-static void slot_target(struct engine *engine, const struct slot *slot,
-			struct datapath_target *ret_target)
+void slot_target(const struct engine *engine, const struct slot *slot,
+		 struct datapath_target *ret_target)
 {
 	const struct sock *sock = slot->sock;
 

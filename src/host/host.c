@@ -66,6 +66,7 @@ static int port_route(void *user_data, const struct address *destination,
 	if (r < 0)
 		return r;
 	ret_route->on_link = result.on_link;
+	ret_route->ifindex = result.ifindex;
 	return 0;
 }
 

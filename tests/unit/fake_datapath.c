@@ -6,9 +6,13 @@
 #include <errno.h>
 #include <string.h>
 
-static bool same_target(const struct datapath_target *a, const struct datapath_target *b)
+static bool same_target(const struct fake_mark *mark, const struct datapath_target *b)
 {
-	return a->cookie == b->cookie && a->group == b->group &&
+	const struct datapath_target *a = &mark->target;
+
+	if (b->tuple)
+		return memcmp(&mark->tuple, b->tuple, sizeof(mark->tuple)) == 0;
+	return mark->tuple.ifindex == 0 && a->cookie == b->cookie && a->group == b->group &&
 	       a->any_destination == b->any_destination &&
 	       (a->any_destination || address_equal(&a->destination, &b->destination));
 }
@@ -17,6 +21,8 @@ static uint32_t digest(const struct datapath_target *target)
 {
 	uint32_t last;
 
+	if (target->tuple)
+		return target->tuple->ifindex;
 	memcpy(&last, target->destination.addr + 12, sizeof(last));
 	return (uint32_t)(target->cookie * 31 + target->group * 17 + last) ^
 	       (uint32_t)target->destination.port << 15;
@@ -27,8 +33,7 @@ static struct fake_mark *find(struct fake_datapath *datapath, const struct datap
 	uint32_t wanted = digest(target);
 
 	for (size_t i = 0; i < datapath->n_marks; i++) {
-		if (datapath->digests[i] == wanted &&
-		    same_target(&datapath->marks[i].target, target))
+		if (datapath->digests[i] == wanted && same_target(&datapath->marks[i], target))
 			return &datapath->marks[i];
 	}
 	return NULL;
@@ -66,9 +71,11 @@ static int fake_apply(void *data, const struct datapath_target *target,
 	struct fake_datapath *datapath = data;
 	struct fake_mark *mark = find(datapath, target);
 
-	assert((target->cookie == 0) != (target->group == 0));
+	assert((target->cookie != 0) + (target->group != 0) + (target->tuple != NULL) == 1);
 	assert(target->any_destination == (target->destination.family == AF_UNSPEC));
+	assert(!treatment->metered || fake_meter_of(datapath, treatment->flow_id));
 	datapath->applies++;
+	datapath->last_fd = target->fd;
 	if (fails_now(datapath))
 		return datapath->fail_with;
 	if (target->cookie != 0 && is_closed(datapath, target->cookie))
@@ -78,7 +85,82 @@ static int fake_apply(void *data, const struct datapath_target *target,
 		datapath->digests[datapath->n_marks] = digest(target);
 		mark = &datapath->marks[datapath->n_marks++];
 	}
-	*mark = (struct fake_mark){ *target, *treatment };
+	*mark = (struct fake_mark){ .target = *target, .treatment = *treatment };
+	if (target->tuple)
+		mark->tuple = *target->tuple;
+	mark->target.tuple = NULL;
+	return 0;
+}
+
+/* ---- meters ---- */
+
+struct fake_meter *fake_meter_of(struct fake_datapath *datapath, uint32_t flow_id)
+{
+	for (size_t i = 0; i < datapath->n_meters; i++) {
+		if (datapath->meters[i].meter.flow_id == flow_id)
+			return &datapath->meters[i];
+	}
+	return NULL;
+}
+
+static int fake_meter(void *data, const struct datapath_meter *meter)
+{
+	struct fake_datapath *datapath = data;
+	struct fake_meter *there = fake_meter_of(datapath, meter->flow_id);
+	struct bucket_rule rule;
+
+	assert(meter->flow_id != 0 && class_is_valid(meter->traffic_class));
+	assert(bucket_rule_make(&meter->bucket, &rule) == 0);
+	assert(meter->n_links <= DATAPATH_METER_LINKS);
+	for (unsigned i = 0; i < meter->n_links; i++)
+		assert(meter->links[i] != 0);
+	datapath->metered++;
+	if (fails_now(datapath))
+		return datapath->fail_with;
+	if (!there) {
+		assert(datapath->n_meters < FAKE_METERS);
+		there = &datapath->meters[datapath->n_meters++];
+		*there = (struct fake_meter){ 0 };
+	}
+	there->meter = *meter;
+	return 0;
+}
+
+/* Nothing may be under it any more. */
+static void fake_meter_end(void *data, uint32_t flow_id)
+{
+	struct fake_datapath *datapath = data;
+	struct fake_meter *there = fake_meter_of(datapath, flow_id);
+
+	for (size_t i = 0; i < datapath->n_marks; i++)
+		assert(datapath->marks[i].treatment.flow_id != flow_id ||
+		       !datapath->marks[i].treatment.metered);
+	datapath->meters_ended++;
+	if (there)
+		*there = datapath->meters[--datapath->n_meters];
+}
+
+static enum gw_shaping_method fake_shaping(void *data, uint32_t flow_id,
+					   const struct datapath_target *target)
+{
+	const struct fake_meter *there = fake_meter_of(data, flow_id);
+
+	/* The socket may have closed, and nobody has been told yet. */
+	if (!there || !find(data, target))
+		return GW_SHAPING_NONE;
+	if (there->meter.excess != DATAPATH_EXCESS_DELAY)
+		return GW_SHAPING_POLICED;
+	return target->protocol == IPPROTO_TCP ? GW_SHAPING_PACED : GW_SHAPING_EDT;
+}
+
+static int fake_meter_read(void *data, uint32_t flow_id,
+			   struct datapath_meter_counters *ret_counters)
+{
+	const struct fake_meter *there = fake_meter_of(data, flow_id);
+
+	if (!there)
+		return -ENOENT;
+	*ret_counters = there->counters;
 	return 0;
 }
 
@@ -106,6 +188,16 @@ static uint64_t fake_count(void *data)
 }
 
 const struct datapath_ops fake_datapath_ops = {
+	.apply = fake_apply,
+	.clear = fake_clear,
+	.meter = fake_meter,
+	.meter_end = fake_meter_end,
+	.shaping = fake_shaping,
+	.meter_read = fake_meter_read,
+	.count = fake_count,
+};
+
+const struct datapath_ops fake_datapath_ops_unmetered = {
 	.apply = fake_apply,
 	.clear = fake_clear,
 	.count = fake_count,
@@ -145,6 +237,14 @@ const struct fake_mark *fake_find(const struct fake_datapath *datapath, uint64_t
 const struct fake_mark *fake_find_group(const struct fake_datapath *datapath, uint64_t group)
 {
 	struct datapath_target target = { .group = group, .any_destination = true };
+
+	return find((struct fake_datapath *)datapath, &target);
+}
+
+const struct fake_mark *fake_find_tuple(const struct fake_datapath *datapath,
+					const struct datapath_tuple *tuple)
+{
+	struct datapath_target target = { .tuple = tuple };
 
 	return find((struct fake_datapath *)datapath, &target);
 }

@@ -134,7 +134,7 @@ static void start_program(struct scene *scene)
 {
 	struct flow_request request = { GW_CLASS_VOICE, 0, GW_DSCP_FROM_CLASS };
 
-	assert_int_equal(engine_run(scene->world->engine, scene->mine, &request, &scene->id,
+	assert_int_equal(engine_run(scene->world->engine, scene->mine, &request, 0, &scene->id,
 				    scene->world->now_us),
 			 0);
 	scene->group = scene->world->last_group;

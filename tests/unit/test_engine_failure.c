@@ -238,12 +238,12 @@ static void programs(void **state)
 
 	(void)state;
 	fake_fail(&world->datapath, 1, 1, -EIO);
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -EIO);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), -EIO);
 	assert_int_equal(id, 0);
 	assert_int_equal(world->n_ended_groups, 1);
 	world_check_empty(world);
 	fake_fail(&world->datapath, 1, 1, -EIO);
-	assert_int_equal(engine_adopt_group(world->engine, 7, &treatment, &info, 0), -EIO);
+	assert_int_equal(engine_adopt_group(world->engine, 7, &treatment, NULL, &info, 0), -EIO);
 	world_check_empty(world);
 	assert_int_equal(world->n_events, 0);
 }

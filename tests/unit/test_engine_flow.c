@@ -280,7 +280,7 @@ static void malformed_requests(void **state)
 	assert_int_equal(try_add(mine, &socket, &d1,
 				 (struct flow_request){ (enum gw_class) - 1, 0, -1 }, &id),
 			 -EINVAL);
-	assert_int_equal(try_add(mine, &socket, &d1, (struct flow_request){ 4, 0x10, -1 }, &id),
+	assert_int_equal(try_add(mine, &socket, &d1, (struct flow_request){ 4, 0x20, -1 }, &id),
 			 -EINVAL);
 	assert_int_equal(try_add(root, &socket, &d1, (struct flow_request){ 4, 0, 64 }, &id),
 			 -EINVAL);
@@ -396,9 +396,13 @@ static void set_the_rate(void **state)
 				 reason < 5 ? 0 : -EINVAL);
 	assert_int_equal(dscp(1, &d1), 56);
 	assert_int_equal(info_of(mine, id).rate_bps, GW_RATE_MINIMUM);
-	/* Something that would have to be shaped, and nothing here shapes: all is as before. */
+	assert_int_equal(set_rate(mine, id, 5100000, GW_SHAPE_AND_MARK), 0);
+	assert_int_equal(info_of(mine, id).rate_bps, 5100000);
+	/* What cannot be done leaves all as before. */
+	fake_fail(&world->datapath, 1, 1, -EOPNOTSUPP);
 	assert_int_equal(set_rate(mine, id, 1000000, GW_SHAPE_AND_MARK), -EOPNOTSUPP);
-	assert_int_equal(info_of(mine, id).rate_bps, GW_RATE_MINIMUM);
+	assert_int_equal(info_of(mine, id).rate_bps, 5100000);
+	assert_int_equal(set_rate(mine, id, GW_RATE_MINIMUM, GW_SHAPE_AND_MARK), 0);
 	assert_int_equal(set_rate(mine, id, UINT64_MAX, GW_SHAPE_AND_MARK), 0);
 	assert_true(info_of(mine, id).rate_bps == UINT64_MAX);
 	assert_int_equal(dscp(1, &d1), 56);
@@ -615,27 +619,28 @@ static void programs(void **state)
 
 	(void)state;
 	world->group_error = -EOPNOTSUPP;
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -EOPNOTSUPP);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), -EOPNOTSUPP);
 	world_check(world);
 	world->group_error = 0;
 	request.flags = GW_FLOW_ADAPTIVE;
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -EINVAL);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), -EINVAL);
 	request.flags = 0;
 	request.dscp = 46;
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -EACCES);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), -EACCES);
 	request.dscp = GW_DSCP_FROM_CLASS;
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), 0);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), 0);
 	assert_int_equal(fake_find_group(&world->datapath, 1)->treatment.mark.dscp, 56);
 	assert_int_equal(engine_remove(world->engine, mine, id, 0), -ENOENT);
 	assert_int_equal(engine_query(world->engine, mine, id, &flow), -ENOENT);
 	assert_int_equal(engine_query(world->engine, root, id, &flow), 0);
 	/* Left by an earlier engine, with a mark of its own. */
 	treatment.mark = (struct mark){ .set_dscp = true, .dscp = 46 };
-	assert_int_equal(engine_adopt_group(world->engine, 99, &treatment, &info, 0), 0);
+	assert_int_equal(engine_adopt_group(world->engine, 99, &treatment, NULL, &info, 0), 0);
 	assert_int_equal(fake_find_group(&world->datapath, 99)->treatment.mark.dscp, 46);
 	assert_true(engine_has_group(world->engine, 99));
 	treatment.traffic_class = 9;
-	assert_int_equal(engine_adopt_group(world->engine, 98, &treatment, &info, 0), -EINVAL);
+	assert_int_equal(engine_adopt_group(world->engine, 98, &treatment, NULL, &info, 0),
+			 -EINVAL);
 	world_check(world);
 	assert_true(engine_end_group(world->engine, 1, END_GROUP_EMPTY, 0) > 0);
 	assert_true(engine_end_group(world->engine, 99, END_GROUP_EMPTY, 0) > 0);

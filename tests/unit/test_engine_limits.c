@@ -79,7 +79,7 @@ static void in_total(void **state)
 	}
 	assert_int_equal(try_add(world, root, 20, 0, &id), -ENOBUFS);
 	assert_int_equal(try_add(world, mine, 20, 0, &id), -ENOBUFS);
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -ENOBUFS);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), -ENOBUFS);
 	assert_int_equal(world->last_group, 0);
 	engine_owner_remove(world->engine, mine, 0);
 	assert_int_equal(try_add(world, root, 20, 0, &id), 0);
@@ -123,18 +123,18 @@ static void programs_per_user(void **state)
 	uint32_t id, n = 0;
 
 	(void)state;
-	while (engine_run(world->engine, mine, &request, &id, 0) == 0 && n < 100)
+	while (engine_run(world->engine, mine, &request, 0, &id, 0) == 0 && n < 100)
 		n++;
 	assert_int_equal(n, 5);
 	assert_int_equal(engine_counters(world->engine)->refused_limit, 1);
-	assert_int_equal(engine_run(world->engine, other, &request, &id, 0), 0);
+	assert_int_equal(engine_run(world->engine, other, &request, 0, &id, 0), 0);
 	for (n = 0; n < 10; n++)
-		assert_int_equal(engine_run(world->engine, root, &request, &id, 0), 0);
+		assert_int_equal(engine_run(world->engine, root, &request, 0, &id, 0), 0);
 	assert_int_equal(engine_end_group(world->engine, 5, END_GROUP_EMPTY, 0), 1);
 	assert_false(engine_has_group(world->engine, 5));
 	assert_true(engine_has_group(world->engine, 6));
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), 0);
-	assert_int_equal(engine_run(world->engine, mine, &request, &id, 0), -ENOBUFS);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), 0);
+	assert_int_equal(engine_run(world->engine, mine, &request, 0, &id, 0), -ENOBUFS);
 	world_check(world);
 	world_free(world);
 }

@@ -105,7 +105,7 @@ static int verb_run(void)
 {
 	struct flow_request request = { GW_CLASS_VOICE, 0, GW_DSCP_FROM_CLASS };
 
-	return engine_run(world->engine, mine, &request, &id, 0);
+	return engine_run(world->engine, mine, &request, 0, &id, 0);
 }
 
 static int verb_adopt(void)
@@ -113,7 +113,7 @@ static int verb_adopt(void)
 	struct datapath_treatment treatment = { .traffic_class = GW_CLASS_VOICE };
 	struct engine_owner_info info = { .uid = 77 };
 
-	return engine_adopt_group(world->engine, 50, &treatment, &info, 0);
+	return engine_adopt_group(world->engine, 50, &treatment, NULL, &info, 0);
 }
 
 static const struct verb {

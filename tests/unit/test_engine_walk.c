@@ -353,10 +353,11 @@ static void step_set_rate(int flow)
 {
 	struct model_flow *model = &m.flows[flow];
 	int owner = pick_owner(flow), r;
-	bool minimum = pick(3) != 0, shape_only = pick(3) == 0, injected = inject_failure(), struck;
+	bool shape_only = pick(3) == 0, injected = inject_failure(), struck;
+	uint64_t rates[] = { GW_RATE_NONE, GW_RATE_MINIMUM, (uint64_t)pick(1000000000) + 1 };
+	uint64_t rate_bps = rates[pick(3)];
 
-	r = engine_set_rate(m.world->engine, m.owners[owner], model->id,
-			    minimum ? GW_RATE_MINIMUM : GW_RATE_NONE,
+	r = engine_set_rate(m.world->engine, m.owners[owner], model->id, rate_bps,
 			    shape_only ? GW_SHAPE_ONLY : GW_SHAPE_AND_MARK, 0, m.world->now_us);
 	struck = end_failure(injected);
 	if (owner != model->owner) {
@@ -365,9 +366,31 @@ static void step_set_rate(int flow)
 		assert_int_equal(r, -EOPNOTSUPP);
 	} else {
 		assert_int_equal(r, 0);
-		model->rate = minimum;
+		model->rate = rate_bps != GW_RATE_NONE;
 		model->shape_only = shape_only;
-		model->cleared = !minimum;
+		model->cleared = !model->rate;
+	}
+}
+
+/* Takes the place of a rate; giving back what is not there changes nothing. */
+static void step_reserve(int flow)
+{
+	struct model_flow *model = &m.flows[flow];
+	int owner = pick_owner(flow), r;
+	struct bucket_spec bucket = { .rate_bps = (uint64_t)pick(4) * 1000000 };
+	bool injected = inject_failure(), struck;
+
+	r = engine_reserve(m.world->engine, m.owners[owner], model->id, &bucket,
+			   (enum gw_excess)pick(3), NULL, m.world->now_us);
+	struck = end_failure(injected);
+	if (owner != model->owner) {
+		assert_int_equal(r, -ENOENT);
+	} else if (struck || ((model->flags & GW_FLOW_ADAPTIVE) && bucket.rate_bps != 0)) {
+		assert_int_equal(r, -EOPNOTSUPP);
+	} else {
+		assert_int_equal(r, 0);
+		if (bucket.rate_bps != 0)
+			model->rate = model->cleared = false;
 	}
 }
 
@@ -429,10 +452,12 @@ static void step(void)
 		step_remove(flow);
 	else if (what < 80)
 		step_set_class(flow);
-	else if (what < 88)
+	else if (what < 86)
 		step_set_dscp(flow);
-	else
+	else if (what < 94)
 		step_set_rate(flow);
+	else
+		step_reserve(flow);
 }
 
 /* ---- walks ---- */
@@ -444,12 +469,13 @@ static void begin(uint64_t seed)
 		m.flows[i].id = 0;
 	m.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	m.world = world_new(NULL);
+	m.world->ifindex = 0;
 	for (int i = 0; i < OWNERS; i++)
 		m.owners[i] = world_owner(m.world, uids[i]);
 	for (int i = 0; i < SOCKETS; i++)
 		m.cookies[i] = m.last_cookie = (uint64_t)i + 1;
 	m.destinations[1] = world_address("198.51.100.1", 5060);
-	m.destinations[2] = world_address("198.51.100.1", 5061);
+	m.destinations[2] = world_address("198.51.100.2", 5061);
 	m.destinations[3] = world_address("2001:db8::1", 5060);
 }
 

@@ -22,20 +22,20 @@ static int port_route(void *user_data, const struct address *destination,
 {
 	struct world *world = user_data;
 
-	(void)destination;
 	(void)socket;
 	world->routes_asked++;
 	if (world->route_error < 0)
 		return world->route_error;
 	ret_route->on_link = world->on_link;
+	ret_route->ifindex = world->ifindex ? world->ifindex : destination->addr[15];
 	return 0;
 }
 
 static int port_descriptor(void *user_data, uint64_t cookie)
 {
-	(void)user_data;
-	(void)cookie;
-	return -1;
+	const struct world *world = user_data;
+
+	return world->descriptors ? 1000 + (int)cookie : -1;
 }
 
 static bool port_is_administrator(void *user_data, const struct owner *owner)
@@ -89,11 +89,16 @@ static void port_flow_event(void *user_data, struct owner *owner,
 
 struct world *world_new(const struct engine_config *config)
 {
+	return world_new_with(config, &fake_datapath_ops);
+}
+
+struct world *world_new_with(const struct engine_config *config, const struct datapath_ops *ops)
+{
 	struct world *world = &the_world;
 	struct engine_config usual;
 	struct engine_ports ports = {
 		.user_data = world,
-		.datapath = &fake_datapath_ops,
+		.datapath = ops,
 		.datapath_data = &world->datapath,
 		.route = port_route,
 		.descriptor = port_descriptor,
@@ -107,6 +112,7 @@ struct world *world_new(const struct engine_config *config)
 	engine_config_default(&usual);
 	memset(world, 0, sizeof(*world));
 	world->now_us = 1000000;
+	world->ifindex = 2;
 	world->engine = engine_new(&ports, config ? config : &usual);
 	return world->engine ? world : NULL;
 }
@@ -122,6 +128,7 @@ void world_free(struct world *world)
 {
 	world->engine = engine_free(world->engine);
 	assert_int_equal(world->datapath.n_marks, 0);
+	assert_int_equal(world->datapath.n_meters, 0);
 }
 
 struct owner *world_owner(struct world *world, uint32_t uid)
@@ -245,6 +252,7 @@ static void check_treatment(const struct world *world, const struct fake_mark *m
 	assert_int_equal(mark->treatment.flow_id, flow->id);
 	assert_int_equal(mark->treatment.traffic_class, treatment.traffic_class);
 	assert_memory_equal(&mark->treatment.mark, &treatment.mark, sizeof(treatment.mark));
+	assert_int_equal(mark->treatment.metered, flow->metering != NULL);
 }
 
 /* Returns how many marks the slot should have: 1 or 0. */
@@ -301,11 +309,79 @@ static void check_flow(const struct flow *flow)
 		n++;
 	}
 	assert_int_equal(flow->n_entries, n);
-	assert_true(flow->group == 0 || n == 0);
+	assert_true(n == 0 || !flow_is_one_target(flow));
 	DL_FOREACH(flow->ops, op) {
 		assert_ptr_equal(op->flow, flow);
 		assert_ptr_equal(op->owner, flow->owner);
 	}
+}
+
+/* ---- meters, and the books of links ---- */
+
+#define LINKS_CHECKED 16
+
+static bool needs_meter(const struct flow *flow)
+{
+	return flow_is_in_force(flow) &&
+	       (flow->settings.reserved.rate_bps != 0 || rate_needs_meter(flow->settings.rate_bps));
+}
+
+static void check_meter(struct world *world, const struct flow *flow)
+{
+	const struct fake_meter *there = fake_meter_of(&world->datapath, flow->id);
+
+	assert_int_equal(flow->metering != NULL, needs_meter(flow));
+	assert_int_equal(flow->metered, flow->metering != NULL);
+	assert_int_equal(there != NULL, flow->metering != NULL);
+	if (there)
+		assert_memory_equal(&there->meter, &flow->metering->meter, sizeof(there->meter));
+}
+
+static void check_books(const struct engine *engine)
+{
+	struct admission_books sums[LINKS_CHECKED] = { 0 }, books;
+	const struct flow *flow;
+
+	DL_FOREACH(engine->flows, flow) {
+		const struct holdings *booked = flow->metering ? flow->metering->booked : NULL;
+
+		assert_int_equal(booked != NULL,
+				 flow->metering && flow->settings.reserved.rate_bps != 0);
+		for (unsigned i = 0; booked && i < HOLDINGS_MAX; i++) {
+			uint32_t ifindex = admission_holding_ifindex(&booked->held[i]);
+
+			assert_true(ifindex < LINKS_CHECKED);
+			if (ifindex == 0)
+				continue;
+			assert_int_equal(booked->held[i].traffic_class,
+					 flow->metering->meter.traffic_class);
+			sums[ifindex].holdings++;
+			sums[ifindex].reserved_bps += booked->held[i].rate_bps;
+			sums[ifindex].class_bps[booked->held[i].traffic_class] +=
+				booked->held[i].rate_bps;
+		}
+	}
+	for (uint32_t i = 1; i < LINKS_CHECKED; i++) {
+		admission_books(engine->admission, i, &books);
+		assert_int_equal(books.holdings, sums[i].holdings);
+		assert_true(books.reserved_bps == sums[i].reserved_bps);
+		assert_memory_equal(books.class_bps, sums[i].class_bps, sizeof(books.class_bps));
+	}
+	assert_true(admission_next_link(engine->admission, LINKS_CHECKED - 1) == 0);
+}
+
+/* Returns how many there are. */
+static size_t check_meters(const struct world *world)
+{
+	const struct flow *flow;
+	size_t n = 0;
+
+	DL_FOREACH(world->engine->flows, flow) {
+		check_meter((struct world *)world, flow);
+		n += flow->metering != NULL;
+	}
+	check_books(world->engine);
+	return n;
 }
 
 static void check_user(const struct user *user)
@@ -382,11 +458,17 @@ void world_check(const struct world *world)
 					flow);
 			n_marks++;
 		}
+		if (flow->tuple) {
+			check_treatment(world, fake_find_tuple(&world->datapath, &flow->tuple->key),
+					flow);
+			n_marks++;
+		}
 	}
 	assert_int_equal(engine->n_flows, n_flows);
 	assert_int_equal(HASH_COUNT(engine->flows_by_id), n_flows);
 	assert_int_equal(engine_flows_in_force(engine), in_force);
 	assert_int_equal(world->datapath.n_marks, n_marks);
+	assert_int_equal(world->datapath.n_meters, check_meters(world));
 	check_users(engine);
 }
 
@@ -400,6 +482,7 @@ void world_check_empty(const struct world *world)
 	assert_null(engine->flows);
 	assert_null(engine->slots);
 	assert_null(engine->socks);
+	assert_null(engine->tuples);
 	assert_null(engine->paths);
 	assert_null(engine->unknown_paths);
 	assert_int_equal(engine_next_flow_id(engine, 0), 0);

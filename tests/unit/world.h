@@ -34,7 +34,9 @@ struct world {
 
 	int route_error;
 	bool on_link;
+	uint32_t ifindex; /* that all routes lead through; 0: that which the last byte of the address says */
 	unsigned routes_asked;
+	bool descriptors; /* requests bring them: number 1000 + cookie */
 
 	int group_error;
 	uint64_t last_group;
@@ -49,6 +51,9 @@ struct world {
 
 /* One world at a time. `config` NULL: the defaults. */
 struct world *world_new(const struct engine_config *config);
+
+/* The same with another fake_datapath_ops_... */
+struct world *world_new_with(const struct engine_config *config, const struct datapath_ops *ops);
 
 /* Frees it; everything that the engine held must be gone from the datapath. */
 void world_free(struct world *world);
@@ -78,7 +83,8 @@ void world_forget(struct world *world); /* what was told so far */
 
 /*
  * Checks the engine's books against each other and against the datapath: in each slot stands the
- * newest flow that claims it, and nothing else stands anywhere.
+ * newest flow that claims it, and nothing else stands anywhere; each flow in force that needs a
+ * meter has it, and what is booked of links is the sum of what is reserved.
  */
 void world_check(const struct world *world);
 
