@@ -47,6 +47,7 @@ static struct {
 	const char *call;
 	uint32_t id, flags, value;
 	uint64_t rate_bps, token;
+	uint64_t accepted_bps; /* the rate of all flows */
 	int fd;
 	enum gw_class traffic_class;
 	socklen_t destination_len;
@@ -264,9 +265,14 @@ int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
 int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		     uint32_t reason)
 {
+	int r;
+
 	fake.rate_bps = rate_bps;
 	fake.value = (uint32_t)shaping << 8 | reason;
-	return fake_change("set_rate", id);
+	r = fake_change("set_rate", id);
+	if (r == 0)
+		fake.accepted_bps = rate_bps;
+	return r;
 }
 
 int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)
@@ -277,7 +283,7 @@ int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)
 		return r;
 	ret_info->id = id;
 	ret_info->flags = id == FAKE_ADAPTIVE ? GW_FLOW_ADAPTIVE : 0;
-	ret_info->rate_bps = 5100000;
+	ret_info->rate_bps = fake.accepted_bps;
 	ret_info->conformant_dscp = 40;
 	ret_info->nonconformant_dscp = 8;
 	ret_info->conformant_priority = 5;

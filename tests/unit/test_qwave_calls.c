@@ -317,11 +317,10 @@ static BOOL query(QOS_FLOWID id, int operation, PULONG size, PVOID buffer, DWORD
 	return QOSQueryFlow(h, id, (QOS_QUERY_FLOW)operation, size, buffer, flags, NULL);
 }
 
-static void query_reads_priority_and_rate(void **state)
+static void query_reads_priority(void **state)
 {
 	QOS_PACKET_PRIORITY priority;
 	ULONG size = sizeof(priority);
-	UINT64 rate = 0;
 
 	assert_succeeds(query(FAKE_FLOW, QOSQueryPacketPriority, &size, &priority, 0)); /* */
 	assert_int_equal(size, 16);
@@ -329,10 +328,51 @@ static void query_reads_priority_and_rate(void **state)
 	assert_int_equal(priority.NonConformantDSCPValue, 8);
 	assert_int_equal(priority.ConformantL2Value, 5);
 	assert_int_equal(priority.NonConformantL2Value, 2);
-	size = sizeof(rate);
-	assert_succeeds(query(FAKE_FLOW, QOSQueryOutgoingRate, &size, &rate, 0)); /* */
+}
+
+static UINT64 rate_of(QOS_FLOWID id)
+{
+	ULONG size = sizeof(UINT64);
+	UINT64 rate = 1;
+
+	assert_succeeds(query(id, QOSQueryOutgoingRate, &size, &rate, 0));
 	assert_int_equal(size, 8);
-	assert_int_equal(rate, 5100000);
+	return rate;
+}
+
+/* Q-129..Q-131: a refusal changes nothing; each reason has the code that spec/qwave.md §5.5 gives it. */
+static void rates_are_accepted_or_refused(void **state)
+{
+	static const struct {
+		int result;
+		DWORD error;
+	} cases[] = {
+		{ -EOPNOTSUPP, 50 }, /* nothing here can shape the flow */
+		{ -EDQUOT, 54 },     /* the path does not have it */
+		{ -EINVAL, 87 },     { -ENOMEM, 8 },	   { -EAGAIN, 1237 },
+		{ -ENOSPC, 1450 },   { -ESHUTDOWN, 1164 },
+	};
+	QOS_FLOWRATE_OUTGOING rate = { 5100000, QOSShapeAndMark, QOSFlowRateNotApplicable };
+
+	assert_true(rate_of(FAKE_FLOW) == 0);
+	assert_succeeds(set(FAKE_FLOW, QOSSetOutgoingRate, 16, &rate, 0));
+	assert_true(rate_of(FAKE_FLOW) == 5100000);
+	rate.Bandwidth = 20000000;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake.result = cases[i].result;
+		assert_fails(set(FAKE_FLOW, QOSSetOutgoingRate, 16, &rate, 0), cases[i].error);
+		assert_true(rate_of(FAKE_FLOW) == 5100000);
+	}
+	fake.result = 0;
+	rate.Bandwidth = UINT64_MAX; /* only 32 bits of ones are special */
+	assert_succeeds(set(FAKE_FLOW, QOSSetOutgoingRate, 16, &rate, 0));
+	assert_true(rate_of(FAKE_FLOW) == UINT64_MAX);
+	rate.Bandwidth = QOS_OUTGOING_DEFAULT_MINIMUM_BANDWIDTH;
+	assert_succeeds(set(FAKE_FLOW, QOSSetOutgoingRate, 16, &rate, 0));
+	assert_true(fake.rate_bps == GW_RATE_MINIMUM);
+	rate.Bandwidth = 0;
+	assert_succeeds(set(FAKE_FLOW, QOSSetOutgoingRate, 16, &rate, 0));
+	assert_true(rate_of(FAKE_FLOW) == 0);
 }
 
 static void query_reads_fundamentals(void **state)
@@ -602,7 +642,8 @@ int main(void)
 		qwave_test(set_checks_sizes),
 		qwave_test(set_checks_values),
 		qwave_test(set_checks_the_rest),
-		qwave_test(query_reads_priority_and_rate),
+		qwave_test(query_reads_priority),
+		qwave_test(rates_are_accepted_or_refused),
 		qwave_test(query_reads_fundamentals),
 		qwave_test(query_flags),
 		qwave_test(query_sizes),
