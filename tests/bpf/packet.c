@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#define TCP 6
 #define UDP 17
+#define TCP_HEADER 20
 #define UDP_HEADER 8
 #define FRAGMENT 44
 #define AH 51
@@ -42,6 +44,16 @@ void packet_destination(int version, uint8_t last_octet, uint8_t ret_addr[static
 	ret_addr[15] = last_octet;
 }
 
+void packet_source(int version, uint8_t last_octet, uint8_t ret_addr[static 16])
+{
+	packet_destination(version, last_octet, ret_addr);
+}
+
+static uint8_t protocol_of(const struct packet_options *options)
+{
+	return options->protocol ? options->protocol : UDP;
+}
+
 static uint8_t *put_link(struct packet *packet, int version, unsigned vlan_tags)
 {
 	uint8_t *at = packet->data + 12;
@@ -56,18 +68,46 @@ static uint8_t *put_link(struct packet *packet, int version, unsigned vlan_tags)
 	return at + 2;
 }
 
+static uint8_t *put_ports(uint8_t *at, const struct packet_options *options)
+{
+	put16(at, options->source_port ? options->source_port : PACKET_SOURCE_PORT);
+	put16(at + 2, options->port);
+	return at + 4;
+}
+
 static uint8_t *put_udp(uint8_t *at, const struct packet_options *options)
 {
-	if (options->fragment_offset == 0) {
-		put16(at, 40000);
-		put16(at + 2, options->port);
-		put16(at + 4, UDP_HEADER + options->payload_len);
-		put16(at + 6, 0);
-		at += UDP_HEADER;
-	}
+	at = put_ports(at, options);
+	put16(at, UDP_HEADER + options->payload_len);
+	put16(at + 2, 0);
+	return at + 4;
+}
+
+static uint8_t *put_tcp(uint8_t *at, const struct packet_options *options)
+{
+	uint8_t *header = at;
+	unsigned len = TCP_HEADER + 4 * options->tcp_option_words;
+
+	memset(header, 1, len); /* options: no operation */
+	put_ports(header, options);
+	header[12] = (uint8_t)(len / 4 << 4);
+	return header + len;
+}
+
+static uint8_t *put_transport(uint8_t *at, const struct packet_options *options)
+{
+	if (options->fragment_offset == 0 && protocol_of(options) == UDP)
+		at = put_udp(at, options);
+	else if (options->fragment_offset == 0 && protocol_of(options) == TCP)
+		at = put_tcp(at, options);
 	for (unsigned i = 0; i < options->payload_len; i++)
 		*at++ = (uint8_t)(i * 7);
 	return at;
+}
+
+static uint8_t source_octet_of(const struct packet_options *options)
+{
+	return options->source_octet ? options->source_octet : PACKET_SOURCE_OCTET;
 }
 
 static void build_ipv4(struct packet *packet, const struct packet_options *options)
@@ -81,11 +121,12 @@ static void build_ipv4(struct packet *packet, const struct packet_options *optio
 	put16(header + 4, options->id);
 	put16(header + 6, (options->more_fragments ? 0x2000u : 0) | options->fragment_offset);
 	header[8] = 64;
-	header[9] = UDP;
-	memcpy(header + 12, (const uint8_t[]){ 192, 0, 2, 1 }, 4);
+	header[9] = protocol_of(options);
+	packet_source(4, source_octet_of(options), addr);
+	memcpy(header + 12, addr + 12, 4);
 	packet_destination(4, options->last_octet, addr);
 	memcpy(header + 16, addr + 12, 4);
-	end = put_udp(header + len, options);
+	end = put_transport(header + len, options);
 	put16(header + 2, (unsigned)(end - header));
 	put_checksum(header);
 	packet->len = (size_t)(end - packet->data);
@@ -110,11 +151,11 @@ static uint8_t *put_chain(uint8_t *first, uint8_t *at, const struct packet_optio
 	     type++) {
 		*type_of_this = *type;
 		type_of_this = at;
-		at = put_extension(at, *type, UDP);
+		at = put_extension(at, *type, protocol_of(options));
 	}
 	if (options->id) {
 		*type_of_this = FRAGMENT;
-		at[0] = UDP;
+		at[0] = protocol_of(options);
 		at[1] = 0;
 		put16(at + 2,
 		      (unsigned)options->fragment_offset << 3 | (options->more_fragments ? 1 : 0));
@@ -132,11 +173,11 @@ static void build_ipv6(struct packet *packet, const struct packet_options *optio
 	memset(header, 0, 40);
 	put16(header, 0x6000u | (unsigned)options->tos << 4 | (options->flow_label >> 16 & 0x0f));
 	put16(header + 2, options->flow_label & 0xffff);
-	header[6] = UDP;
+	header[6] = protocol_of(options);
 	header[7] = 64;
-	packet_destination(6, 1, header + 8);
+	packet_source(6, source_octet_of(options), header + 8);
 	packet_destination(6, options->last_octet, header + 24);
-	end = put_udp(put_chain(header + 6, header + 40, options), options);
+	end = put_transport(put_chain(header + 6, header + 40, options), options);
 	put16(header + 4, (unsigned)(end - header) - 40);
 	packet->len = (size_t)(end - packet->data);
 }

@@ -19,7 +19,7 @@ struct packet {
 	uint8_t data[PACKET_MAX];
 };
 
-/* What stands between the IP header and UDP; a piece of the IPv6 chain, or IPv4 options. */
+/* What stands between the IP header and the payload; a piece of the IPv6 chain, or IPv4 options. */
 struct packet_options {
 	unsigned vlan_tags;
 	uint8_t tos;
@@ -31,16 +31,23 @@ struct packet_options {
 	unsigned payload_len;
 	uint16_t fragment_offset; /* in units of 8 bytes */
 	int more_fragments;
-	uint32_t id; /* of the datagram; not 0 makes IPv6 carry a fragment header */
+	uint32_t id;	      /* of the datagram; not 0 makes IPv6 carry a fragment header */
+	uint8_t protocol;     /* 0: UDP; TCP, or one without ports */
+	uint16_t source_port; /* 0: PACKET_SOURCE_PORT */
+	uint8_t source_octet; /* the last of the source address; 0: 1 */
+	unsigned tcp_option_words;
 };
 
 #define PACKET_PORT 5004
 #define PACKET_LAST_OCTET 7
+#define PACKET_SOURCE_PORT 40000
+#define PACKET_SOURCE_OCTET 1
 
-/* A whole UDP datagram to 192.0.2.<last octet> or 2001:db8::<last octet>, or a fragment of one. */
+/* A whole datagram or segment to 192.0.2.<last octet> or 2001:db8::<last octet>, or a fragment of one. */
 void packet_build(struct packet *packet, int version, const struct packet_options *options);
 
-/* The destination as it must stand in the maps: 16 bytes of address. */
+/* Addresses as they must stand in the maps: 16 bytes. */
+void packet_source(int version, uint8_t last_octet, uint8_t ret_addr[static 16]);
 void packet_destination(int version, uint8_t last_octet, uint8_t ret_addr[static 16]);
 
 uint8_t packet_tos(const struct packet *packet);
