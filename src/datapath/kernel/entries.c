@@ -43,7 +43,7 @@ static struct gw_destkey key_of(const struct datapath_target *target)
 				    .dest = dest_of(&target->destination) };
 }
 
-static struct gw_verdict verdict_of(const struct datapath_treatment *treatment)
+static struct gw_verdict verdict_of(const struct datapath_treatment *treatment, bool paced)
 {
 	const struct mark *mark = &treatment->mark;
 	struct gw_verdict verdict = {
@@ -60,6 +60,10 @@ static struct gw_verdict verdict_of(const struct datapath_treatment *treatment)
 		verdict.flags |= GW_VERDICT_SET_PRIORITY;
 		verdict.priority = mark->priority;
 	}
+	if (treatment->metered)
+		verdict.flags |= GW_VERDICT_METERED;
+	if (treatment->metered && paced)
+		verdict.flags |= GW_VERDICT_PACED;
 	return verdict;
 }
 
@@ -80,12 +84,6 @@ static bool is_vacant(const struct gw_socket *entry)
 {
 	return !entry->first.set && entry->more == 0 &&
 	       !(entry->any_verdict.flags & GW_VERDICT_VALID);
-}
-
-/* The kernel's word for a full hash map. */
-static int table_error(int r)
-{
-	return r == -E2BIG ? -ENOSPC : r;
 }
 
 static int table_fd(const struct entries *entries, enum table table)
@@ -363,21 +361,25 @@ static bool delete_group(struct entries *entries, uint64_t group)
 /* --- The port --------------------------------------------------------------------------------- */
 
 int entries_apply(struct entries *entries, const struct datapath_target *target,
-		  const struct datapath_treatment *treatment)
+		  const struct datapath_treatment *treatment, bool paced)
 {
-	const struct gw_verdict verdict = verdict_of(treatment);
+	const struct gw_verdict verdict = verdict_of(treatment, paced);
 
-	if (target->cookie == 0)
+	if (target->cookie != 0)
+		return apply_socket(entries, target, &verdict);
+	if (target->group != 0)
 		return apply_group(entries, target->group, &verdict);
-	return apply_socket(entries, target, &verdict);
+	return tuples_apply(&entries->tuples, target->tuple, &verdict);
 }
 
 void entries_clear(struct entries *entries, const struct datapath_target *target)
 {
-	if (target->cookie == 0)
+	if (target->cookie != 0)
+		clear_socket(entries, target);
+	else if (target->group != 0)
 		delete_group(entries, target->group);
 	else
-		clear_socket(entries, target);
+		tuples_clear(&entries->tuples, target->tuple);
 }
 
 static void count_one(void *user_data, const void *key, const void *value)
@@ -389,7 +391,7 @@ static void count_one(void *user_data, const void *key, const void *value)
 
 uint64_t entries_count(const struct entries *entries)
 {
-	uint64_t count = 0;
+	uint64_t count = tuples_count(&entries->tuples);
 
 	table_visit(table_fd(entries, TABLE_SOCKETS), sizeof(uint64_t), sizeof(struct gw_socket),
 		    count_one, &count);
@@ -448,7 +450,9 @@ int entries_sweep(struct entries *entries, kernel_keep_group_fn *keep, void *use
 	if (r == 0)
 		r = table_visit(table_fd(entries, TABLE_GROUPS), sizeof(uint64_t),
 				sizeof(struct gw_group), sweep_group, &sweep);
-	return r < 0 ? r : sweep.removed;
+	if (r == 0)
+		r = tuples_sweep(&entries->tuples);
+	return r < 0 ? r : sweep.removed + r;
 }
 
 void entries_init(struct entries *entries, const struct tables *tables)
@@ -462,6 +466,7 @@ void entries_init(struct entries *entries, const struct tables *tables)
 					   sizeof(struct gw_group), count_one, &count) == 0)
 		groups = (uint32_t)count;
 	tables->settings->groups = groups;
+	tuples_init(&entries->tuples, tables);
 }
 
 void entries_free(struct entries *entries)

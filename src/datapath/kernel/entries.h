@@ -12,6 +12,7 @@
 #include "datapath/datapath.h"
 #include "datapath/kernel/kernel.h"
 #include "datapath/kernel/tables.h"
+#include "datapath/kernel/tuples.h"
 
 /*
  * What is in `dests`, the only thing that is known here and not asked: by destination, and per
@@ -22,6 +23,7 @@ struct further_list;
 
 struct entries {
 	const struct tables *tables;
+	struct tuples tuples;
 	struct further *further;
 	struct further_list *lists;
 };
@@ -29,9 +31,9 @@ struct entries {
 void entries_init(struct entries *entries, const struct tables *tables);
 void entries_free(struct entries *entries);
 
-/* These three are datapath_ops. */
+/* These three are datapath_ops. `paced`: the socket itself keeps to the rate of the flow. */
 int entries_apply(struct entries *entries, const struct datapath_target *target,
-		  const struct datapath_treatment *treatment);
+		  const struct datapath_treatment *treatment, bool paced);
 void entries_clear(struct entries *entries, const struct datapath_target *target);
 uint64_t entries_count(const struct entries *entries);
 

@@ -32,6 +32,14 @@ static const struct {
 				       "disconnecting UDP is found by polling" },
 	[KERNEL_SOCK_DIAG] = { "sock-diag", "the state of sockets can be asked for",
 			       "what no other mechanism reports stays unnoticed until close()" },
+	[KERNEL_CLASS_SHAPING] = { "class-shaping",
+				   "links that are handed over have a class for each rate and reservation",
+				   "no rate is guaranteed, and datagrams beyond a rate are dropped "
+				   "instead of delayed" },
+	[KERNEL_DEPARTURE_TIMES] = { "departure-times",
+				     "there are links whose queue (fq) sends packets when it is their time",
+				     "datagrams beyond a rate are dropped instead of delayed, except on "
+				     "links that are handed over" },
 };
 
 void facts_init(struct kernel_facts *facts)

@@ -208,14 +208,19 @@ static void carry_over(struct handover *handover, struct handed **links,
 		links[i] = old;
 		old->kept = true;
 	}
+	/* Who is told may ask about any link of the old table. */
 	for (size_t i = 0; i < handover->n_links; i++) {
 		struct handed *old = handover->links[i];
 
-		if (!old->kept) {
-			handed_give_back(handover, old, true);
-			free(old);
-		}
+		if (old->kept || !old->schedule)
+			continue;
+		handed_give_back(handover, old, true);
+		old->state = HANDOVER_WAITING;
+		handed_tell(handover, old);
 	}
+	for (size_t i = 0; i < handover->n_links; i++)
+		if (!handover->links[i]->kept)
+			free(handover->links[i]);
 }
 
 int handover_reconfigure(struct handover *handover, const struct handover_link *links,

@@ -11,36 +11,15 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "datapath/kernel/cgroup.h"
-#include "datapath/kernel/entries.h"
-#include "datapath/kernel/events.h"
 #include "datapath/kernel/facts.h"
-#include "datapath/kernel/groups.h"
-#include "datapath/kernel/links.h"
-#include "datapath/kernel/pins.h"
+#include "datapath/kernel/kernel_internal.h"
 #include "datapath/kernel/probe.h"
-#include "datapath/kernel/programs.h"
-#include "datapath/kernel/tables.h"
 
 #define MODULE "kernel"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
-
-struct kernel_datapath {
-	uint64_t namespace_inode;
-	uint64_t netns_cookie;
-	struct cgroup_root cgroup;
-	struct pins pins;
-	struct tables tables;
-	struct programs programs;
-	struct entries entries;
-	struct events events;
-	struct links *links;
-	struct groups *groups;
-	bool present[KERNEL_MECHANISM_COUNT];
-};
 
 static int print_debug(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -182,6 +161,47 @@ static int open_links(struct kernel_datapath *datapath, const struct kernel_conf
 	return outcome.attached ? 0 : outcome.error;
 }
 
+static void on_handover(void *user_data, const struct handover_report *report)
+{
+	struct kernel_datapath *datapath = user_data;
+
+	/* First there is room, then it is filled. */
+	if (datapath->link_changed)
+		datapath->link_changed(datapath->user_data, report);
+	shaper_link_changed(&datapath->shaper, report);
+}
+
+static int open_handover(struct kernel_datapath *datapath, const struct kernel_config *config)
+{
+	const struct handover_config handover = {
+		.links = config->links,
+		.n_links = config->n_links,
+		.state_folder = config->state_folder,
+		.classifier_fd = datapath->programs.classify,
+		.changed = on_handover,
+		.user_data = datapath,
+	};
+	int r;
+
+	datapath->link_changed = config->link_changed;
+	datapath->tick_wanted = config->tick_wanted;
+	datapath->user_data = config->user_data;
+	r = shaper_init(&datapath->shaper, &datapath->tables);
+	if (r == 0)
+		r = handover_open(&handover, &datapath->handover);
+	datapath->shaper.handover = datapath->handover;
+	return r;
+}
+
+static void note_shaping(struct kernel_datapath *datapath, struct kernel_facts *facts)
+{
+	int r = datapath->programs.classify < 0 ? -EOPNOTSUPP : probe_htb();
+
+	note(datapath, facts, KERNEL_CLASS_SHAPING, r);
+	note(datapath, facts, KERNEL_DEPARTURE_TIMES,
+	     kernel_departing_links(datapath).departs > 0 ? 0 : -EOPNOTSUPP);
+}
+
 static int open_parts(struct kernel_datapath *datapath, const struct kernel_config *config,
 		      struct kernel_facts *facts)
 {
@@ -201,6 +221,7 @@ static int open_parts(struct kernel_datapath *datapath, const struct kernel_conf
 	if (r < 0)
 		return r;
 	entries_init(&datapath->entries, &datapath->tables);
+	metered_init(&datapath->metered, &datapath->entries);
 
 	r = cgroup_root_open(&datapath->cgroup);
 	if (r == 0)
@@ -215,14 +236,19 @@ static int open_parts(struct kernel_datapath *datapath, const struct kernel_conf
 	if (r < 0)
 		return r;
 	note(datapath, facts, KERNEL_TCX, links_use_tcx(datapath->links) ? 0 : -EOPNOTSUPP);
-	return 0;
+	note_shaping(datapath, facts);
+	return open_handover(datapath, config);
 }
 
 static struct kernel_datapath *let_go(struct kernel_datapath *datapath, bool remove)
 {
 	if (!datapath)
 		return NULL;
+	/* Packets are not sent into classes any more when these go. */
 	links_close(datapath->links, remove);
+	handover_close(datapath->handover, remove);
+	shaper_free(&datapath->shaper);
+	metered_free(&datapath->metered);
 	groups_close(datapath->groups, remove);
 	events_close(&datapath->events);
 	entries_free(&datapath->entries);
@@ -281,35 +307,14 @@ bool kernel_datapath_adopted(const struct kernel_datapath *datapath)
 	return datapath->tables.adopted;
 }
 
-/* --- The port --------------------------------------------------------------------------------- */
+/* --- Questions and time ----------------------------------------------------------------------- */
 
-static int apply(void *datapath, const struct datapath_target *target,
-		 const struct datapath_treatment *treatment)
+int kernel_datapath_tick(struct kernel_datapath *datapath)
 {
-	struct kernel_datapath *kernel = datapath;
+	bool drains = handover_tick(datapath->handover);
 
-	return entries_apply(&kernel->entries, target, treatment);
+	return shaper_tick(&datapath->shaper) || drains ? SHAPER_TICK_MS : -1;
 }
-
-static void clear(void *datapath, const struct datapath_target *target)
-{
-	struct kernel_datapath *kernel = datapath;
-
-	entries_clear(&kernel->entries, target);
-}
-
-static uint64_t count(void *datapath)
-{
-	const struct kernel_datapath *kernel = datapath;
-
-	return entries_count(&kernel->entries);
-}
-
-const struct datapath_ops kernel_datapath_ops = {
-	.apply = apply,
-	.clear = clear,
-	.count = count,
-};
 
 bool kernel_datapath_contains(struct kernel_datapath *datapath, uint64_t cookie)
 {
@@ -327,7 +332,10 @@ int kernel_datapath_counters(struct kernel_datapath *datapath,
 int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep,
 			  void *user_data)
 {
-	return entries_sweep(&datapath->entries, keep, user_data);
+	int entries = entries_sweep(&datapath->entries, keep, user_data);
+	int meters = entries < 0 ? entries : shaper_sweep(&datapath->shaper);
+
+	return meters < 0 ? meters : entries + meters;
 }
 
 /* --- Interfaces, endings, groups -------------------------------------------------------------- */
@@ -349,15 +357,50 @@ void kernel_datapath_visit_links(const struct kernel_datapath *datapath,
 	links_visit(datapath->links, visit, user_data);
 }
 
+int kernel_datapath_reconfigure(struct kernel_datapath *datapath, const struct handover_link *links,
+				size_t n_links)
+{
+	return handover_reconfigure(datapath->handover, links, n_links);
+}
+
+int kernel_datapath_handover_fd(const struct kernel_datapath *datapath)
+{
+	return handover_fd(datapath->handover);
+}
+
+int kernel_datapath_handover_event(struct kernel_datapath *datapath)
+{
+	return handover_event(datapath->handover);
+}
+
+void kernel_datapath_visit_handover(const struct kernel_datapath *datapath,
+				    void (*visit)(void *user_data,
+						  const struct handover_report *report),
+				    void *user_data)
+{
+	handover_visit(datapath->handover, visit, user_data);
+}
+
 int kernel_datapath_event_fd(const struct kernel_datapath *datapath)
 {
 	return events_fd(&datapath->events);
 }
 
+static void on_close(void *user_data, const struct gw_close *event)
+{
+	struct kernel_datapath *datapath = user_data;
+
+	if (event->cause == GW_CLOSE_RELEASED)
+		metered_forget(&datapath->metered, event->cookie);
+	datapath->report_close(datapath->report_user_data, event);
+}
+
 int kernel_datapath_poll(struct kernel_datapath *datapath, kernel_close_fn *report, void *user_data,
 			 bool *ret_lost)
 {
-	return events_poll(&datapath->events, &datapath->tables, report, user_data, ret_lost);
+	datapath->report_close = report;
+	datapath->report_user_data = user_data;
+	return events_poll(&datapath->events, &datapath->tables, on_close, datapath, ret_lost);
 }
 
 int kernel_group_create(struct kernel_datapath *datapath, pid_t pid, uint64_t *ret_group)
@@ -399,6 +442,26 @@ int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,
 	if (r < 0)
 		return r;
 	*ret_verdict = entry.verdict;
+	return 0;
+}
+
+int kernel_group_meter(struct kernel_datapath *datapath, uint64_t group,
+		       struct datapath_meter *ret_meter)
+{
+	const struct gw_meter *entry;
+	struct gw_verdict verdict;
+	int r = kernel_group_verdict(datapath, group, &verdict);
+
+	if (r < 0)
+		return r;
+	entry = verdict.flags & GW_VERDICT_METERED
+			? meters_inherited(&datapath->shaper.meters, verdict.flow_id)
+			: NULL;
+	if (!entry)
+		return -ENOENT;
+	meters_read_back(entry, ret_meter);
+	ret_meter->flow_id = verdict.flow_id;
+	ret_meter->traffic_class = (enum gw_class)verdict.traffic_class;
 	return 0;
 }
 

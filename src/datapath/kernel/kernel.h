@@ -21,6 +21,7 @@
 
 #include "bpf/gw_bpf.h"
 #include "datapath/datapath.h"
+#include "datapath/kernel/handover.h"
 
 struct kernel_datapath;
 
@@ -39,6 +40,8 @@ enum kernel_mechanism {
 	KERNEL_FENTRY_SHUTDOWN,	  /* shutdown() of every kind of socket */
 	KERNEL_FENTRY_DISCONNECT, /* connect(AF_UNSPEC) of UDP and TCP */
 	KERNEL_SOCK_DIAG,	  /* the state of a socket can be asked for */
+	KERNEL_CLASS_SHAPING,	/* links can be handed over, and packets find their classes there */
+	KERNEL_DEPARTURE_TIMES, /* some link keeps to departure times (fq) */
 	KERNEL_MECHANISM_COUNT
 };
 
@@ -61,6 +64,16 @@ struct kernel_config {
 		*interfaces;  /* names, ended by NULL; NULL: every interface, now and later */
 	bool only_clsact;     /* mark by a filter that tc(8) shows, even where tcx exists */
 	uint32_t max_sockets; /* 0: KERNEL_DEFAULT_MAX_SOCKETS; further destinations the same */
+
+	/* Links that are handed over; copied. Folder and callback as in struct handover_config. */
+	const struct handover_link *links;
+	size_t n_links;
+	const char *state_folder;
+	/* For the admission. Called already before kernel_datapath_open() returns. May be NULL. */
+	void (*link_changed)(void *user_data, const struct handover_report *report);
+	/* Call kernel_datapath_tick() in so many milliseconds from now on. May be NULL. */
+	void (*tick_wanted)(void *user_data, int wait_ms);
+	void *user_data;
 };
 
 /*
@@ -72,7 +85,7 @@ int kernel_datapath_open(const struct kernel_config *config, struct kernel_facts
 			 struct kernel_datapath **ret_datapath);
 
 /*
- * Takes everything of ours out of the kernel. Groups with programs still in them keep their
+ * Takes everything of ours out of the kernel, and gives links that are handed over back. Groups with programs still in them keep their
  * directory.
  */
 struct kernel_datapath *kernel_datapath_close(struct kernel_datapath *datapath);
@@ -92,6 +105,13 @@ bool kernel_datapath_adopted(const struct kernel_datapath *datapath);
  */
 extern const struct datapath_ops kernel_datapath_ops;
 
+/*
+ * To be called when so many milliseconds have passed, since a meter was made or since the last call: fits classes
+ * to the sizes of packets, and sees those empty that drain. Returns when to call again; -1: not until there is
+ * another meter.
+ */
+int kernel_datapath_tick(struct kernel_datapath *datapath);
+
 /* Whether the socket's entry stands in the kernel now. */
 bool kernel_datapath_contains(struct kernel_datapath *datapath, uint64_t cookie);
 
@@ -103,8 +123,8 @@ int kernel_datapath_counters(struct kernel_datapath *datapath,
 typedef bool kernel_keep_group_fn(void *user_data, uint64_t group);
 
 /*
- * Removes what an earlier daemon left and nobody has applied again since: all such sockets, and the
- * groups that `keep` does not want (NULL: none). Returns how many entries went, or a negative
+ * Removes what an earlier daemon left and nobody has applied again since: all such sockets, tuples and meters, and
+ * the groups that `keep` does not want (NULL: none). Returns how many entries went, or a negative
  * errno.
  */
 int kernel_datapath_sweep(struct kernel_datapath *datapath, kernel_keep_group_fn *keep,
@@ -133,6 +153,22 @@ int kernel_datapath_link_event(struct kernel_datapath *datapath);
 void kernel_datapath_visit_links(const struct kernel_datapath *datapath,
 				 void (*visit)(void *user_data, const struct kernel_link *link),
 				 void *user_data);
+
+/* --- Links that are handed over (handover.h) -------------------------------------------------- */
+
+/* Other links, rates and shares. Flows keep their meters, and what is guaranteed to them where it can be had. */
+int kernel_datapath_reconfigure(struct kernel_datapath *datapath, const struct handover_link *links,
+				size_t n_links);
+
+/* Readable when such a link may have changed; then, and every few seconds, call the next. */
+int kernel_datapath_handover_fd(const struct kernel_datapath *datapath);
+int kernel_datapath_handover_event(struct kernel_datapath *datapath);
+
+/* Every configured one. */
+void kernel_datapath_visit_handover(const struct kernel_datapath *datapath,
+				    void (*visit)(void *user_data,
+						  const struct handover_report *report),
+				    void *user_data);
 
 /* --- Endings ---------------------------------------------------------------------------------- */
 
@@ -177,6 +213,13 @@ int kernel_group_remove(struct kernel_datapath *datapath, uint64_t group);
  */
 int kernel_group_verdict(struct kernel_datapath *datapath, uint64_t group,
 			 struct gw_verdict *ret_verdict);
+
+/*
+ * The meter that the group's flow has in the kernel; -ENOENT: none. Its flow identifier is that of the verdict, and
+ * what was reserved is not told. For the engine to have again what it takes over.
+ */
+int kernel_group_meter(struct kernel_datapath *datapath, uint64_t group,
+		       struct datapath_meter *ret_meter);
 
 /* One process of a group, to tell whose it is; 0: none. */
 pid_t kernel_group_process(const struct kernel_datapath *datapath, uint64_t group);

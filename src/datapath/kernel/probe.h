@@ -17,6 +17,9 @@ struct probe_result {
 /* Runs the mark program once on a packet of no socket. 0, or a negative errno. */
 int probe_mark(const struct programs *programs, const struct tables *tables);
 
+/* Whether the kernel has the queue that handed over links get; nothing is changed. */
+int probe_htb(void);
+
 int probe_hooks(const struct tables *tables, struct events *events,
 		struct probe_result *ret_result);
 

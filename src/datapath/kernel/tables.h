@@ -7,6 +7,7 @@
 #define GW_DATAPATH_TABLES_H
 
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,5 +63,11 @@ int tables_read_stats(const struct tables *tables, uint64_t ret_counters[static 
 typedef void table_visit_fn(void *user_data, const void *key, const void *value);
 int table_visit(int fd, uint32_t key_size, uint32_t value_size, table_visit_fn *visit,
 		void *user_data);
+
+/* The kernel's word for a full hash map is another than ours. */
+static inline int table_error(int r)
+{
+	return r == -E2BIG ? -ENOSPC : r;
+}
 
 #endif

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/* shaper.c: see shaper.h. */
+#include "datapath/kernel/shaper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/log.h"
+
+#define MODULE "kernel"
+
+/* As long as nothing of a flow has been seen. */
+#define USUAL_PACKET_BYTES 1500
+
+/* Too few would have a class follow every packet. */
+#define MIX_MIN_PACKETS 16
+
+/* Differences that are not worth a request. */
+#define CEIL_TOLERANCE 0.002
+
+struct shaped_link {
+	char name[16];
+	uint32_t ifindex;
+	struct schedule *schedule;
+	struct shaped_link *prev, *next;
+};
+
+struct shaped_class {
+	struct shaped_link *link;
+	uint32_t minor;
+	uint64_t ceil_bps;
+};
+
+struct class_set {
+	struct shaped_class class[GW_METER_CLASSES];
+	unsigned count;
+};
+
+struct shaped_flow {
+	uint32_t id;
+	struct datapath_meter meter;
+	struct gw_meter entry; /* as in the map */
+	struct class_set classes;
+	uint64_t seen_packets, seen_bytes; /* counters when its mix was taken */
+	uint64_t mix_packets, mix_bytes;
+	UT_hash_handle hh;
+};
+
+static struct shaped_flow *find_flow(const struct shaper *shaper, uint32_t flow_id)
+{
+	struct shaped_flow *flow;
+
+	HASH_FIND(hh, shaper->flows, &flow_id, sizeof(flow_id), flow);
+	return flow;
+}
+
+static struct shaped_link *find_link(const struct shaper *shaper, uint32_t ifindex)
+{
+	struct shaped_link *link;
+
+	DL_FOREACH(shaper->links, link)
+		if (link->ifindex == ifindex)
+			return link;
+	return NULL;
+}
+
+static struct shaped_class *class_on(struct class_set *set, const struct shaped_link *link)
+{
+	for (unsigned i = 0; i < set->count; i++)
+		if (set->class[i].link == link)
+			return &set->class[i];
+	return NULL;
+}
+
+/* --- Demands ---------------------------------------------------------------------------------- */
+
+/* Of a rate of IP packets what a class has to let through. */
+static uint64_t class_rate(const struct shaper *shaper, const struct shaped_flow *flow,
+			   const struct shaped_link *link, uint64_t rate_bps)
+{
+	uint32_t overhead_bytes = handover_overhead_bytes(shaper->handover, link->ifindex);
+	double around = (double)flow->mix_packets * overhead_bytes;
+
+	return (uint64_t)((double)rate_bps * (1 + around / (double)flow->mix_bytes));
+}
+
+static struct schedule_demand demand_of(const struct shaper *shaper, const struct shaped_flow *flow,
+					const struct datapath_meter *meter,
+					const struct shaped_link *link)
+{
+	struct schedule_demand demand = {
+		.traffic_class = meter->traffic_class,
+		.rate_bps = meter->reserved_bps,
+	};
+
+	if (meter->excess == DATAPATH_EXCESS_DELAY) {
+		demand.ceil_bps = class_rate(shaper, flow, link, meter->bucket.rate_bps);
+		if (demand.rate_bps > demand.ceil_bps)
+			demand.rate_bps = demand.ceil_bps;
+	} else {
+		/* What conforms may come at once. */
+		demand.burst_bytes = meter->bucket.depth_bytes < UINT32_MAX
+					     ? (uint32_t)meter->bucket.depth_bytes
+					     : UINT32_MAX;
+	}
+	return demand;
+}
+
+static bool is_wanted(const struct datapath_meter *meter, const struct shaped_link *link)
+{
+	if (meter->excess != DATAPATH_EXCESS_DELAY && meter->reserved_bps == 0)
+		return false;
+	for (unsigned i = 0; i < meter->n_links; i++)
+		if (meter->links[i] == link->ifindex)
+			return true;
+	return meter->n_links == 0;
+}
+
+static int reserve(struct shaper *shaper, const struct gw_meter *entry,
+		   const struct shaped_link *link, const struct schedule_demand *demand,
+		   uint32_t *ret_minor)
+{
+	uint32_t kept = meters_take_class(&shaper->meters, entry, link->ifindex);
+
+	/* More than the whole is refused for what it is, not as nonsense. */
+	if (demand->rate_bps > schedule_reservable_bps(link->schedule))
+		return -EDQUOT;
+	if (kept != 0 && schedule_claim(link->schedule, kept, demand) == 0) {
+		*ret_minor = kept;
+		return 0;
+	}
+	return schedule_reserve(link->schedule, demand, ret_minor);
+}
+
+/*
+ * A class for the flow, or the one that it has with other figures. Where there is none, the excess is
+ * dropped instead of delayed, which only -EDQUOT is no excuse for.
+ */
+static int take_class(struct shaper *shaper, struct shaped_flow *flow,
+		      const struct datapath_meter *meter, const struct gw_meter *entry,
+		      struct shaped_link *link, bool guarantee, struct shaped_class *ret_class)
+{
+	const struct shaped_class *had = class_on(&flow->classes, link);
+	struct schedule_demand demand = demand_of(shaper, flow, meter, link);
+	uint32_t minor = had ? had->minor : 0;
+	int r;
+
+	if (!guarantee)
+		demand.rate_bps = 0;
+	r = had ? schedule_change(link->schedule, minor, &demand) : -ENOENT;
+	if (r == -ENOENT)
+		r = reserve(shaper, entry, link, &demand, &minor);
+	if (r < 0)
+		return r;
+	*ret_class = (struct shaped_class){
+		.link = link,
+		.minor = minor,
+		.ceil_bps = demand.ceil_bps,
+	};
+	return 0;
+}
+
+static void undo_classes(const struct shaper *shaper, struct shaped_flow *flow,
+			 const struct class_set *taken)
+{
+	for (unsigned i = 0; i < taken->count; i++) {
+		struct shaped_link *link = taken->class[i].link;
+		const struct shaped_class *had = class_on(&flow->classes, link);
+		struct schedule_demand demand;
+
+		if (!had || had->minor != taken->class[i].minor) {
+			schedule_release(link->schedule, taken->class[i].minor);
+			continue;
+		}
+		demand = demand_of(shaper, flow, &flow->meter, link);
+		(void)schedule_change(link->schedule, had->minor, &demand);
+	}
+}
+
+/* `insist`: on what is to be guaranteed; else a class without it is better than none. */
+static int take_classes(struct shaper *shaper, struct shaped_flow *flow,
+			const struct datapath_meter *meter, const struct gw_meter *entry,
+			bool insist, struct class_set *ret_taken)
+{
+	struct class_set taken = { 0 };
+	struct shaped_link *link;
+	int r;
+
+	DL_FOREACH(shaper->links, link) {
+		struct shaped_class *next = &taken.class[taken.count];
+
+		if (!is_wanted(meter, link) || taken.count == GW_METER_CLASSES)
+			continue;
+		r = take_class(shaper, flow, meter, entry, link, true, next);
+		if (r == -EDQUOT && insist) {
+			undo_classes(shaper, flow, &taken);
+			return r;
+		}
+		if (r == -EDQUOT) {
+			log_notice(MODULE,
+				   "flow %u: interface %u has no room for what was reserved",
+				   flow->id, link->ifindex);
+			r = take_class(shaper, flow, meter, entry, link, false, next);
+		}
+		if (r == 0)
+			taken.count++;
+		else
+			log_debug(MODULE, "flow %u: no class on interface %u: %s", flow->id,
+				  link->ifindex, strerror(-r));
+	}
+	*ret_taken = taken;
+	return 0;
+}
+
+/* --- Meters ----------------------------------------------------------------------------------- */
+
+static void name_classes(struct gw_meter *entry, const struct class_set *set)
+{
+	memset(entry->classes, 0, sizeof(entry->classes));
+	for (unsigned i = 0; i < set->count; i++) {
+		entry->classes[i].ifindex = set->class[i].link->ifindex;
+		entry->classes[i].minor = set->class[i].minor;
+	}
+}
+
+/* Packets are not sent into a class any more when it is released. */
+static void release_others(const struct class_set *had, struct class_set *taken)
+{
+	for (unsigned i = 0; i < had->count; i++) {
+		const struct shaped_class *class = &had->class[i];
+		const struct shaped_class *now = class_on(taken, class->link);
+
+		if (!now || now->minor != class->minor)
+			schedule_release(class->link->schedule, class->minor);
+	}
+}
+
+/* All or nothing. */
+static int install(struct shaper *shaper, struct shaped_flow *flow,
+		   const struct datapath_meter *meter, bool known, bool insist)
+{
+	struct class_set taken, had = flow->classes;
+	struct gw_meter entry;
+	int r = meters_make(meter, &entry);
+
+	if (r == 0)
+		r = take_classes(shaper, flow, meter, &entry, insist, &taken);
+	if (r < 0)
+		return r;
+	name_classes(&entry, &taken);
+	r = meters_put(&shaper->meters, flow->id, &entry, known ? &flow->entry : NULL);
+	if (r < 0) {
+		undo_classes(shaper, flow, &taken);
+		return r;
+	}
+	flow->meter = *meter;
+	flow->entry = entry;
+	flow->classes = taken;
+	release_others(&had, &taken);
+	return 0;
+}
+
+int shaper_meter(struct shaper *shaper, const struct datapath_meter *meter)
+{
+	struct shaped_flow *flow = find_flow(shaper, meter->flow_id);
+	int r;
+
+	if (flow)
+		return install(shaper, flow, meter, true, true);
+	flow = calloc(1, sizeof(*flow));
+	if (!flow)
+		return -ENOMEM;
+	flow->id = meter->flow_id;
+	flow->mix_packets = 1;
+	flow->mix_bytes = USUAL_PACKET_BYTES;
+	r = install(shaper, flow, meter, false, true);
+	if (r < 0) {
+		free(flow);
+		return r;
+	}
+	HASH_ADD(hh, shaper->flows, id, sizeof(flow->id), flow);
+	return 0;
+}
+
+void shaper_meter_end(struct shaper *shaper, uint32_t flow_id)
+{
+	struct shaped_flow *flow = find_flow(shaper, flow_id);
+	struct class_set none = { 0 };
+
+	if (!flow)
+		return;
+	meters_delete(&shaper->meters, flow_id);
+	release_others(&flow->classes, &none);
+	HASH_DEL(shaper->flows, flow);
+	free(flow);
+}
+
+int shaper_read(const struct shaper *shaper, uint32_t flow_id,
+		struct datapath_meter_counters *ret_counters)
+{
+	struct gw_bucket bucket;
+	int r = find_flow(shaper, flow_id) ? meters_read(&shaper->meters, flow_id, &bucket)
+					   : -ENOENT;
+
+	if (r < 0)
+		return r;
+	*ret_counters = (struct datapath_meter_counters){
+		.conforming_packets = bucket.conforming_packets,
+		.conforming_bytes = bucket.conforming_bytes,
+		.excess_packets = bucket.excess_packets,
+		.excess_bytes = bucket.excess_bytes,
+		.dropped_packets = bucket.dropped_packets,
+		.dropped_bytes = bucket.dropped_bytes,
+	};
+	return 0;
+}
+
+const struct datapath_meter *shaper_find(const struct shaper *shaper, uint32_t flow_id)
+{
+	const struct shaped_flow *flow = find_flow(shaper, flow_id);
+
+	return flow ? &flow->meter : NULL;
+}
+
+bool shaper_has_class(const struct shaper *shaper, uint32_t flow_id, uint32_t ifindex)
+{
+	const struct shaped_flow *flow = find_flow(shaper, flow_id);
+
+	for (unsigned i = 0; flow && i < flow->classes.count; i++)
+		if (ifindex == 0 || flow->classes.class[i].link->ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* --- Links ------------------------------------------------------------------------------------ */
+
+static void forget_classes(struct shaper *shaper, const struct shaped_link *link)
+{
+	struct shaped_flow *flow, *next;
+
+	HASH_ITER(hh, shaper->flows, flow, next) {
+		struct class_set *set = &flow->classes;
+		struct shaped_class *class = class_on(set, link);
+
+		if (class)
+			*class = set->class[--set->count];
+	}
+}
+
+/* Every flow anew: what it has on other links stays. */
+static void follow(struct shaper *shaper)
+{
+	struct shaped_flow *flow, *next;
+	int r;
+
+	HASH_ITER(hh, shaper->flows, flow, next) {
+		const struct datapath_meter meter = flow->meter;
+
+		r = install(shaper, flow, &meter, true, false);
+		if (r < 0)
+			log_warning(MODULE, "flow %u: its rate is not kept to on all links: %s",
+				    flow->id, strerror(-r));
+	}
+}
+
+static struct shaped_link *add_link(struct shaper *shaper, const struct handover_report *report)
+{
+	struct shaped_link *link = calloc(1, sizeof(*link));
+
+	if (!link)
+		return NULL;
+	snprintf(link->name, sizeof(link->name), "%s", report->link.name);
+	link->ifindex = report->ifindex;
+	link->schedule = report->schedule;
+	DL_APPEND(shaper->links, link);
+	return link;
+}
+
+static void drop_link(struct shaper *shaper, struct shaped_link *link)
+{
+	forget_classes(shaper, link);
+	DL_DELETE(shaper->links, link);
+	free(link);
+}
+
+/* Its classes went with it. An interface that has gone is reported without its number. */
+static void drop_stale_links(struct shaper *shaper, const struct handover_report *report)
+{
+	struct shaped_link *link, *next;
+
+	DL_FOREACH_SAFE(shaper->links, link, next) {
+		bool meant = link->ifindex == report->ifindex ||
+			     strcmp(link->name, report->link.name) == 0;
+
+		if (meant &&
+		    (link->schedule != report->schedule || link->ifindex != report->ifindex))
+			drop_link(shaper, link);
+	}
+}
+
+void shaper_link_changed(struct shaper *shaper, const struct handover_report *report)
+{
+	struct shaped_link *link;
+
+	drop_stale_links(shaper, report);
+	if (report->state == HANDOVER_SCHEDULED && report->schedule) {
+		link = find_link(shaper, report->ifindex);
+		if (!link)
+			link = add_link(shaper, report);
+		/* Nobody is going to claim what is left there. */
+		if (link && shaper->swept)
+			(void)schedule_sweep(link->schedule);
+	}
+	follow(shaper);
+}
+
+/* --- Sizes of packets ------------------------------------------------------------------------- */
+
+/* What the flow has sent since the last time. */
+static bool take_mix(const struct shaper *shaper, struct shaped_flow *flow)
+{
+	uint64_t packets, bytes;
+	struct gw_bucket bucket;
+
+	if (meters_read(&shaper->meters, flow->id, &bucket) < 0)
+		return false;
+	packets = bucket.conforming_packets - flow->seen_packets;
+	bytes = bucket.conforming_bytes - flow->seen_bytes;
+	if (packets < MIX_MIN_PACKETS || bytes == 0)
+		return false;
+	flow->seen_packets = bucket.conforming_packets;
+	flow->seen_bytes = bucket.conforming_bytes;
+	flow->mix_packets = packets;
+	flow->mix_bytes = bytes;
+	return true;
+}
+
+static void fit_class(const struct shaper *shaper, const struct shaped_flow *flow,
+		      struct shaped_class *class)
+{
+	const struct schedule_demand demand = demand_of(shaper, flow, &flow->meter, class->link);
+	double difference = (double)demand.ceil_bps - (double)class->ceil_bps;
+
+	if (difference < 0)
+		difference = -difference;
+	if (difference <= CEIL_TOLERANCE * (double)class->ceil_bps)
+		return;
+	if (schedule_change(class->link->schedule, class->minor, &demand) == 0)
+		class->ceil_bps = demand.ceil_bps;
+}
+
+bool shaper_tick(struct shaper *shaper)
+{
+	struct shaped_flow *flow, *next;
+	bool any = false;
+
+	HASH_ITER(hh, shaper->flows, flow, next) {
+		if (flow->meter.excess != DATAPATH_EXCESS_DELAY || flow->classes.count == 0)
+			continue;
+		any = true;
+		if (!take_mix(shaper, flow))
+			continue;
+		for (unsigned i = 0; i < flow->classes.count; i++)
+			fit_class(shaper, flow, &flow->classes.class[i]);
+	}
+	return any;
+}
+
+/* --- Life ------------------------------------------------------------------------------------- */
+
+int shaper_init(struct shaper *shaper, const struct tables *tables)
+{
+	*shaper = (struct shaper){ .swept = !tables->adopted };
+	return meters_init(&shaper->meters, tables);
+}
+
+static bool is_ours(void *user_data, uint32_t flow_id)
+{
+	return find_flow(user_data, flow_id);
+}
+
+int shaper_sweep(struct shaper *shaper)
+{
+	struct shaped_link *link;
+	int r = meters_sweep(&shaper->meters, is_ours, shaper);
+
+	/* No meter names those classes any more. */
+	shaper->swept = true;
+	DL_FOREACH(shaper->links, link)
+		(void)schedule_sweep(link->schedule);
+	return r;
+}
+
+void shaper_free(struct shaper *shaper)
+{
+	struct shaped_flow *flow, *next_flow;
+	struct shaped_link *link, *next_link;
+
+	HASH_ITER(hh, shaper->flows, flow, next_flow) {
+		HASH_DEL(shaper->flows, flow);
+		free(flow);
+	}
+	DL_FOREACH_SAFE(shaper->links, link, next_link) {
+		DL_DELETE(shaper->links, link);
+		free(link);
+	}
+	meters_free(&shaper->meters);
+}
