@@ -22,7 +22,7 @@ struct item {
 
 /* Tables, each ended by an item without a name. */
 extern const struct item handle_items[], add_items[], remove_items[], marking_items[], set_items[],
-	query_items[], notify_items[], enumerate_items[], board_items[];
+	rate_items[], query_items[], notify_items[], enumerate_items[], board_items[];
 
 /* ---- statements ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * qwave_conformance.c: the qWAVE checklist (spec/qwave.md §17) as a program, one function for each
- * item that needs neither a shaper nor a measured path. It uses loopback only, and reads marks
+ * item that does not need a measured path, or a link to shape. It uses loopback only, and reads marks
  * where the packets arrive.
  *
  *	[GREENWAVE_MODE=embedded|daemon] qwave_conformance [--long] [Q-026 ...]
@@ -104,8 +104,8 @@ static bool is_chosen(const struct item *item, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct item *const tables[] = {
-		handle_items, add_items,    remove_items,    marking_items, set_items,
-		query_items,  notify_items, enumerate_items, board_items,
+		handle_items, add_items,   remove_items, marking_items,	  set_items,
+		rate_items,   query_items, notify_items, enumerate_items, board_items,
 	};
 	unsigned counts[3] = { 0 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * set.c: Q-095..Q-125 as far as they need neither a shaper nor a measured path, and Q-226.
+ * set.c: Q-095..Q-125 as far as they need neither a shaper (rates.c) nor a measured path, and Q-226.
  */
 #include <stdio.h>
 #include <string.h>
