@@ -62,6 +62,9 @@ bool marker_has_kernel(const struct marker *marker);
 /* Connects the endings to the engine, takes over what an earlier daemon left, and removes the rest of it. */
 int marker_start(struct marker *marker, struct host *host);
 void marker_stop(struct marker *marker); /* before the host goes */
+
+/* Other links, rates and shares; `config` is kept from then on. What could not be done is in the log. */
+int marker_reconfigure(struct marker *marker, const struct config *config);
 struct marker *marker_free(struct marker *marker);
 
 int marker_group_create(struct marker *marker, pid_t pid, uint64_t *ret_group);

@@ -111,6 +111,7 @@ static void reload(struct daemon *daemon)
 	struct administrators *administrators;
 	struct engine_config engine;
 	struct config *config;
+	int r;
 
 	if (config_load(daemon->options.config_path, &config, config_error, NULL) < 0) {
 		log_error("config", "not reloaded: the configuration in force stays");
@@ -129,11 +130,14 @@ static void reload(struct daemon *daemon)
 			    "max-flows: more than %u takes effect when the daemon is started anew",
 			    daemon->config->max_flows);
 	administrators_free(daemon->administrators);
-	config_free(daemon->config);
 	daemon->administrators = administrators;
-	daemon->config = config;
 	engine = engine_config_of(config);
 	host_reconfigure(daemon->host, &engine, config->max_clients, config->max_clients_per_user);
+	r = marker_reconfigure(daemon->marker, config);
+	if (r < 0)
+		log_error("config", "links: %s", strerror(-r));
+	config_free(daemon->config);
+	daemon->config = config;
 	log_info("config", "reloaded");
 }
 

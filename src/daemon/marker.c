@@ -1,45 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * marker.c: the daemon's datapath. In the kernel, by eBPF, where that can be had; else by socket options. And
- * the way back: what the kernel sees of sockets, interfaces and programs that end goes to the engine.
+ * the way back: what the kernel sees of sockets, interfaces, links and programs that end goes to the engine.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/time.h"
-#include "daemon/daemon.h"
-#include "datapath/kernel/kernel.h"
-#include "datapath/socket/socket.h"
-#include "host/endwatch.h"
+#include "daemon/links.h"
+#include "daemon/marker.h"
 
 #define RETRY_SECONDS 5 /* for interfaces that refused our filter */
 #define RESYNC_US USEC_PER_SEC
+#define DRAIN_MS 100 /* classes are looked at as often until they are empty */
 
 /* A predecessor that has been told to stop may need a moment more. */
 #define BUSY_PAUSE_MS 20
 #define BUSY_ATTEMPTS 25
-
-struct marker {
-	struct event_base *base;
-	struct kernel_datapath *kernel; /* or NULL, then: */
-	struct socket_datapath *socket;
-	struct kernel_facts facts;
-	char why_no_kernel[64];
-	struct host *host;
-	struct endwatch *endwatch;
-	struct event *on_close;
-	struct event *on_link;
-	struct event *on_group;
-	struct event *retry;
-	struct event *resync;
-	uint64_t resynced_us; /* when it was done last */
-};
 
 /* ---- from the kernel to the engine ---- */
 
@@ -184,68 +166,100 @@ static void on_group(evutil_socket_t fd, short what, void *user_data)
 	kernel_group_dispatch(marker->kernel, group_emptied, marker);
 }
 
-/* ---- what an earlier daemon has left ---- */
+/* ---- links that are handed over, and rates ---- */
 
-/* Whoever has started it then, it is the program's own user's now. */
-static struct engine_owner_info describe_group(const struct marker *marker, uint64_t group)
-{
-	struct engine_owner_info info = { .pid = kernel_group_process(marker->kernel, group),
-					  .comm = "(adopted)" };
-	char path[32];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)info.pid);
-	if (info.pid > 0 && stat(path, &st) == 0)
-		info.uid = st.st_uid;
-	host_process_name(info.pid, info.comm);
-	return info;
-}
-
-static void adopt_group(void *user_data, uint64_t group, bool populated)
+/* The first are there before the engine is: see marker_start(). */
+static void link_changed(void *user_data, const struct handover_report *report)
 {
 	struct marker *marker = user_data;
-	struct engine_owner_info info = describe_group(marker, group);
-	struct datapath_treatment treatment;
-	struct gw_verdict verdict;
-	int r = -ENOENT;
 
-	if (populated && kernel_group_verdict(marker->kernel, group, &verdict) == 0) {
-		treatment = (struct datapath_treatment){
-			.traffic_class = (enum gw_class)verdict.traffic_class,
-			.mark = {
-				.set_dscp = verdict.flags & GW_VERDICT_SET_DSCP,
-				.set_priority = verdict.flags & GW_VERDICT_SET_PRIORITY,
-				.dscp = verdict.dscp,
-				.priority = verdict.priority,
-			},
-		};
-		r = engine_adopt_group(host_engine(marker->host), group, &treatment, &info,
-				       time_now_us());
-	}
+	links_log(report);
+	if (marker->host)
+		links_admit(host_engine(marker->host), marker->config, report);
+}
+
+static void link_changed_without_kernel(void *user_data, const struct handover_report *report)
+{
+	struct marker *marker = user_data;
+
+	classes_link_changed(marker->classes, report);
+	link_changed(user_data, report);
+}
+
+static void admit(void *user_data, const struct handover_report *report)
+{
+	struct marker *marker = user_data;
+
+	links_admit(host_engine(marker->host), marker->config, report);
+}
+
+static void log_waiting(void *user_data, const struct handover_report *report)
+{
+	(void)user_data;
+	if (report->state == HANDOVER_WAITING)
+		links_log(report);
+}
+
+static void visit_handover(struct marker *marker,
+			   void (*visit)(void *user_data, const struct handover_report *report))
+{
+	if (marker->kernel)
+		kernel_datapath_visit_handover(marker->kernel, visit, marker);
+	else if (marker->handover)
+		handover_visit(marker->handover, visit, marker);
+}
+
+static void on_handover(evutil_socket_t fd, short what, void *user_data)
+{
+	struct marker *marker = user_data;
+	int r;
+
+	(void)fd;
+	(void)what;
+	r = marker->kernel ? kernel_datapath_handover_event(marker->kernel)
+			   : handover_event(marker->handover);
 	if (r < 0)
-		kernel_group_remove(marker->kernel, group);
+		log_debug("link", "links: %s", strerror(-r));
 }
 
-static bool keep_group(void *user_data, uint64_t group)
+static void tick_in(struct marker *marker, int wait_ms)
+{
+	const struct timeval wait = { .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
+
+	if (wait_ms >= 0 && marker->tick && !event_pending(marker->tick, EV_TIMEOUT, NULL))
+		event_add(marker->tick, &wait);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *user_data)
 {
 	struct marker *marker = user_data;
 
-	return engine_has_group(host_engine(marker->host), group);
+	(void)fd;
+	(void)what;
+	if (marker->kernel)
+		tick_in(marker, kernel_datapath_tick(marker->kernel));
+	else if (handover_tick(marker->handover))
+		tick_in(marker, DRAIN_MS);
 }
 
-/* Programs go on as they were. Sockets' owners have lost their handles with the earlier daemon: their flows end. */
-static void take_over(struct marker *marker)
+static void tick_wanted(void *user_data, int wait_ms)
 {
-	int swept;
+	tick_in(user_data, wait_ms);
+}
 
-	if (!kernel_datapath_adopted(marker->kernel))
-		return;
-	kernel_group_visit(marker->kernel, adopt_group, marker);
-	swept = kernel_datapath_sweep(marker->kernel, keep_group, marker);
-	if (swept != 0)
-		log_notice("kernel",
-			   "took over from an earlier daemon, removed %d entries without an owner",
-			   swept);
+int marker_reconfigure(struct marker *marker, const struct config *config)
+{
+	struct handover_link links[CONFIG_LINKS_MAX];
+	size_t n_links = links_of_config(config, links);
+	int r = 0;
+
+	marker->config = config;
+	if (marker->kernel)
+		r = kernel_datapath_reconfigure(marker->kernel, links, n_links);
+	else if (marker->handover)
+		r = handover_reconfigure(marker->handover, links, n_links);
+	visit_handover(marker, admit); /* also if only who has set a share has changed */
+	return r;
 }
 
 /* ---- life ---- */
@@ -255,7 +269,17 @@ static int open_kernel(struct marker *marker, const struct config *config)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000L };
 	const char *interfaces[CONFIG_NAMES_MAX + 1] = { NULL };
-	struct kernel_config kernel_config = { .max_sockets = config->max_flows };
+	struct handover_link links[CONFIG_LINKS_MAX];
+	char folder[LINKS_FOLDER_LEN];
+	struct kernel_config kernel_config = {
+		.max_sockets = config->max_flows,
+		.links = links,
+		.n_links = links_of_config(config, links),
+		.state_folder = links_folder(folder),
+		.link_changed = link_changed,
+		.tick_wanted = tick_wanted,
+		.user_data = marker,
+	};
 	int r;
 
 	for (size_t i = 0; i < config->interfaces.count; i++)
@@ -273,6 +297,37 @@ static int open_kernel(struct marker *marker, const struct config *config)
 	return r == -EBUSY ? r : 0;
 }
 
+/* Without a classifier packets find their classes by the priority of their sockets. */
+static int open_sockets(struct marker *marker, const struct config *config)
+{
+	struct handover_link links[CONFIG_LINKS_MAX];
+	char folder[LINKS_FOLDER_LEN];
+	const struct handover_config handover_config = {
+		.links = links,
+		.n_links = links_of_config(config, links),
+		.state_folder = links_folder(folder),
+		.classifier_fd = -1,
+		.changed = link_changed_without_kernel,
+		.user_data = marker,
+	};
+	struct socket_classes port;
+	int r;
+
+	marker->socket = socket_datapath_new();
+	marker->classes = classes_new();
+	if (!marker->socket || !marker->classes)
+		return -ENOMEM;
+	r = handover_open(&handover_config, &marker->handover);
+	if (r < 0) {
+		log_warning("link", "no link can be scheduled: %s", strerror(-r));
+		return 0;
+	}
+	classes_set_handover(marker->classes, marker->handover);
+	port = classes_port(marker->classes);
+	socket_datapath_set_classes(marker->socket, &port);
+	return 0;
+}
+
 int marker_new(struct event_base *base, const struct config *config, struct marker **ret_marker)
 {
 	struct marker *marker = calloc(1, sizeof(*marker));
@@ -281,16 +336,13 @@ int marker_new(struct event_base *base, const struct config *config, struct mark
 	if (!marker)
 		return -ENOMEM;
 	marker->base = base;
+	marker->config = config;
 	r = open_kernel(marker, config);
+	if (r >= 0 && !marker->kernel)
+		r = open_sockets(marker, config);
 	if (r < 0) {
-		free(marker);
+		marker_free(marker);
 		return r;
-	}
-	if (!marker->kernel)
-		marker->socket = socket_datapath_new();
-	if (!marker->kernel && !marker->socket) {
-		free(marker);
-		return -ENOMEM;
 	}
 	*ret_marker = marker;
 	return 0;
@@ -320,9 +372,38 @@ static int watch(struct marker *marker, int fd, event_callback_fn callback,
 	return *ret_event && event_add(*ret_event, NULL) == 0 ? 0 : -ENOMEM;
 }
 
-static int watch_kernel(struct marker *marker)
+static int watch_links(struct marker *marker)
+{
+	int fd = marker->kernel ? kernel_datapath_handover_fd(marker->kernel)
+				: handover_fd(marker->handover);
+
+	marker->tick = evtimer_new(marker->base, on_tick, marker);
+	if (!marker->tick)
+		return -ENOMEM;
+	return watch(marker, fd, on_handover, &marker->on_handover);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *user_data)
+{
+	struct marker *marker = user_data;
+
+	if (marker->kernel)
+		on_link(fd, what, marker);
+	on_handover(fd, what, marker);
+	on_tick(fd, what, marker);
+}
+
+/* Every few seconds, what has failed before is tried again. */
+static int retry_sometimes(struct marker *marker)
 {
 	struct timeval every = { .tv_sec = RETRY_SECONDS };
+
+	marker->retry = event_new(marker->base, -1, EV_PERSIST, on_retry, marker);
+	return marker->retry && event_add(marker->retry, &every) == 0 ? 0 : -ENOMEM;
+}
+
+static int watch_kernel(struct marker *marker)
+{
 	int r;
 
 	r = watch(marker, kernel_datapath_event_fd(marker->kernel), on_close, &marker->on_close);
@@ -335,10 +416,7 @@ static int watch_kernel(struct marker *marker)
 	if (r < 0)
 		return r;
 	marker->resync = evtimer_new(marker->base, on_resync, marker);
-	if (!marker->resync)
-		return -ENOMEM;
-	marker->retry = event_new(marker->base, -1, EV_PERSIST, on_link, marker);
-	return marker->retry && event_add(marker->retry, &every) == 0 ? 0 : -ENOMEM;
+	return marker->resync ? 0 : -ENOMEM;
 }
 
 /* What the kernel's hooks do not see is looked for through sock_diag. */
@@ -365,10 +443,16 @@ int marker_start(struct marker *marker, struct host *host)
 	int r = 0;
 
 	marker->host = host;
+	visit_handover(marker, log_waiting); /* all else was a change, and is in the log */
+	visit_handover(marker, admit);
 	if (marker->kernel) {
 		take_over(marker);
 		r = watch_kernel(marker);
 	}
+	if (r >= 0 && (marker->kernel || marker->handover))
+		r = watch_links(marker);
+	if (r >= 0 && (marker->kernel || marker->handover))
+		r = retry_sometimes(marker);
 	if (r >= 0 && watch_sockets(marker) < 0)
 		log_warning(
 			"kernel",
@@ -378,8 +462,9 @@ int marker_start(struct marker *marker, struct host *host)
 
 void marker_stop(struct marker *marker)
 {
-	struct event **events[] = { &marker->on_close, &marker->on_link, &marker->on_group,
-				    &marker->retry, &marker->resync };
+	struct event **events[] = { &marker->on_close,	  &marker->on_link, &marker->on_group,
+				    &marker->on_handover, &marker->tick,    &marker->retry,
+				    &marker->resync };
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (*events[i])
@@ -394,7 +479,9 @@ struct marker *marker_free(struct marker *marker)
 	if (!marker)
 		return NULL;
 	kernel_datapath_close(marker->kernel);
+	handover_close(marker->handover, true);
 	socket_datapath_free(marker->socket);
+	classes_free(marker->classes);
 	free(marker);
 	return NULL;
 }
@@ -410,70 +497,4 @@ void marker_group_end(struct marker *marker, uint64_t group)
 {
 	if (marker->kernel)
 		kernel_group_remove(marker->kernel, group);
-}
-
-/* ---- facts ---- */
-
-static void fact(void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data,
-		 enum gw_fact_kind kind, const char *name, const char *value, const char *note)
-{
-	struct msg_fact fact = { .kind = kind };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%s", value);
-	snprintf(fact.note, sizeof(fact.note), "%s", note);
-	visit(&fact, visit_data);
-}
-
-static void packet_facts(struct marker *marker,
-			 void (*visit)(const struct msg_fact *fact, void *visit_data),
-			 void *visit_data)
-{
-	static const char *const names[GW_STAT_COUNT] = {
-		[GW_STAT_PACKETS] = "packets-seen",
-		[GW_STAT_MANAGED] = "packets-managed",
-		[GW_STAT_REWRITTEN] = "packets-marked",
-		[GW_STAT_FRAGMENTS] = "fragments-matched",
-	};
-	uint64_t counters[GW_STAT_COUNT];
-	char value[32];
-
-	if (kernel_datapath_counters(marker->kernel, counters) < 0)
-		return;
-	for (int i = 0; i < GW_STAT_COUNT; i++) {
-		snprintf(value, sizeof(value), "%llu", (unsigned long long)counters[i]);
-		fact(visit, visit_data, GW_FACT_COUNTER, names[i], value, "");
-	}
-}
-
-/* Without eBPF nobody has tried sock_diag but us. */
-static void note_sock_diag(struct marker *marker)
-{
-	struct kernel_fact *mechanism = &marker->facts.mechanism[KERNEL_SOCK_DIAG];
-
-	mechanism->present = marker->endwatch;
-	snprintf(mechanism->note, sizeof(mechanism->note), "%s",
-		 marker->endwatch ? "sockets that end are found by asking for their state"
-				  : "not there: flows of closed sockets stay listed");
-}
-
-void marker_facts(struct marker *marker,
-		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
-{
-	if (!marker->kernel)
-		note_sock_diag(marker);
-	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
-		const struct kernel_fact *mechanism = &marker->facts.mechanism[i];
-
-		fact(visit, visit_data, GW_FACT_MECHANISM, mechanism->name,
-		     mechanism->present ? "yes" : "no", mechanism->note);
-	}
-	if (marker->kernel) {
-		packet_facts(marker, visit, visit_data);
-		return;
-	}
-	for (const char *const *limitation = socket_datapath_limitations(); *limitation;
-	     limitation++)
-		fact(visit, visit_data, GW_FACT_LIMITATION, "without-bpf", *limitation,
-		     marker->why_no_kernel);
 }
