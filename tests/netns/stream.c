@@ -3,10 +3,12 @@
  * stream.c: traffic that can be judged. Each of these ends by itself or on SIGTERM (the sink also when its
  * standard input closes), and then prints one line of JSON about what it did.
  *
- *     stream send [-r BITS] [-l BYTES] [-n COUNT] [-d SECONDS] [-g SEGMENTS] [-f FD]... [ADDRESS PORT]
+ *     stream send [-r BITS] [-l BYTES] [-n COUNT] [-d SECONDS] [-g SEGMENTS] [-b BYTES] [-f FD]...
+ *                 [ADDRESS PORT]
  *         Datagrams at an exact rate (BITS/s of IP; 0: as fast as they are taken), through the given connected
  *         sockets in turn, or one of its own. Each begins with its number and the time of sending. -g: so many
- *         at once, for the kernel to cut (UDP_SEGMENT).
+ *         at once, for the kernel to cut (UDP_SEGMENT). -b: so much may wait in the kernel for each socket; with
+ *         enough of it nothing makes the sender wait, and what a queue has no room for is lost.
  *     stream bulk [-d SECONDS] [-c CONNECTIONS] [-f FD]... [ADDRESS PORT]
  *         TCP connections, all as fast as they can.
  *     stream sink ADDRESS PORT
@@ -47,6 +49,7 @@ struct wish {
 	uint64_t count; /* 0: no limit */
 	int64_t duration_ns;
 	unsigned segments;
+	int send_buffer_bytes; /* 0: as it is */
 	unsigned connections;
 	int fds[SOCKETS_MAX];
 	unsigned n_fds;
@@ -105,7 +108,7 @@ static struct wish read_wish(int argc, char **argv)
 	struct wish wish = { .payload_bytes = 1000, .segments = 1, .connections = 1 };
 	int option;
 
-	while ((option = getopt(argc, argv, "r:l:n:d:g:c:f:")) != -1) {
+	while ((option = getopt(argc, argv, "r:l:n:d:g:b:c:f:")) != -1) {
 		if (option == 'r')
 			wish.rate_bps = atoll(optarg);
 		else if (option == 'l')
@@ -116,6 +119,8 @@ static struct wish read_wish(int argc, char **argv)
 			wish.duration_ns = (int64_t)(atof(optarg) * SECOND_NS);
 		else if (option == 'g')
 			wish.segments = (unsigned)atoi(optarg);
+		else if (option == 'b')
+			wish.send_buffer_bytes = atoi(optarg);
 		else if (option == 'c')
 			wish.connections = (unsigned)atoi(optarg);
 		else if (option == 'f' && wish.n_fds < SOCKETS_MAX)
@@ -208,18 +213,29 @@ static void send_once(const struct wish *wish, int fd, struct sending *done)
 		done->longest_send_ns = took;
 }
 
+static void prepare(const struct wish *wish)
+{
+	int size = (int)wish->payload_bytes, room = wish->send_buffer_bytes;
+
+	for (unsigned i = 0; i < wish->n_fds; i++) {
+		if (wish->segments > 1 &&
+		    setsockopt(wish->fds[i], IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0)
+			die("UDP_SEGMENT");
+		if (room > 0 &&
+		    setsockopt(wish->fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) < 0)
+			die("SO_SNDBUFFORCE");
+	}
+}
+
 static void do_send(struct wish *wish)
 {
 	struct sending done = { .begin_ns = now_ns(CLOCK_MONOTONIC) };
-	int size = (int)wish->payload_bytes;
 	double gap_ns = 0;
 	size_t headers;
 
 	open_sockets(wish, SOCK_DGRAM, 1);
 	headers = header_bytes(wish->fds[0]);
-	for (unsigned i = 0; wish->segments > 1 && i < wish->n_fds; i++)
-		if (setsockopt(wish->fds[i], IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0)
-			die("UDP_SEGMENT");
+	prepare(wish);
 	if (wish->rate_bps > 0)
 		gap_ns = (double)(wish->payload_bytes + headers) * wish->segments * 8 * SECOND_NS /
 			 (double)wish->rate_bps;
