@@ -52,6 +52,34 @@ struct nlmsghdr *tc_begin(void *buffer, uint16_t type, uint16_t flags, const str
 	return message;
 }
 
+static bool is_sound(const uint8_t *buffer, size_t len)
+{
+	struct nlmsghdr header;
+	size_t taken;
+
+	while (len >= sizeof(header)) {
+		memcpy(&header, buffer, sizeof(header));
+		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > len)
+			return false;
+		taken = NLMSG_ALIGN((size_t)header.nlmsg_len);
+		if (taken >= len)
+			return true;
+		buffer += taken;
+		len -= taken;
+	}
+	return true;
+}
+
+int tc_run(const void *buffer, size_t len, uint32_t sequence, uint32_t port, mnl_cb_t on_message,
+	   void *user_data)
+{
+	if (!is_sound(buffer, len)) {
+		errno = EBADMSG;
+		return -1;
+	}
+	return mnl_cb_run(buffer, len, sequence, port, on_message, user_data);
+}
+
 /* Sends, and reads until the acknowledgement or the end of the dump. */
 static int talk_once(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_message, void *user_data)
 {
@@ -72,8 +100,8 @@ static int talk_once(struct tc *tc, struct nlmsghdr *message, mnl_cb_t on_messag
 			continue;
 		if (n < 0)
 			return -errno;
-		r = mnl_cb_run(buffer, (size_t)n, tc->sequence, mnl_socket_get_portid(tc->netlink),
-			       on_message, user_data);
+		r = tc_run(buffer, (size_t)n, tc->sequence, mnl_socket_get_portid(tc->netlink),
+			   on_message, user_data);
 	}
 	return r < 0 ? -errno : 0;
 }

@@ -28,6 +28,14 @@ struct tc_filter {
 int tc_open(struct tc *tc);
 void tc_close(struct tc *tc);
 
+/*
+ * Hands over what one read has brought, as mnl_cb_run() does, but only if every message lies in the
+ * buffer: libmnl takes a length beyond INT_MAX for a small one. -1 with errno EBADMSG otherwise. Up
+ * to a multiple of 4 bytes the buffer has room, which may be looked at.
+ */
+int tc_run(const void *buffer, size_t len, uint32_t sequence, uint32_t port, mnl_cb_t on_message,
+	   void *user_data);
+
 /* --- Requests of any kind --------------------------------------------------------------------- */
 
 /* Begins one in a buffer of zeros. */

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "datapath/kernel/tc.h"
 
 #define RECEIVE_LEN 32768
 
@@ -61,7 +62,7 @@ int watch_read(struct mnl_socket *socket, mnl_cb_t on_message, void *user_data, 
 	for (;;) {
 		n = mnl_socket_recvfrom(socket, buffer, RECEIVE_LEN);
 		if (n >= 0)
-			mnl_cb_run(buffer, (size_t)n, 0, 0, on_message, user_data);
+			(void)tc_run(buffer, (size_t)n, 0, 0, on_message, user_data);
 		else if (errno == ENOBUFS)
 			*ret_lost = true;
 		else if (errno != EINTR)
