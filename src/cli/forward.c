@@ -54,6 +54,11 @@ static int report_tuple(int error, const struct forward_options *options)
 	case -EXDEV:
 		cli_error("forward: the daemon serves another network namespace");
 		return CLI_FAILED;
+	case -EINVAL:
+		cli_error(
+			"forward: there are no such packets: ports need a protocol that has them, "
+			"addresses must be of hosts, those of --to may be groups");
+		return CLI_MISUSE;
 	case -EOPNOTSUPP:
 		cli_error("forward: the daemon cannot tell such packets apart here (see greenwave "
 			  "doctor)");

@@ -679,6 +679,9 @@ static void forward_that_cannot_be(void **state)
 		{ -ENODEV, 0, CLI_FAILED, "forward: there is no interface 'eth0'" },
 		{ -EEXIST, 0, CLI_FAILED, "forward: another flow has the same packets" },
 		{ -EXDEV, 0, CLI_FAILED, "forward: the daemon serves another network namespace" },
+		{ -EINVAL, 0, CLI_MISUSE,
+		  "forward: there are no such packets: ports need a protocol that has them, "
+		  "addresses must be of hosts, those of --to may be groups" },
 		{ -EOPNOTSUPP, 0, CLI_FAILED,
 		  "forward: the daemon cannot tell such packets apart here (see greenwave doctor)" },
 		{ -EACCES, 0, CLI_DENIED, "forward: denied" },
