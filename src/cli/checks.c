@@ -41,6 +41,11 @@ static const char *next_step(const char *mechanism)
 		{ "state-tracepoint", TRACING },
 		{ "fentry-shutdown", TRACING },
 		{ "fentry-disconnect", TRACING },
+		{ "class-shaping",
+		  "use a kernel with CONFIG_NET_SCH_HTB, or load the module sch_htb" },
+		{ "departure-times",
+		  "use a kernel with CONFIG_NET_SCH_FQ, or load the module sch_fq; then as root: tc "
+		  "qdisc replace dev INTERFACE root fq" },
 		{ "sock-diag", "load the modules inet_diag, tcp_diag and udp_diag" },
 	};
 

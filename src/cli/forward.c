@@ -263,7 +263,7 @@ static int check_options(const struct forward_options *options)
 static int forward_execute(const struct cli_command *command, int argc, char **argv)
 {
 	struct forward_options options = { 0 };
-	int status, operand;
+	int status, operand, r;
 	struct gw *gw;
 	uint32_t id;
 
@@ -273,9 +273,9 @@ static int forward_execute(const struct cli_command *command, int argc, char **a
 	status = check_options(&options);
 	if (status != CLI_FINE)
 		return status;
-	status = host_open_daemon(&gw);
-	if (status != CLI_FINE)
-		return status;
+	r = host_open(GW_MODE_DAEMON, "forward", &gw);
+	if (r < 0)
+		return host_report_open(r);
 	status = make_flow(gw, &options, &id);
 	if (status == CLI_FINE)
 		status = hold(gw, id, argv + operand);
