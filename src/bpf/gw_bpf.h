@@ -168,6 +168,7 @@ struct gw_bucket {
 	__u64 excess_bytes;
 	__u64 dropped_packets;
 	__u64 dropped_bytes;
+	__u64 conforming_before; /* the conforming packets as they were before they are segmented */
 };
 
 struct gw_fragkey {
@@ -255,7 +256,7 @@ _Static_assert(sizeof(struct gw_link) == 16, "layout");
 _Static_assert(sizeof(struct gw_stats) == 48, "layout");
 _Static_assert(sizeof(struct gw_tuplekey) == 48, "layout");
 _Static_assert(sizeof(struct gw_meter) == 136, "layout");
-_Static_assert(sizeof(struct gw_bucket) == 88, "layout");
+_Static_assert(sizeof(struct gw_bucket) == 96, "layout");
 _Static_assert(sizeof(struct gw_close) == 32, "layout");
 _Static_assert(sizeof(struct gw_settings) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct gw_socket, any_verdict) == 32, "layout");

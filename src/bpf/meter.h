@@ -111,6 +111,7 @@ static __always_inline void count_conforming(struct gw_bucket *bucket, const str
 {
 	bucket->conforming_packets += wire->packets;
 	bucket->conforming_bytes += wire->bytes;
+	bucket->conforming_before++;
 }
 
 static __always_inline void count_excess(struct gw_bucket *bucket, const struct wire *wire)

@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "base/log.h"
+#include "datapath/kernel/iface.h"
 
 #define MODULE "kernel"
 
@@ -40,13 +41,18 @@ struct class_set {
 	unsigned count;
 };
 
+/* Packets, also before they are segmented, and bytes of IP. */
+struct mix {
+	uint64_t packets, before, bytes;
+};
+
 struct shaped_flow {
 	uint32_t id;
 	struct datapath_meter meter;
 	struct gw_meter entry; /* as in the map */
 	struct class_set classes;
-	uint64_t seen_packets, seen_bytes; /* counters when its mix was taken */
-	uint64_t mix_packets, mix_bytes;
+	struct mix seen; /* counters when its mix was taken */
+	struct mix mix;
 	UT_hash_handle hh;
 };
 
@@ -78,14 +84,19 @@ static struct shaped_class *class_on(struct class_set *set, const struct shaped_
 
 /* --- Demands ---------------------------------------------------------------------------------- */
 
-/* Of a rate of IP packets what a class has to let through. */
+/*
+ * Of a rate of IP packets what a class has to let through. It reckons the header of the link to each packet on
+ * the wire, but what lies beyond that only once to packets that are yet to be segmented.
+ */
 static uint64_t class_rate(const struct shaper *shaper, const struct shaped_flow *flow,
 			   const struct shaped_link *link, uint64_t rate_bps)
 {
-	uint32_t overhead_bytes = handover_overhead_bytes(shaper->handover, link->ifindex);
-	double around = (double)flow->mix_packets * overhead_bytes;
+	uint32_t all = handover_overhead_bytes(shaper->handover, link->ifindex);
+	uint32_t beyond = all > IFACE_HEADER_BYTES ? all - IFACE_HEADER_BYTES : 0;
+	double around =
+		(double)flow->mix.packets * (all - beyond) + (double)flow->mix.before * beyond;
 
-	return (uint64_t)((double)rate_bps * (1 + around / (double)flow->mix_bytes));
+	return (uint64_t)((double)rate_bps * (1 + around / (double)flow->mix.bytes));
 }
 
 static struct schedule_demand demand_of(const struct shaper *shaper, const struct shaped_flow *flow,
@@ -275,8 +286,7 @@ int shaper_meter(struct shaper *shaper, const struct datapath_meter *meter)
 	if (!flow)
 		return -ENOMEM;
 	flow->id = meter->flow_id;
-	flow->mix_packets = 1;
-	flow->mix_bytes = USUAL_PACKET_BYTES;
+	flow->mix = (struct mix){ .packets = 1, .before = 1, .bytes = USUAL_PACKET_BYTES };
 	r = install(shaper, flow, meter, false, true);
 	if (r < 0) {
 		free(flow);
@@ -423,19 +433,25 @@ void shaper_link_changed(struct shaper *shaper, const struct handover_report *re
 /* What the flow has sent since the last time. */
 static bool take_mix(const struct shaper *shaper, struct shaped_flow *flow)
 {
-	uint64_t packets, bytes;
 	struct gw_bucket bucket;
+	struct mix now, mix;
 
 	if (meters_read(&shaper->meters, flow->id, &bucket) < 0)
 		return false;
-	packets = bucket.conforming_packets - flow->seen_packets;
-	bytes = bucket.conforming_bytes - flow->seen_bytes;
-	if (packets < MIX_MIN_PACKETS || bytes == 0)
+	now = (struct mix){
+		.packets = bucket.conforming_packets,
+		.before = bucket.conforming_before,
+		.bytes = bucket.conforming_bytes,
+	};
+	mix = (struct mix){
+		.packets = now.packets - flow->seen.packets,
+		.before = now.before - flow->seen.before,
+		.bytes = now.bytes - flow->seen.bytes,
+	};
+	if (mix.packets < MIX_MIN_PACKETS || mix.bytes == 0)
 		return false;
-	flow->seen_packets = bucket.conforming_packets;
-	flow->seen_bytes = bucket.conforming_bytes;
-	flow->mix_packets = packets;
-	flow->mix_bytes = bytes;
+	flow->seen = now;
+	flow->mix = mix;
 	return true;
 }
 
