@@ -60,6 +60,9 @@ static int add_to(struct gw *gw, uint32_t id, int fd, const struct sockaddr *des
 	request_options(&request, options);
 	if (client_is_inherited(gw))
 		return -ECHILD;
+	/* A host whose kernel shapes need not know. */
+	if (!(gw->host_flags & MSG_HOST_NEEDS_FDS))
+		request.flags &= ~GW_FLOW_PACES;
 	r = placed_begin(gw, id, fd, options->flags, &placed);
 	if (r < 0)
 		return r;

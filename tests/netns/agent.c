@@ -218,6 +218,30 @@ static void do_set_dscp(const struct command *c)
 			      sizeof(dscp), &dscp, 0, NULL));
 }
 
+/* descriptor, bytes of payload, milliseconds: at 5 Mbit/s, or as fast as the calls let it; how many were sent */
+static void do_flood(const struct command *c)
+{
+	static const char block[1400];
+	const size_t payload = (size_t)number(c, 2) % sizeof(block);
+	const double gap = (double)payload * 8 / 5e6;
+	struct timespec now, began;
+	double elapsed = 0, due = 0;
+	int sent = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	while (elapsed * 1000 < (double)number(c, 3)) {
+		if (due > elapsed)
+			usleep((useconds_t)((due - elapsed) * 1e6));
+		if (send((int)number(c, 1), block, payload, 0) == (ssize_t)payload)
+			sent++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		elapsed = (double)(now.tv_sec - began.tv_sec) +
+			  (double)(now.tv_nsec - began.tv_nsec) / 1e9;
+		due = due + gap > elapsed ? due + gap : elapsed;
+	}
+	say("%d", sent);
+}
+
 /* handle, flow, bits per second, behaviour */
 static void do_set_rate(const struct command *c)
 {
@@ -456,6 +480,7 @@ static const struct {
 	{ "remove", 4, do_remove },
 	{ "set-type", 4, do_set_type },
 	{ "set-dscp", 4, do_set_dscp },
+	{ "flood", 4, do_flood },
 	{ "set-rate", 5, do_set_rate },
 	{ "query-rate", 3, do_query_rate },
 	{ "priority", 3, do_priority },

@@ -2,14 +2,17 @@
 """Without a daemon: the engine inside the program, as an ordinary user."""
 import contextlib
 import json
+import socket
 import time
 
 import pytest
 
 from conftest import (A4, B4, B6, ACCESS_DENIED, BACKGROUND, C4, DSCP, NOBODY, NOT_FOUND, NOT_SUPPORTED,
-                      SERVICE_DEPENDENCY_FAIL, VOICE, until)
+                      SERVICE_DEPENDENCY_FAIL, VOICE, measured, rate_of, until, within)
 
 PORT, PORT2 = 5000, 5001
+MBIT = 1000000
+SHAPE_ONLY, SHAPE_AND_MARK, USE_NON_CONFORMANT = range(3)
 
 
 @pytest.fixture
@@ -102,6 +105,88 @@ def test_tcp(net, alone):
         assert net.mark(client) == 56
         alone.remove(flow)
         assert net.mark(client) == 0
+
+
+def is_kept(rate, wanted=MBIT):
+    """Never more; a sender that a busy machine held up for a moment sends less, and tries again."""
+    assert rate <= wanted * 1.02, rate
+    return within(rate, wanted, 2)
+
+
+@pytest.mark.parametrize('behaviour, dscp', [(SHAPE_AND_MARK, DSCP[VOICE]), (SHAPE_ONLY, 0)])
+@pytest.mark.parametrize('family, address', [(4, B4), (6, B6)])
+def test_datagrams_wait(net, alone, family, address, behaviour, dscp):
+    """Q-105, Q-106: 5 Mbit/s are offered, 1 Mbit/s leaves, and none is lost"""
+    with net.udp(family, connect=(address, PORT)) as sender:
+        given = alone.give(sender)
+        flow = alone.add(given, VOICE)
+        assert alone.ask('set-rate', 0, flow, MBIT, behaviour) == [1, 0]
+        rates = []
+        while not rates or not is_kept(rates[-1]):
+            assert len(rates) < 4, rates
+            net.wire.clear()
+            sent = alone.number('flood', given, 1000, 2500)
+            packets = [packet for packet in net.wire.settle() if packet.dport == PORT]
+            assert len(packets) == sent
+            assert {packet.dscp for packet in packets} == {dscp}
+            rates.append(rate_of(packets))
+        alone.remove(flow)
+        net.wire.clear()
+        assert alone.number('flood', given, 1000, 200) > 80
+
+
+def test_excess_is_not_marked(net, alone):
+    """Q-107"""
+    with net.udp(connect=(B4, PORT)) as sender:
+        given = alone.give(sender)
+        flow = alone.add(given, VOICE)
+        assert alone.ask('set-rate', 0, flow, MBIT, USE_NON_CONFORMANT) == [1, 0]
+        net.wire.clear()
+        sent = alone.number('flood', given, 1000, 2500)
+        packets = [packet for packet in net.wire.settle() if packet.dport == PORT]
+        assert len(packets) == sent > 300
+        assert {packet.dscp for packet in packets} == {DSCP[VOICE], 0}
+        assert within(rate_of([packet for packet in packets if packet.dscp]), MBIT, 5)
+
+
+def rate_of_bursts(packets):
+    """Near its peer TCP sends up to 64 KiB at once, and then rests: whole bursts are counted, and their rests."""
+    counted = [packet for packet in packets if packet.time >= packets[0].time + 1]
+    starts = [after.time for before, after in zip(counted, counted[1:]) if after.time - before.time > 0.004]
+    whole = [packet for packet in counted if starts[0] <= packet.time < starts[-1]]
+    return sum(packet.ip_bytes for packet in whole) * 8 / (starts[-1] - starts[0])
+
+
+def test_tcp_paces_itself(net, alone, traffic):
+    """A stream keeps to its rate; two of one flow share it, and a third is refused"""
+    sink = traffic.start(net.b, 'sink', '::', PORT2)
+
+    def connected():
+        made = net.a.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.connect((B4, PORT2))
+        return made
+
+    def measure(senders, percent):
+        net.wire.clear()
+        traffic.result(traffic.start(net.a, 'bulk', '-d', 4, fds=[sender.fileno() for sender in senders]))
+        data = [packet for packet in net.wire.settle() if packet.dport == PORT2 and packet.payload]
+        assert {packet.dscp for packet in data} == {DSCP[VOICE]}
+        assert within(rate_of_bursts(data), 2 * MBIT, percent), rate_of_bursts(data)
+
+    with connected() as one, connected() as two, connected() as three:
+        given = alone.give(one)
+        flow = alone.add(given, VOICE)
+        assert alone.ask('set-rate', 0, flow, 2 * MBIT, SHAPE_AND_MARK) == [1, 0]
+        measured(lambda: measure([one], 2))
+        given = alone.give(two)
+        assert alone.try_add(given, VOICE, flow=flow)[:2] == [0, NOT_SUPPORTED]
+        assert alone.ask('set-rate', 0, flow, 0, SHAPE_AND_MARK) == [1, 0]
+        alone.add(given, VOICE, flow=flow)
+        assert alone.ask('set-rate', 0, flow, 2 * MBIT, SHAPE_AND_MARK) == [1, 0]
+        measured(lambda: measure([one, two], 3))
+        assert alone.try_add(alone.give(three), VOICE, flow=flow)[:2] == [0, NOT_SUPPORTED]
+        assert alone.ask('set-rate', 0, flow, MBIT, USE_NON_CONFORMANT) == [0, NOT_SUPPORTED]
+    sink.close()
 
 
 def test_child_ends(net, alone):
