@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "datapath/identity.h"
+#include "datapath/queue.h"
 #include "datapath/socket/socket.h"
 
 /* A sender and the socket that its datagrams arrive at. */
@@ -712,6 +714,216 @@ static void test_limitations(void **state)
 	assert_true(count >= 3);
 }
 
+/* ---- rates ---- */
+
+static int set_meter(uint32_t flow_id, uint64_t rate_bps, enum datapath_excess excess,
+		     bool owner_paces)
+{
+	const struct datapath_meter meter = { .flow_id = flow_id,
+					      .bucket = { .rate_bps = rate_bps },
+					      .excess = excess,
+					      .owner_paces = owner_paces };
+
+	return socket_datapath_ops.meter(datapath, &meter);
+}
+
+static int apply_metered(const struct datapath_target *target, uint32_t flow_id)
+{
+	struct datapath_treatment treatment = { .flow_id = flow_id,
+						.traffic_class = GW_CLASS_VOICE,
+						.metered = true };
+
+	treatment.mark = class_mark(&mark_profile_windows, GW_CLASS_VOICE);
+	return socket_datapath_ops.apply(datapath, target, &treatment);
+}
+
+static uint64_t pacing_of(int fd)
+{
+	uint64_t rate = 0;
+	socklen_t size = sizeof(rate);
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &size), 0);
+	return rate;
+}
+
+static struct datapath_target tcp_target(void)
+{
+	struct datapath_target target = { .family = AF_INET,
+					  .protocol = IPPROTO_TCP,
+					  .any_destination = true };
+
+	target.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(target.fd >= 0);
+	assert_int_equal(socket_cookie_read(target.fd, &target.cookie), 0);
+	return target;
+}
+
+/* Each of a flow's TCP sockets gets an equal part, and what it had before comes back. */
+static void test_tcp_is_paced(void **state)
+{
+	struct datapath_target targets[] = { tcp_target(), tcp_target(), tcp_target() };
+	const uint64_t before = pacing_of(targets[0].fd);
+	uint64_t whole;
+
+	(void)state;
+	assert_int_equal(apply_metered(&targets[0], 1), -ENOENT);
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_DELAY, false), 0);
+	assert_int_equal(apply_metered(&targets[0], 1), 0);
+	whole = pacing_of(targets[0].fd);
+	assert_in_range(whole, 900000, 1000000);
+	assert_int_equal(socket_datapath_ops.shaping(datapath, 1, &targets[0]), GW_SHAPING_PACED);
+	/* The first cannot be told to give up half. */
+	assert_int_equal(apply_metered(&targets[1], 1), -EOPNOTSUPP);
+	assert_int_equal(get_tos(targets[1].fd), 0);
+	assert_int_equal(apply(&targets[0], 1, GW_CLASS_VOICE), 0);
+	assert_int_equal(pacing_of(targets[0].fd), before);
+	assert_int_equal(apply(&targets[1], 1, GW_CLASS_VOICE), 0);
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_DELAY, false), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(apply_metered(&targets[i], 1), 0);
+		assert_in_range(pacing_of(targets[i].fd), whole / 2 - 1, whole / 2 + 1);
+	}
+	assert_int_equal(apply_metered(&targets[2], 1), -EOPNOTSUPP);
+	for (int i = 0; i < 2; i++) {
+		clear(&targets[i]);
+		assert_int_equal(pacing_of(targets[i].fd), before);
+	}
+	socket_datapath_ops.meter_end(datapath, 1);
+	socket_datapath_ops.meter_end(datapath, 1);
+	assert_int_equal(socket_datapath_ops.shaping(datapath, 1, &targets[0]), GW_SHAPING_NONE);
+	for (int i = 0; i < 3; i++)
+		close(targets[i].fd);
+}
+
+/* Datagrams can only be left to who sends them: loopback has no fq. */
+static void test_datagrams_need_their_owner(void **state)
+{
+	struct pair pair = open_pair(PAIR_V4);
+	struct datapath_target target = target_of(&pair), tcp = tcp_target();
+	struct datapath_meter_counters counters;
+
+	(void)state;
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_DELAY, false), 0);
+	assert_int_equal(apply_metered(&target, 1), -EOPNOTSUPP);
+	assert_int_equal(byte_on_wire(&pair), 0);
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_DROP, true), -EOPNOTSUPP);
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_REMARK, false), -EOPNOTSUPP);
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_DELAY, true), 0);
+	assert_int_equal(apply_metered(&target, 1), 0);
+	assert_int_equal(byte_on_wire(&pair), 0xe0);
+	assert_int_equal(socket_datapath_ops.meter_read(datapath, 1, &counters), -EOPNOTSUPP);
+	assert_int_equal(socket_datapath_ops.meter_read(datapath, 2, &counters), -ENOENT);
+	assert_int_equal(set_meter(1, 8000000, DATAPATH_EXCESS_REMARK, true), 0);
+	assert_int_equal(apply_metered(&target, 1), 0);
+	assert_int_equal(socket_datapath_ops.shaping(datapath, 1, &target), GW_SHAPING_NONE);
+	assert_int_equal(set_meter(2, 8000000, DATAPATH_EXCESS_REMARK, true), 0);
+	assert_int_equal(apply_metered(&tcp, 2), -EOPNOTSUPP);
+	clear(&target);
+	close(tcp.fd);
+	close_pair(&pair);
+}
+
+/* ---- classes of scheduled links ---- */
+
+static unsigned classes_ended;
+
+static int band_of(void *user_data, const struct datapath_target *target,
+		   enum gw_class traffic_class, uint32_t *ret_priority)
+{
+	*ret_priority = *(const uint32_t *)user_data + (uint32_t)traffic_class;
+	return target->protocol == IPPROTO_UDP ? 0 : -ENODATA;
+}
+
+static int class_of(void *user_data, const struct datapath_meter *meter, uint32_t *ret_priority)
+{
+	*ret_priority = *(const uint32_t *)user_data + 0x100 + meter->flow_id;
+	return 0;
+}
+
+static void class_end(void *user_data, uint32_t flow_id)
+{
+	(void)user_data;
+	classes_ended += flow_id;
+}
+
+/* The class goes into the priority, and the mark stays what it is. */
+static void test_classes_of_links(void **state)
+{
+	const uint32_t major = 0x47570000;
+	const struct socket_classes classes = { .user_data = (void *)(uintptr_t)&major,
+						.band_of = band_of,
+						.class_of = class_of,
+						.class_end = class_end };
+	struct pair pair;
+	struct datapath_target target;
+
+	(void)state;
+	if (priority_max() < 7) {
+		print_message("SKIP: priorities above 6 need CAP_NET_ADMIN\n");
+		skip();
+	}
+	pair = open_pair(PAIR_V4);
+	target = target_of(&pair);
+	classes_ended = 0;
+	socket_datapath_set_classes(datapath, &classes);
+	assert_int_equal(apply(&target, 3, GW_CLASS_VOICE), 0);
+	assert_int_equal(get_priority(pair.tx), major); /* the treatment's class is best effort */
+	assert_int_equal(set_meter(3, 8000000, DATAPATH_EXCESS_DELAY, false), 0);
+	assert_int_equal(apply_metered(&target, 3), 0);
+	assert_int_equal(get_priority(pair.tx), major + 0x103);
+	assert_int_equal(byte_on_wire(&pair), 0xe0);
+	assert_int_equal(socket_datapath_ops.shaping(datapath, 3, &target), GW_SHAPING_CLASS);
+	assert_int_equal(apply(&target, 3, GW_CLASS_VOICE), 0);
+	assert_int_equal(get_priority(pair.tx), major);
+	assert_int_equal(classes_ended, 0);
+	socket_datapath_ops.meter_end(datapath, 3);
+	assert_int_equal(classes_ended, 3);
+	clear(&target);
+	assert_int_equal(get_priority(pair.tx), 0);
+	assert_int_equal(byte_on_wire(&pair), 0);
+	close_pair(&pair);
+}
+
+/* ---- what a link's queue is ---- */
+
+static void add_qdisc(struct queue_view *view, uint32_t parent, uint32_t handle, const char *kind)
+{
+	struct {
+		struct tcmsg tc;
+		struct rtattr attr;
+		char kind[16];
+	} message = { .tc = { .tcm_ifindex = 7, .tcm_parent = parent, .tcm_handle = handle } };
+
+	message.attr.rta_type = TCA_KIND;
+	message.attr.rta_len = (unsigned short)RTA_LENGTH(strlen(kind) + 1);
+	strcpy(message.kind, kind);
+	queue_view_add(view, &message, sizeof(message.tc) + message.attr.rta_len, 7);
+	queue_view_add(view, &message, sizeof(message.tc), 7 + 1); /* another link's */
+}
+
+static void test_queues(void **state)
+{
+	struct queue_view root = { 0 }, many = { 0 }, other = { 0 }, arrivals = { 0 };
+
+	(void)state;
+	assert_false(queue_view_is_fq(&root));
+	add_qdisc(&root, 0xffffffffu, 0x80010000, "fq");
+	assert_true(queue_view_is_fq(&root));
+	add_qdisc(&other, 0xffffffffu, 0x80010000, "fq_codel");
+	assert_false(queue_view_is_fq(&other));
+	add_qdisc(&many, 0xffffffffu, 0, "mq");
+	assert_false(queue_view_is_fq(&many));
+	add_qdisc(&many, 1, 0, "fq");
+	add_qdisc(&many, 2, 0, "fq");
+	add_qdisc(&many, 0xfffffff1u, 0xffff0000, "clsact");
+	assert_true(queue_view_is_fq(&many));
+	add_qdisc(&many, 3, 0, "pfifo_fast");
+	assert_false(queue_view_is_fq(&many));
+	add_qdisc(&arrivals, 0xfffffff1u, 0xffff0000, "ingress");
+	assert_false(queue_view_is_fq(&arrivals));
+	assert_false(queue_is_fq(1)); /* loopback */
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -739,6 +951,10 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(test_without_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptor_of_another_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tcp_is_paced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_datagrams_need_their_owner, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_classes_of_links, setup, teardown),
+		cmocka_unit_test(test_queues),
 		cmocka_unit_test(test_limitations),
 	};
 
