@@ -16,6 +16,7 @@
 
 #define CLIENTS 4
 #define STEPS_MAX 400
+#define LINKS 4 /* 0: not known */
 
 static const uint32_t uids[CLIENTS] = { 1000, 1000, 1001, 0 };
 
@@ -66,6 +67,7 @@ static int port_route(void *user_data, const struct address *destination,
 	if (destination->addr[15] == 99)
 		return -ENETUNREACH;
 	ret_route->on_link = destination->addr[15] & 1;
+	ret_route->ifindex = destination->addr[15] % LINKS;
 	return 0;
 }
 
@@ -172,13 +174,26 @@ static void message(int client, unsigned n_fds, const uint8_t *data, size_t size
 	check_records(world.clients[client], bytes, (size_t)len);
 }
 
-/* What is not said but happens: sockets close, programs end, time passes, clients leave. */
+/* A link is handed over, changed, or taken back. */
+static void set_link(unsigned detail)
+{
+	struct admission_link_config config = { .rate_bps = (1 + detail / 8) * 100000,
+						.share = 75 };
+
+	require(engine_set_link(server_engine(world.server), 1 + detail % (LINKS - 1),
+				detail & 4 ? NULL : &config) == 0);
+}
+
+/*
+ * What is not said but happens: sockets close, programs end, time passes, clients leave, links change, the datapath
+ * refuses.
+ */
 static void happening(unsigned what, unsigned detail)
 {
 	static const enum end_reason reasons[] = { END_CLOSED, END_SHUTDOWN, END_DISCONNECTED };
 	struct engine *engine = server_engine(world.server);
 
-	switch (what % 4) {
+	switch (what % 6) {
 	case 0:
 		engine_end_socket(engine, detail % 16 + 1, detail >> 6, reasons[detail % 3],
 				  world.now_us);
@@ -192,6 +207,12 @@ static void happening(unsigned what, unsigned detail)
 		break;
 	case 3:
 		throw_out((int)(detail % CLIENTS));
+		break;
+	case 4:
+		set_link(detail);
+		break;
+	case 5:
+		fake_fail(&world.datapath, 1 + detail % 8, 1 + detail / 8 % 3, -EIO);
 		break;
 	}
 }
@@ -213,6 +234,8 @@ static void begin(void)
 	struct engine_config config;
 
 	world.datapath.n_marks = 0;
+	world.datapath.n_meters = 0;
+	fake_fail(&world.datapath, 0, 0, 0);
 	world.now_us = 1;
 	world.groups = 0;
 	engine_config_default(&config);
@@ -223,6 +246,15 @@ static void begin(void)
 	require(world.server);
 	for (int i = 0; i < CLIENTS; i++)
 		connect_client(i);
+}
+
+/* Programs have no client, and may still run. */
+static void require_nothing_booked(uint32_t ifindex)
+{
+	struct admission_books books;
+
+	admission_books(engine_admission(server_engine(world.server)), ifindex, &books);
+	require(books.holdings == 0 && books.reserved_bps == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -245,7 +277,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += len;
 		require(world.datapath.n_marks <= 50 + 50);
 	}
+	for (int i = 0; i < CLIENTS; i++)
+		throw_out(i);
+	while (engine_next_deadline_us(server_engine(world.server)) == 0)
+		engine_tick(server_engine(world.server), world.now_us);
+	for (uint32_t i = 1; i < LINKS; i++)
+		require_nothing_booked(i);
 	world.server = server_free(world.server);
 	require(world.datapath.n_marks == 0);
+	require(world.datapath.n_meters == 0);
 	return 0;
 }

@@ -206,6 +206,10 @@ const struct datapath_ops fake_datapath_ops_unmetered = {
 const struct datapath_ops fake_datapath_ops_descriptors = {
 	.apply = fake_apply,
 	.clear = fake_clear,
+	.meter = fake_meter,
+	.meter_end = fake_meter_end,
+	.shaping = fake_shaping,
+	.meter_read = fake_meter_read,
 	.count = fake_count,
 	.needs_descriptor = true,
 };

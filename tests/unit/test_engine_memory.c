@@ -47,6 +47,7 @@ static void world_with_flows(void)
 {
 	world = world_new(NULL);
 	world->on_link = true;
+	world->ifindex = 0; /* one for each address */
 	mine = world_owner(world, UID_ROOT);
 	d1 = world_address("198.51.100.1", 5060);
 	d2 = world_address("198.51.100.2", 5060);
@@ -116,11 +117,39 @@ static int verb_adopt(void)
 	return engine_adopt_group(world->engine, 50, &treatment, NULL, &info, 0);
 }
 
+static int verb_rate(void)
+{
+	return engine_set_rate(world->engine, mine, id, 1000000, GW_SHAPE_AND_MARK, 0, 0);
+}
+
+static int verb_reserve(void)
+{
+	struct bucket_spec bucket = { .rate_bps = 1000000 };
+
+	return engine_reserve(world->engine, mine, id, &bucket, GW_EXCESS_DROP, NULL, 0);
+}
+
+static int verb_run_rate(void)
+{
+	struct flow_request request = { GW_CLASS_VOICE, 0, GW_DSCP_FROM_CLASS };
+
+	return engine_run(world->engine, mine, &request, 1000000, &id, 0);
+}
+
+static int verb_tuple(void)
+{
+	struct flow_request request = { GW_CLASS_VOICE, 0, GW_DSCP_FROM_CLASS };
+	struct datapath_tuple tuple = { .destination = d1, .protocol = IPPROTO_UDP, .ifindex = 1 };
+
+	return engine_add_tuple(world->engine, mine, &tuple, &request, &id, 0);
+}
+
 static const struct verb {
 	const char *name;
 	int (*verb)(void);
 	uint32_t flags; /* of the flow that is there before */
 	bool with_flow;
+	int (*before)(void); /* or NULL */
 } verbs[] = {
 	{ "owner", verb_owner, 0, false },
 	{ "add", verb_add, 0, false },
@@ -130,6 +159,12 @@ static const struct verb {
 	{ "notify", verb_notify, GW_FLOW_ADAPTIVE, true },
 	{ "run", verb_run, 0, false },
 	{ "adopt", verb_adopt, 0, false },
+	{ "rate", verb_rate, 0, true },
+	{ "reserve", verb_reserve, 0, true },
+	{ "reserve after a rate", verb_reserve, 0, true, verb_rate },
+	{ "attach with a reservation", verb_attach_destination, 0, true, verb_reserve },
+	{ "run with a rate", verb_run_rate, 0, false },
+	{ "tuple", verb_tuple, 0, false },
 };
 
 static void begin(const struct verb *verb)
@@ -138,6 +173,8 @@ static void begin(const struct verb *verb)
 	id = 0;
 	if (verb->with_flow)
 		assert_int_equal(add(1, &d1, verb->flags, &id), 0);
+	if (verb->before)
+		assert_int_equal(verb->before(), 0);
 }
 
 static void end(void)

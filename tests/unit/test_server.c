@@ -52,6 +52,7 @@ static int port_route(void *user_data, const struct address *destination,
 	(void)destination;
 	(void)socket;
 	ret_route->on_link = true;
+	ret_route->ifindex = 4;
 	return 0;
 }
 
@@ -65,8 +66,8 @@ static int port_group_create(void *user_data, const struct owner *owner, uint64_
 {
 	(void)user_data;
 	(void)owner;
-	(void)ret_group;
-	return -EOPNOTSUPP;
+	*ret_group = 77;
+	return 0;
 }
 
 static void port_group_end(void *user_data, uint64_t group)
@@ -241,6 +242,7 @@ static int tear_down(void **state)
 	(void)state;
 	server = server_free(server);
 	assert_int_equal(datapath.n_marks, 0);
+	assert_int_equal(datapath.n_meters, 0);
 	return 0;
 }
 
@@ -279,6 +281,104 @@ static void hello(void **state)
 	len = msg_encode(&request, buf, sizeof(buf));
 	assert_int_equal(handle(stranger(1), buf, (size_t)len, NULL, 0), -EPROTO);
 	assert_string_equal(why, "hello without a name");
+}
+
+/* ---- rates, reservations, tuples ---- */
+
+static struct msg reserve_request(uint32_t id, uint64_t rate_bps)
+{
+	struct msg request = { .head = { .type = MSG_RESERVE } };
+
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	MSG_SET(&request, TAG_RATE, rate_bps, rate_bps);
+	MSG_SET(&request, TAG_EXCESS, excess, GW_EXCESS_REMARK);
+	return request;
+}
+
+/* Every figure of the bucket arrives, and the descriptor reaches the datapath. */
+static void reserving(void **state)
+{
+	uint32_t id = add(mine, BASE_FD, 1);
+	struct msg request = reserve_request(id, 1000000);
+	const struct datapath_meter *meter;
+	int fd = BASE_FD;
+
+	(void)state;
+	assert_int_equal(ask(mine, &request, &fd, 1, NULL), 0);
+	meter = &fake_meter_of(&datapath, id)->meter;
+	assert_int_equal(meter->reserved_bps, 1000000);
+	assert_int_equal(meter->bucket.depth_bytes, 12500);
+	assert_int_equal(meter->excess, DATAPATH_EXCESS_REMARK);
+	assert_int_equal(datapath.last_fd, BASE_FD);
+	MSG_SET(&request, TAG_DEPTH, depth_bytes, 20000);
+	MSG_SET(&request, TAG_PEAK, peak_bps, 3000000);
+	MSG_SET(&request, TAG_MIN_BYTES, min_bytes, 60);
+	MSG_SET(&request, TAG_MAX_BYTES, max_bytes, 1500);
+	MSG_SET(&request, TAG_EXCESS, excess, GW_EXCESS_DROP);
+	assert_int_equal(ask(mine, &request, &fd, 1, NULL), 0);
+	assert_int_equal(meter->bucket.depth_bytes, 20000);
+	assert_int_equal(meter->bucket.peak_bps, 3000000);
+	assert_int_equal(meter->bucket.min_bytes, 60);
+	assert_int_equal(meter->bucket.max_bytes, 1500);
+	assert_int_equal(meter->excess, DATAPATH_EXCESS_DROP);
+	MSG_SET(&request, TAG_EXCESS, excess, GW_EXCESS_BEST_EFFORT + 1);
+	assert_int_equal(ask(mine, &request, NULL, 0, NULL), -EINVAL);
+	assert_int_equal(ask(other, &request, NULL, 0, NULL), -EINVAL);
+	request = reserve_request(id, 0);
+	assert_int_equal(ask(other, &request, NULL, 0, NULL), -ENOENT);
+	assert_int_equal(ask(mine, &request, NULL, 0, NULL), 0);
+	assert_int_equal(datapath.n_meters, 0);
+}
+
+static void no_more_to_reserve(void **state)
+{
+	struct admission_link_config config = { .rate_bps = 2000000, .share = 50 };
+	uint32_t id = add(mine, BASE_FD, 1);
+	struct msg request = reserve_request(id, 1000000);
+
+	(void)state;
+	assert_int_equal(engine_set_link(server_engine(server), 4, &config), 0);
+	assert_int_equal(ask(mine, &request, NULL, 0, NULL), -EDQUOT);
+	request.rate_bps = 900000;
+	assert_int_equal(ask(mine, &request, NULL, 0, NULL), 0);
+}
+
+static void tuples(void **state)
+{
+	struct msg request = add_request(5060), reply;
+	struct datapath_tuple tuple = { .destination = request.address,
+					.protocol = IPPROTO_UDP,
+					.ifindex = 3 };
+
+	(void)state;
+	request.head.type = MSG_ADD_TUPLE;
+	MSG_SET(&request, TAG_IP_PROTOCOL, ip_protocol, IPPROTO_UDP);
+	MSG_SET(&request, TAG_INTERFACE, ifindex, 3);
+	assert_int_equal(ask(mine, &request, NULL, 0, NULL), -EACCES);
+	assert_int_equal(ask(root, &request, NULL, 0, &reply), 0);
+	assert_non_null(fake_find_tuple(&datapath, &tuple));
+	assert_int_equal(ask(root, &request, NULL, 0, NULL), -EEXIST);
+	tuple.source = request.source = request.address;
+	request.present |= CODEC_BIT(TAG_SOURCE);
+	assert_int_equal(ask(root, &request, NULL, 0, NULL), 0);
+	assert_non_null(fake_find_tuple(&datapath, &tuple));
+	assert_int_equal(remove_flow(root, reply.flow_id), 0);
+	assert_int_equal(datapath.n_marks, 1);
+}
+
+/* With a rate the program starts under its meter; without one, or from older clients, it has none. */
+static void programs_with_rates(void **state)
+{
+	struct msg request = add_request(1), reply;
+
+	(void)state;
+	request.head.type = MSG_RUN;
+	assert_int_equal(ask(mine, &request, NULL, 0, &reply), 0);
+	assert_null(fake_meter_of(&datapath, reply.flow_id));
+	engine_end_group(server_engine(server), 77, END_GROUP_EMPTY, 0);
+	MSG_SET(&request, TAG_RATE, rate_bps, 1000000);
+	assert_int_equal(ask(mine, &request, NULL, 0, &reply), 0);
+	assert_int_equal(fake_meter_of(&datapath, reply.flow_id)->meter.bucket.rate_bps, 1000000);
 }
 
 /* ---- what is no message ---- */
@@ -718,6 +818,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(hello),
+		TEST(reserving),
+		TEST(no_more_to_reserve),
+		TEST(tuples),
+		TEST(programs_with_rates),
 		TEST(counting),
 		TEST(malformed),
 		TEST(unknown_requests),
