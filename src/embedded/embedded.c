@@ -69,6 +69,9 @@ static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, vo
 			? "close() is noticed at once, shutdown() and disconnecting in a second"
 			: "flows of sockets that were closed or shut down stay until removed");
 	visit(&fact, visit_data);
+	fact = mechanism("pacing", true,
+			 "TCP sockets keep to rates, and datagrams of programs that pace them");
+	visit(&fact, visit_data);
 	for (limitation = socket_datapath_limitations(); *limitation; limitation++) {
 		fact = (struct msg_fact){ .kind = GW_FACT_LIMITATION };
 		snprintf(fact.name, sizeof(fact.name), "embedded");

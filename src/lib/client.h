@@ -177,5 +177,7 @@ bool pace_knows(const struct gw *gw, uint32_t id);
 /* The rate that the host has accepted. `excess_dscp`: -1 if what exceeds it is marked like the rest. */
 void pace_set_rate(const struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		   int32_t excess_dscp);
+bool pace_marks_excess(const struct gw *gw, uint32_t id); /* by another mark than the flow's */
+void pace_set_excess(const struct gw *gw, uint32_t id, int32_t excess_dscp);
 
 #endif

@@ -169,6 +169,26 @@ int gw_flow_remove(struct gw *gw, uint32_t id)
 	return r;
 }
 
+/* The mark of what exceeds the rate, where that is another than the flow's. */
+static int32_t excess_dscp(struct gw *gw, uint32_t id)
+{
+	struct gw_flow_info info = { .size = sizeof(info) };
+
+	if (gw_flow_query(gw, id, &info) < 0 || info.nonconformant_dscp == info.conformant_dscp)
+		return -1;
+	return (int32_t)info.nonconformant_dscp;
+}
+
+/* What exceeds a rate may get another mark when the flow does. */
+static int change_mark(struct gw *gw, struct msg *request, uint32_t id)
+{
+	int r = change(gw, request, id);
+
+	if (r == 0 && pace_marks_excess(gw, id))
+		pace_set_excess(gw, id, excess_dscp(gw, id));
+	return r;
+}
+
 int gw_flow_set_class(struct gw *gw, uint32_t id, enum gw_class traffic_class)
 {
 	struct msg request = REQUEST(MSG_SET_CLASS);
@@ -176,7 +196,7 @@ int gw_flow_set_class(struct gw *gw, uint32_t id, enum gw_class traffic_class)
 	if (!gw)
 		return -EINVAL;
 	MSG_SET(&request, TAG_CLASS, traffic_class, traffic_class);
-	return change(gw, &request, id);
+	return change_mark(gw, &request, id);
 }
 
 int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
@@ -186,17 +206,7 @@ int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
 	if (!gw)
 		return -EINVAL;
 	MSG_SET(&request, TAG_DSCP, dscp, (int32_t)dscp);
-	return change(gw, &request, id);
-}
-
-/* The mark of what exceeds the rate, where that is another than the flow's. */
-static int32_t excess_dscp(struct gw *gw, uint32_t id)
-{
-	struct gw_flow_info info = { .size = sizeof(info) };
-
-	if (gw_flow_query(gw, id, &info) < 0 || info.nonconformant_dscp == info.conformant_dscp)
-		return -1;
-	return (int32_t)info.nonconformant_dscp;
+	return change_mark(gw, &request, id);
 }
 
 int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,

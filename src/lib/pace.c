@@ -268,6 +268,29 @@ bool pace_knows(const struct gw *gw, uint32_t id)
 	return known;
 }
 
+bool pace_marks_excess(const struct gw *gw, uint32_t id)
+{
+	const struct paced_flow *flow;
+	bool marks;
+
+	pthread_mutex_lock(&lock);
+	flow = flow_find(gw, id);
+	marks = flow && flow->active && flow->shaping == GW_SHAPE_MARK_CONFORMANT;
+	pthread_mutex_unlock(&lock);
+	return marks;
+}
+
+void pace_set_excess(const struct gw *gw, uint32_t id, int32_t excess_dscp)
+{
+	struct paced_flow *flow;
+
+	pthread_mutex_lock(&lock);
+	flow = flow_find(gw, id);
+	if (flow)
+		flow->excess_dscp = excess_dscp;
+	pthread_mutex_unlock(&lock);
+}
+
 void pace_set_rate(const struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		   int32_t excess_dscp)
 {

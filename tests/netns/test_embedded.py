@@ -147,6 +147,11 @@ def test_excess_is_not_marked(net, alone):
         assert len(packets) == sent > 300
         assert {packet.dscp for packet in packets} == {DSCP[VOICE], 0}
         assert within(rate_of([packet for packet in packets if packet.dscp]), MBIT, 5)
+        # What exceeds background stays background: anything else would be a promotion.
+        assert alone.ask('set-type', 0, flow, BACKGROUND) == [1, 0]
+        net.wire.clear()
+        assert alone.number('flood', given, 1000, 200) > 20
+        assert {packet.dscp for packet in net.wire.settle() if packet.dport == PORT} == {DSCP[BACKGROUND]}
 
 
 def rate_of_bursts(packets):
