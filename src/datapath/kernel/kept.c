@@ -67,6 +67,27 @@ static int write_file(const char *path, const void *data, size_t len)
 	return (size_t)n == sizeof(header) + len ? 0 : -ENOSPC;
 }
 
+/* The folder above it, /run/greenwave, is everyone's way to the daemon's socket. */
+static int make_folder(const char *folder)
+{
+	char above[PATH_LEN];
+	char *slash;
+	int r = mkdir(folder, 0700) < 0 ? -errno : 0;
+
+	if (r != -ENOENT)
+		return r == -EEXIST ? 0 : r;
+	snprintf(above, sizeof(above), "%s", folder);
+	slash = strrchr(above, '/');
+	if (!slash || slash == above)
+		return r;
+	*slash = '\0';
+	/* Whatever the mask of whoever starts the daemon. */
+	if (mkdir(above, 0755) == 0 && chmod(above, 0755) < 0)
+		return -errno;
+	r = mkdir(folder, 0700) < 0 ? -errno : 0;
+	return r == -EEXIST ? 0 : r;
+}
+
 int kept_write(const char *folder, const char *link, const void *data, size_t len)
 {
 	char path[PATH_LEN], next[PATH_LEN];
@@ -78,8 +99,9 @@ int kept_write(const char *folder, const char *link, const void *data, size_t le
 		return r;
 	if (len > KEPT_MAX)
 		return -E2BIG;
-	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-		return -errno;
+	r = make_folder(folder);
+	if (r < 0)
+		return r;
 	r = write_file(next, data, len);
 	if (r == 0 && rename(next, path) < 0)
 		r = -errno;

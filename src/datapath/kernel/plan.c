@@ -31,8 +31,11 @@
 #define BUCKETS_PER_SEC 1000
 #define QUANTUM_MAX 200000u
 
-/* Packets that wait in a reserved class. */
-#define POOL_QUEUE_PACKETS 128
+/*
+ * Packets that wait in a class of the pool. It is the send buffer of a socket that makes its program wait, so the queue
+ * has room for what several of them hold: 277 small packets each, as they usually are.
+ */
+#define POOL_QUEUE_PACKETS 1000
 
 /* Handles of the leaves: the band's class, and the minor of a class of the pool, are added. */
 #define LEAF_BANDS 0x4758u
