@@ -20,7 +20,8 @@
 
 #define OTHER_HEADER_MAX 0xffu /* of links other than Ethernet; all bits set: a mask too */
 #define EXTENSION_HEADERS_MAX 8
-#define TRANSPORT_OFFSET_MAX 4096 /* beyond it, a packet counts as one without ports */
+#define TRANSPORT_OFFSET_MAX \
+	0xfffu /* beyond it, a packet counts as one without ports; a mask too */
 
 /* How the interface hands us packets. */
 enum link_kind {
@@ -68,6 +69,17 @@ static __always_inline void *packet_at(struct __sk_buff *skb, __u32 offset, __u3
 	if (data + offset + size > end)
 		return NULL;
 	return data + offset;
+}
+
+/*
+ * A number that is known to be no more than the mask. The compiler may compare one copy and go on with
+ * another, or put it on the stack, and the verifier of Linux 6.1 then knows of no limit. A mask that the
+ * compiler cannot see through tells it once more.
+ */
+static __always_inline __u32 limited(__u32 value, __u32 mask)
+{
+	asm volatile("" : "+r"(value));
+	return value & mask;
 }
 
 static __always_inline __u8 version_of(__be16 ethertype)
@@ -134,12 +146,7 @@ static __always_inline int find_by_length(struct __sk_buff *skb, struct ip_packe
 	offset = total ? skb->len - total : 0;
 	if (offset > OTHER_HEADER_MAX)
 		return -1;
-	/*
-	 * The compiler may compare one copy and go on with another, and the verifier of Linux 6.1
-	 * then knows of no limit. A mask that the compiler cannot see through tells it once more.
-	 */
-	asm volatile("" : "+r"(offset));
-	ip->offset = offset & OTHER_HEADER_MAX;
+	ip->offset = limited(offset, OTHER_HEADER_MAX);
 
 	there = packet_at(skb, ip->offset, sizeof(begin));
 	if (!there)
@@ -276,8 +283,8 @@ static __always_inline int parse_ipv6_chain(struct __sk_buff *skb, struct ip_pac
 	ip->protocol = chain.protocol;
 	ip->fragment = chain.fragment;
 	ip->id = chain.id;
-	ip->transport = has_ports(ip->protocol) && chain.at < TRANSPORT_OFFSET_MAX ? (__u16)chain.at
-										   : 0;
+	ip->transport =
+		has_ports(ip->protocol) && chain.at <= TRANSPORT_OFFSET_MAX ? (__u16)chain.at : 0;
 	return 0;
 }
 
@@ -337,7 +344,7 @@ static __always_inline int parse_port(struct __sk_buff *skb, struct ip_packet *i
 
 	if (ip->transport == 0 || ip->fragment == FRAGMENT_LATER)
 		return 0;
-	port = packet_at(skb, ip->transport + 2u, sizeof(*port));
+	port = packet_at(skb, limited(ip->transport, TRANSPORT_OFFSET_MAX) + 2, sizeof(*port));
 	if (!port)
 		return -1;
 	ip->destination.port = *port;
