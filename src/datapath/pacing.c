@@ -7,6 +7,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+/* A table that cannot grow is an error like any other, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #ifndef SO_MAX_PACING_RATE
@@ -130,7 +133,10 @@ static struct paced_socket *add(struct pacing *pacing, uint64_t cookie, uint64_t
 	paced->cookie = cookie;
 	paced->own = paced->set = own;
 	HASH_ADD(hh, pacing->sockets, cookie, sizeof(paced->cookie), paced);
-	return paced;
+	if (paced->hh.tbl)
+		return paced;
+	free(paced);
+	return NULL;
 }
 
 int pacing_set(struct pacing *pacing, int fd, uint64_t cookie, uint64_t rate_bps)

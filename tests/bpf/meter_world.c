@@ -260,8 +260,13 @@ void datagrams_open(struct stream_of_datagrams *stream, int n_talkers, uint32_t 
 		assert_int_equal(connect(stream->talker[i], (const struct sockaddr *)&address,
 					 sizeof(address)),
 				 0);
-		set_int(stream->talker[i], SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES);
 	}
+}
+
+void datagrams_buffer(struct stream_of_datagrams *stream)
+{
+	for (int i = 0; i < stream->n_talkers; i++)
+		set_int(stream->talker[i], SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES);
 }
 
 void datagrams_close(struct stream_of_datagrams *stream)

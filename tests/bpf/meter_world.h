@@ -53,6 +53,9 @@ struct stream_of_datagrams {
 };
 
 void datagrams_open(struct stream_of_datagrams *stream, int n_talkers, uint32_t payload_bytes);
+
+/* What they send at once need not find room in the kernel's usual buffer. */
+void datagrams_buffer(struct stream_of_datagrams *stream);
 void datagrams_close(struct stream_of_datagrams *stream);
 
 /* Sends so many at once. */

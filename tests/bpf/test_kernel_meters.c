@@ -57,6 +57,7 @@ static void test_policed(void **state)
 	struct datapath_target target;
 
 	datagrams_open(&stream, 1, 1000);
+	datagrams_buffer(&stream);
 	target = target_any(stream.talker[0]);
 	assert_int_equal(shaping(FLOW, &target), GW_SHAPING_NONE);
 	assert_int_equal(kernel_datapath_ops.meter_read(datapath, FLOW, &read), -ENOENT);
@@ -91,6 +92,7 @@ static void test_rerated_bucket(void **state)
 	struct datapath_meter wanted = delay(FLOW, 1 * MBIT);
 
 	datagrams_open(&stream, 1, 1000);
+	datagrams_buffer(&stream);
 	meter_datagrams(&stream, &wanted);
 	datagrams_send(&stream, 100); /* the bucket holds 12 */
 	for (int i = 0; i < 20; i++) {
@@ -170,6 +172,7 @@ static void test_drop(void **state)
 	uint64_t heard;
 
 	datagrams_open(&stream, 1, 1000);
+	datagrams_buffer(&stream);
 	target = target_any(stream.talker[0]);
 	meter_datagrams(&stream, &wanted);
 	assert_int_equal(shaping(FLOW, &target), GW_SHAPING_POLICED);
@@ -196,6 +199,7 @@ static void test_remark(void **state)
 
 	wanted.excess_mark = (struct mark){ .set_dscp = true, .dscp = OTHER_DSCP };
 	datagrams_open(&stream, 1, 1000);
+	datagrams_buffer(&stream);
 	meter_datagrams(&stream, &wanted);
 	datagrams_send(&stream, 200);
 	run_loop(20);
@@ -307,6 +311,7 @@ static void test_removal_releases_the_queue(void **state)
 	const struct datapath_meter wanted = delay(FLOW, MBIT / 10);
 
 	datagrams_open(&stream, 1, 1000);
+	datagrams_buffer(&stream);
 	meter_datagrams(&stream, &wanted);
 	datagrams_send(&stream, 100);
 	run_loop(50);
@@ -492,8 +497,6 @@ static void test_tcp_class(void **state)
 	for (int i = 0; i < 2; i++) {
 		connection_open(&connection[i]);
 		target = target_tcp(connection[i].client);
-		target.fd = -1;
-		target.fd = connection[i].client;
 		assert_int_equal(apply_metered(&target, FLOW), 0);
 		assert_int_equal(shaping(FLOW, &target), GW_SHAPING_CLASS);
 	}

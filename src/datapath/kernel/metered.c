@@ -6,8 +6,11 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
+
+/* A table that cannot grow is an error like any other, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
 
 /* What a target is told from others by; all bytes count. */
 struct metered_key {
@@ -96,6 +99,7 @@ static void stop_pacer(struct metered *metered, struct metered_target *pacer)
 	if (pacer->paced_bps == 0)
 		return;
 	HASH_DELETE(by_cookie, metered->pacers, pacer);
+	pacer->by_cookie.tbl = NULL;
 	pacer->paced_bps = 0;
 }
 
@@ -111,7 +115,8 @@ static void start_pacer(struct metered *metered, struct metered_target *target, 
 	if (target->paced_bps == 0)
 		HASH_ADD(by_cookie, metered->pacers, key.cookie, sizeof(target->key.cookie),
 			 target);
-	target->paced_bps = rate_bps;
+	if (target->by_cookie.tbl)
+		target->paced_bps = rate_bps;
 }
 
 /* Only TCP keeps to a rate whatever the queue is. */
@@ -142,7 +147,10 @@ static struct metered_flow *take_flow(struct metered *metered, uint32_t flow_id)
 		return NULL;
 	flow->id = flow_id;
 	HASH_ADD(hh, metered->flows, id, sizeof(flow->id), flow);
-	return flow;
+	if (flow->hh.tbl)
+		return flow;
+	free(flow);
+	return NULL;
 }
 
 static void join(struct metered_target *target, struct metered_flow *flow)
@@ -184,7 +192,10 @@ static struct metered_target *add(struct metered *metered, const struct datapath
 	added->target.fd = -1;
 	added->target.tuple = NULL;
 	HASH_ADD(hh, metered->targets, key, sizeof(added->key), added);
-	return added;
+	if (added->hh.tbl)
+		return added;
+	free(added);
+	return NULL;
 }
 
 /* Finds or makes what is kept of the target, as one of this flow. */

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A table that cannot grow is an error like any other, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "base/time.h"
@@ -195,6 +198,8 @@ static void inherit(void *user_data, const void *key, const void *value)
 		return;
 	}
 	HASH_ADD(hh, meters->inherited, flow_id, sizeof(inherited->flow_id), inherited);
+	if (!inherited->hh.tbl)
+		free(inherited);
 }
 
 int meters_init(struct meters *meters, const struct tables *tables)

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "core/bucket.h"
 #include "core/rate.h"
 
 #define RATE_MIN_BPS UINT64_C(8000)
@@ -30,6 +31,9 @@
 /* A bucket for as long as a timer may come late. */
 #define BUCKETS_PER_SEC 1000
 #define QUANTUM_MAX 200000u
+
+/* What a rate may be ahead of itself: spec/qwave.md §7.2. */
+#define SHAPER_TIME_NS UINT64_C(10000000)
 
 /*
  * Packets that wait in a class of the pool. It is the send buffer of a socket that makes its program wait, so the queue
@@ -162,6 +166,10 @@ int plan_demand(const struct plan *plan, const struct schedule_demand *demand, u
 				bands[demand->traffic_class].priority);
 	if (demand->burst_bytes > ret_class->burst_bytes)
 		ret_class->burst_bytes = demand->burst_bytes;
+	/* What the timers of a busy machine are late by must not be lost. */
+	if (demand->ceil_bps > 0)
+		ret_class->ceil_burst_bytes = (uint32_t)bucket_depth_bytes(
+			ceil_bps, SHAPER_TIME_NS, 2 * (uint64_t)plan->frame_bytes);
 	return 0;
 }
 

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* shaper.c: see shaper.h. */
-#include "datapath/kernel/shaper.h"
+#include "datapath/kernel/shaper_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/log.h"
-#include "datapath/kernel/iface.h"
 
 #define MODULE "kernel"
 
@@ -22,39 +20,6 @@
 
 /* Differences that are not worth a request. */
 #define CEIL_TOLERANCE 0.002
-
-struct shaped_link {
-	char name[16];
-	uint32_t ifindex;
-	struct schedule *schedule;
-	struct shaped_link *prev, *next;
-};
-
-struct shaped_class {
-	struct shaped_link *link;
-	uint32_t minor;
-	uint64_t ceil_bps;
-};
-
-struct class_set {
-	struct shaped_class class[GW_METER_CLASSES];
-	unsigned count;
-};
-
-/* Packets, also before they are segmented, and bytes of IP. */
-struct mix {
-	uint64_t packets, before, bytes;
-};
-
-struct shaped_flow {
-	uint32_t id;
-	struct datapath_meter meter;
-	struct gw_meter entry; /* as in the map */
-	struct class_set classes;
-	struct mix seen; /* counters when its mix was taken */
-	struct mix mix;
-	UT_hash_handle hh;
-};
 
 static struct shaped_flow *find_flow(const struct shaper *shaper, uint32_t flow_id)
 {
@@ -74,159 +39,6 @@ static struct shaped_link *find_link(const struct shaper *shaper, uint32_t ifind
 	return NULL;
 }
 
-static struct shaped_class *class_on(struct class_set *set, const struct shaped_link *link)
-{
-	for (unsigned i = 0; i < set->count; i++)
-		if (set->class[i].link == link)
-			return &set->class[i];
-	return NULL;
-}
-
-/* --- Demands ---------------------------------------------------------------------------------- */
-
-/*
- * Of a rate of IP packets what a class has to let through. It reckons the header of the link to each packet on
- * the wire, but what lies beyond that only once to packets that are yet to be segmented.
- */
-static uint64_t class_rate(const struct shaper *shaper, const struct shaped_flow *flow,
-			   const struct shaped_link *link, uint64_t rate_bps)
-{
-	uint32_t all = handover_overhead_bytes(shaper->handover, link->ifindex);
-	uint32_t beyond = all > IFACE_HEADER_BYTES ? all - IFACE_HEADER_BYTES : 0;
-	double around =
-		(double)flow->mix.packets * (all - beyond) + (double)flow->mix.before * beyond;
-
-	return (uint64_t)((double)rate_bps * (1 + around / (double)flow->mix.bytes));
-}
-
-static struct schedule_demand demand_of(const struct shaper *shaper, const struct shaped_flow *flow,
-					const struct datapath_meter *meter,
-					const struct shaped_link *link)
-{
-	struct schedule_demand demand = {
-		.traffic_class = meter->traffic_class,
-		.rate_bps = meter->reserved_bps,
-	};
-
-	if (meter->excess == DATAPATH_EXCESS_DELAY) {
-		demand.ceil_bps = class_rate(shaper, flow, link, meter->bucket.rate_bps);
-		if (demand.rate_bps > demand.ceil_bps)
-			demand.rate_bps = demand.ceil_bps;
-	} else {
-		/* What conforms may come at once. */
-		demand.burst_bytes = meter->bucket.depth_bytes < UINT32_MAX
-					     ? (uint32_t)meter->bucket.depth_bytes
-					     : UINT32_MAX;
-	}
-	return demand;
-}
-
-static bool is_wanted(const struct datapath_meter *meter, const struct shaped_link *link)
-{
-	if (meter->excess != DATAPATH_EXCESS_DELAY && meter->reserved_bps == 0)
-		return false;
-	for (unsigned i = 0; i < meter->n_links; i++)
-		if (meter->links[i] == link->ifindex)
-			return true;
-	return meter->n_links == 0;
-}
-
-static int reserve(struct shaper *shaper, const struct gw_meter *entry,
-		   const struct shaped_link *link, const struct schedule_demand *demand,
-		   uint32_t *ret_minor)
-{
-	uint32_t kept = meters_take_class(&shaper->meters, entry, link->ifindex);
-
-	/* More than the whole is refused for what it is, not as nonsense. */
-	if (demand->rate_bps > schedule_reservable_bps(link->schedule))
-		return -EDQUOT;
-	if (kept != 0 && schedule_claim(link->schedule, kept, demand) == 0) {
-		*ret_minor = kept;
-		return 0;
-	}
-	return schedule_reserve(link->schedule, demand, ret_minor);
-}
-
-/*
- * A class for the flow, or the one that it has with other figures. Where there is none, the excess is
- * dropped instead of delayed, which only -EDQUOT is no excuse for.
- */
-static int take_class(struct shaper *shaper, struct shaped_flow *flow,
-		      const struct datapath_meter *meter, const struct gw_meter *entry,
-		      struct shaped_link *link, bool guarantee, struct shaped_class *ret_class)
-{
-	const struct shaped_class *had = class_on(&flow->classes, link);
-	struct schedule_demand demand = demand_of(shaper, flow, meter, link);
-	uint32_t minor = had ? had->minor : 0;
-	int r;
-
-	if (!guarantee)
-		demand.rate_bps = 0;
-	r = had ? schedule_change(link->schedule, minor, &demand) : -ENOENT;
-	if (r == -ENOENT)
-		r = reserve(shaper, entry, link, &demand, &minor);
-	if (r < 0)
-		return r;
-	*ret_class = (struct shaped_class){
-		.link = link,
-		.minor = minor,
-		.ceil_bps = demand.ceil_bps,
-	};
-	return 0;
-}
-
-static void undo_classes(const struct shaper *shaper, struct shaped_flow *flow,
-			 const struct class_set *taken)
-{
-	for (unsigned i = 0; i < taken->count; i++) {
-		struct shaped_link *link = taken->class[i].link;
-		const struct shaped_class *had = class_on(&flow->classes, link);
-		struct schedule_demand demand;
-
-		if (!had || had->minor != taken->class[i].minor) {
-			schedule_release(link->schedule, taken->class[i].minor);
-			continue;
-		}
-		demand = demand_of(shaper, flow, &flow->meter, link);
-		(void)schedule_change(link->schedule, had->minor, &demand);
-	}
-}
-
-/* `insist`: on what is to be guaranteed; else a class without it is better than none. */
-static int take_classes(struct shaper *shaper, struct shaped_flow *flow,
-			const struct datapath_meter *meter, const struct gw_meter *entry,
-			bool insist, struct class_set *ret_taken)
-{
-	struct class_set taken = { 0 };
-	struct shaped_link *link;
-	int r;
-
-	DL_FOREACH(shaper->links, link) {
-		struct shaped_class *next = &taken.class[taken.count];
-
-		if (!is_wanted(meter, link) || taken.count == GW_METER_CLASSES)
-			continue;
-		r = take_class(shaper, flow, meter, entry, link, true, next);
-		if (r == -EDQUOT && insist) {
-			undo_classes(shaper, flow, &taken);
-			return r;
-		}
-		if (r == -EDQUOT) {
-			log_notice(MODULE,
-				   "flow %u: interface %u has no room for what was reserved",
-				   flow->id, link->ifindex);
-			r = take_class(shaper, flow, meter, entry, link, false, next);
-		}
-		if (r == 0)
-			taken.count++;
-		else
-			log_debug(MODULE, "flow %u: no class on interface %u: %s", flow->id,
-				  link->ifindex, strerror(-r));
-	}
-	*ret_taken = taken;
-	return 0;
-}
-
 /* --- Meters ----------------------------------------------------------------------------------- */
 
 static void name_classes(struct gw_meter *entry, const struct class_set *set)
@@ -235,18 +47,6 @@ static void name_classes(struct gw_meter *entry, const struct class_set *set)
 	for (unsigned i = 0; i < set->count; i++) {
 		entry->classes[i].ifindex = set->class[i].link->ifindex;
 		entry->classes[i].minor = set->class[i].minor;
-	}
-}
-
-/* Packets are not sent into a class any more when it is released. */
-static void release_others(const struct class_set *had, struct class_set *taken)
-{
-	for (unsigned i = 0; i < had->count; i++) {
-		const struct shaped_class *class = &had->class[i];
-		const struct shaped_class *now = class_on(taken, class->link);
-
-		if (!now || now->minor != class->minor)
-			schedule_release(class->link->schedule, class->minor);
 	}
 }
 
@@ -259,19 +59,19 @@ static int install(struct shaper *shaper, struct shaped_flow *flow,
 	int r = meters_make(meter, &entry);
 
 	if (r == 0)
-		r = take_classes(shaper, flow, meter, &entry, insist, &taken);
+		r = shaper_take_classes(shaper, flow, meter, &entry, insist, &taken);
 	if (r < 0)
 		return r;
 	name_classes(&entry, &taken);
 	r = meters_put(&shaper->meters, flow->id, &entry, known ? &flow->entry : NULL);
 	if (r < 0) {
-		undo_classes(shaper, flow, &taken);
+		shaper_undo_classes(shaper, flow, &taken);
 		return r;
 	}
 	flow->meter = *meter;
 	flow->entry = entry;
 	flow->classes = taken;
-	release_others(&had, &taken);
+	shaper_release_others(&had, &taken);
 	return 0;
 }
 
@@ -287,13 +87,17 @@ int shaper_meter(struct shaper *shaper, const struct datapath_meter *meter)
 		return -ENOMEM;
 	flow->id = meter->flow_id;
 	flow->mix = (struct mix){ .packets = 1, .before = 1, .bytes = USUAL_PACKET_BYTES };
+	HASH_ADD(hh, shaper->flows, id, sizeof(flow->id), flow);
+	if (!flow->hh.tbl) {
+		free(flow);
+		return -ENOMEM;
+	}
 	r = install(shaper, flow, meter, false, true);
 	if (r < 0) {
+		HASH_DEL(shaper->flows, flow);
 		free(flow);
-		return r;
 	}
-	HASH_ADD(hh, shaper->flows, id, sizeof(flow->id), flow);
-	return 0;
+	return r;
 }
 
 void shaper_meter_end(struct shaper *shaper, uint32_t flow_id)
@@ -304,7 +108,7 @@ void shaper_meter_end(struct shaper *shaper, uint32_t flow_id)
 	if (!flow)
 		return;
 	meters_delete(&shaper->meters, flow_id);
-	release_others(&flow->classes, &none);
+	shaper_release_others(&flow->classes, &none);
 	HASH_DEL(shaper->flows, flow);
 	free(flow);
 }
@@ -354,7 +158,7 @@ static void forget_classes(struct shaper *shaper, const struct shaped_link *link
 
 	HASH_ITER(hh, shaper->flows, flow, next) {
 		struct class_set *set = &flow->classes;
-		struct shaped_class *class = class_on(set, link);
+		struct shaped_class *class = class_set_find(set, link);
 
 		if (class)
 			*class = set->class[--set->count];
@@ -458,7 +262,8 @@ static bool take_mix(const struct shaper *shaper, struct shaped_flow *flow)
 static void fit_class(const struct shaper *shaper, const struct shaped_flow *flow,
 		      struct shaped_class *class)
 {
-	const struct schedule_demand demand = demand_of(shaper, flow, &flow->meter, class->link);
+	const struct schedule_demand demand =
+		shaper_demand(shaper, flow, &flow->meter, class->link);
 	double difference = (double)demand.ceil_bps - (double)class->ceil_bps;
 
 	if (difference < 0)
