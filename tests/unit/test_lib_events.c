@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "lib/client.h"
+
 #include <greenwave.h>
 
 #define MANY 3000
@@ -277,6 +279,19 @@ static void on_event_slowly(const struct gw_event *event, void *user_data)
 	__atomic_store_n(&slow_told, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Else this thread would read, and the other one wait for ever. */
+static void wait_until_read(struct gw *gw)
+{
+	bool reading = false;
+
+	while (!reading) {
+		usleep(1000);
+		pthread_mutex_lock(&gw->lock);
+		reading = gw->reading;
+		pthread_mutex_unlock(&gw->lock);
+	}
+}
+
 /* Another thread runs the callback; still it has been when the call returns that caused it. Q-074 */
 static void told_by_another_thread(void **state)
 {
@@ -293,7 +308,7 @@ static void told_by_another_thread(void **state)
 		assert_int_equal(gw_open(&gw, &options), 0);
 		id = add_pending(gw, 1, 1);
 		assert_int_equal(pthread_create(&reader, NULL, wait_for_event, gw), 0);
-		usleep(10000); /* until it reads */
+		wait_until_read(gw);
 		assert_int_equal(gw_flow_remove(gw, id), 0);
 		assert_int_equal(__atomic_load_n(&slow_running, __ATOMIC_SEQ_CST), 1);
 		assert_int_equal(__atomic_load_n(&slow_told, __ATOMIC_SEQ_CST), 1);
