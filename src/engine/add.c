@@ -220,7 +220,7 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 		if (r < 0)
 			return r;
 		if (adaptive || (flow->flags & GW_FLOW_ADAPTIVE) ||
-		    (request->flags & ~KNOWN_FLAGS) || flow_is_one_target(flow))
+		    (request->flags & ~KNOWN_FLAGS) || flow_has_targets(flow))
 			return -EINVAL;
 	} else {
 		r = request_check(engine, owner, request);

@@ -19,24 +19,31 @@ static int entry_reapply(struct engine *engine, struct entry *entry)
 
 void flow_reapply(struct engine *engine, struct flow *flow)
 {
+	const struct tuple *failed;
 	struct meter_change change;
 	struct entry *entry;
 
 	if (flow->metering && meter_begin(engine, flow, NULL, &change, NULL) == 0)
 		meter_settle(engine, flow, &change);
-	if (flow_is_one_target(flow))
-		flow_target_apply(engine, flow);
+	flow_targets_apply(engine, flow, &failed);
 	DL_FOREACH2(flow->entries, entry, flow_next)
 		entry_reapply(engine, entry);
 }
 
-/* The settings are the earlier ones again: those before `failed` get them back, or lose their mark. */
-static void flow_roll_back(struct engine *engine, struct flow *flow, const struct entry *failed)
+/* Which target refused. */
+struct failure {
+	const struct tuple *tuple;
+	const struct entry *entry;
+};
+
+/* The settings are the earlier ones again: those before the failure get them back, or lose their mark. */
+static void flow_roll_back(struct engine *engine, struct flow *flow, const struct failure *failure)
 {
 	struct entry *entry;
 
+	flow_targets_roll_back(engine, flow, failure->tuple);
 	DL_FOREACH2(flow->entries, entry, flow_next) {
-		if (entry == failed)
+		if (entry == failure->entry)
 			return;
 		if (entry_reapply(engine, entry) < 0)
 			slot_clear(engine, entry->slot);
@@ -46,13 +53,9 @@ static void flow_roll_back(struct engine *engine, struct flow *flow, const struc
 /* The earlier meter does not come back: then nothing of the flow is in force, until the next change or its end. */
 static void flow_lose(struct engine *engine, struct flow *flow)
 {
-	struct datapath_target target;
 	struct entry *entry;
 
-	if (flow_is_one_target(flow)) {
-		flow_target(flow, &target);
-		engine->ports.datapath->clear(engine->ports.datapath_data, &target);
-	}
+	flow_targets_clear(engine, flow);
 	DL_FOREACH2(flow->entries, entry, flow_next) {
 		if (entry->slot->in_force == entry)
 			slot_clear(engine, entry->slot);
@@ -60,19 +63,20 @@ static void flow_lose(struct engine *engine, struct flow *flow)
 	flow_unmeter(engine, flow);
 }
 
-/* Returns the error of the first target that refuses, and that target's entry. */
-static int targets_apply(struct engine *engine, struct flow *flow, struct entry **ret_failed)
+/* Returns the error of the first target that refuses. */
+static int targets_apply(struct engine *engine, struct flow *flow, struct failure *ret_failure)
 {
 	struct entry *entry;
-	int r = 0;
+	int r;
 
-	*ret_failed = NULL;
-	if (flow_is_one_target(flow))
-		return flow_target_apply(engine, flow);
+	*ret_failure = (struct failure){ 0 };
+	r = flow_targets_apply(engine, flow, &ret_failure->tuple);
+	if (r < 0)
+		return r;
 	DL_FOREACH2(flow->entries, entry, flow_next) {
 		r = entry_reapply(engine, entry);
 		if (r < 0) {
-			*ret_failed = entry;
+			ret_failure->entry = entry;
 			return r;
 		}
 	}
@@ -86,7 +90,7 @@ static int flow_apply(struct engine *engine, struct flow *flow,
 {
 	struct flow_settings before = flow->settings;
 	struct meter_change change;
-	struct entry *failed;
+	struct failure failure;
 	int r;
 
 	flow->settings = *settings;
@@ -95,14 +99,14 @@ static int flow_apply(struct engine *engine, struct flow *flow,
 		flow->settings = before;
 		return r;
 	}
-	r = targets_apply(engine, flow, &failed);
+	r = targets_apply(engine, flow, &failure);
 	if (r == 0) {
 		meter_settle(engine, flow, &change);
 		return 0;
 	}
 	flow->settings = before;
 	if (meter_restore(engine, flow, &change)) {
-		flow_roll_back(engine, flow, failed);
+		flow_roll_back(engine, flow, &failure);
 		meter_undone(engine, flow, &change);
 	} else {
 		flow_lose(engine, flow);
@@ -191,6 +195,8 @@ int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id
 	settings.rate_reason = reason;
 	settings.rate_cleared = rate_bps == GW_RATE_NONE;
 	settings.reserved = (struct bucket_spec){ 0 };
+	settings.reserved_bps = 0;
+	settings.booked_as = 0;
 	settings.excess = GW_EXCESS_DROP;
 	return flow_change(engine, flow, &settings, &links, NULL);
 }

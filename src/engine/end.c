@@ -96,7 +96,7 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 		return 0;
 	if (flow_outlives(flow, reason))
 		return ended;
-	if (flow_is_one_target(flow)) {
+	if (flow_has_targets(flow)) {
 		tell_watchers(engine, owner_to_tell(flow, reason), GW_EVENT_FLOW_ENDED,
 			      end_reason_name(reason), flow, NULL);
 		engine->counters.ended_by[reason]++;

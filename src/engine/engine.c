@@ -68,13 +68,18 @@ struct engine *engine_free(struct engine *engine)
 
 void engine_reconfigure(struct engine *engine, const struct engine_config *config)
 {
-	struct flow *flow;
-
 	engine->config.profile = config->profile;
 	engine->config.marks_ignored = config->marks_ignored;
 	engine->config.max_flows = config->max_flows;
 	engine->config.max_flows_per_user = config->max_flows_per_user;
 	engine->config.max_ops_per_owner = config->max_ops_per_owner;
+	engine_reapply(engine);
+}
+
+void engine_reapply(struct engine *engine)
+{
+	struct flow *flow;
+
 	/* Where that fails the earlier mark stands; the next change of the flow tries again. */
 	DL_FOREACH(engine->flows, flow)
 		flow_reapply(engine, flow);

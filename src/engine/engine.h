@@ -125,6 +125,9 @@ void engine_stop(struct engine *engine);
 /* New limits and profile; flows in force get their new marks. */
 void engine_reconfigure(struct engine *engine, const struct engine_config *config);
 
+/* The datapath would do another thing for the same flows now. */
+void engine_reapply(struct engine *engine);
+
 /* The next time at which engine_tick() has something to do; UINT64_MAX: never. */
 uint64_t engine_next_deadline_us(const struct engine *engine);
 void engine_tick(struct engine *engine, uint64_t now_us);
@@ -233,6 +236,15 @@ int engine_adopt_group(struct engine *engine, uint64_t group,
 
 bool engine_has_group(const struct engine *engine, uint64_t group);
 
+/*
+ * More packets for such a flow: all that it has are under one meter. They leave through the same interface, and
+ * the last cannot part. -EEXIST: a flow has them. -ENOENT: it is not this one. -EBUSY: they are the last.
+ */
+int engine_join_tuple(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		      const struct datapath_tuple *tuple, uint64_t now_us);
+int engine_part_tuple(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		      const struct datapath_tuple *tuple, uint64_t now_us);
+
 int engine_detach(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t cookie,
 		  uint64_t now_us);
 int engine_remove(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t now_us);
@@ -249,6 +261,21 @@ int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id
 int engine_reserve(struct engine *engine, struct owner *owner, uint32_t flow_id,
 		   const struct bucket_spec *bucket, enum gw_excess excess,
 		   struct admission_refusal *ret_refusal, uint64_t now_us);
+
+/*
+ * The same for a service of IntServ: more may be set aside than the bucket fills with (R of the guaranteed
+ * service), the class comes with the service, and the books name it.
+ */
+struct engine_service {
+	struct bucket_spec bucket;
+	uint64_t reserved_bps; /* 0: as the bucket's rate */
+	uint32_t booked_as;    /* ADMISSION_*; 0: as the traffic class */
+	enum gw_class traffic_class;
+	enum gw_excess excess;
+};
+int engine_reserve_service(struct engine *engine, struct owner *owner, uint32_t flow_id,
+			   const struct engine_service *service,
+			   struct admission_refusal *ret_refusal, uint64_t now_us);
 
 int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 		 struct gw_flow_info *ret_info);

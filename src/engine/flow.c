@@ -90,37 +90,9 @@ bool flow_excess_mark(const struct engine *engine, const struct flow *flow, stru
 	return ret_mark->set_dscp;
 }
 
-bool flow_is_one_target(const struct flow *flow)
-{
-	return flow->group || flow->tuple;
-}
-
 bool flow_is_in_force(const struct flow *flow)
 {
-	return flow->entries || flow_is_one_target(flow);
-}
-
-void flow_target(const struct flow *flow, struct datapath_target *ret_target)
-{
-	*ret_target = (struct datapath_target){ .group = flow->group, .fd = -1 };
-	if (flow->tuple) {
-		ret_target->tuple = &flow->tuple->key;
-		ret_target->family = flow->tuple->key.destination.family;
-		ret_target->protocol = flow->tuple->key.protocol;
-		ret_target->destination = flow->tuple->key.destination;
-	} else {
-		ret_target->any_destination = true;
-	}
-}
-
-int flow_target_apply(struct engine *engine, struct flow *flow)
-{
-	struct datapath_treatment treatment;
-	struct datapath_target target;
-
-	flow_target(flow, &target);
-	flow_treatment(engine, flow, &treatment);
-	return engine->ports.datapath->apply(engine->ports.datapath_data, &target, &treatment);
+	return flow->entries || flow_has_targets(flow);
 }
 
 /* ---- making and unmaking ---- */
@@ -189,19 +161,15 @@ void flow_count_in_force(struct engine *engine, struct flow *flow, int change)
 void flow_free(struct engine *engine, struct flow *flow)
 {
 	struct owner *owner = flow->owner;
-	struct datapath_target target;
 
-	if (flow_is_one_target(flow)) {
-		flow_target(flow, &target);
-		engine->ports.datapath->clear(engine->ports.datapath_data, &target);
-	}
+	flow_targets_clear(engine, flow);
 	flow_unmeter(engine, flow);
 	if (flow->group) {
 		engine->ports.group_end(engine->ports.user_data, flow->group);
 		group_forget(engine, flow);
 	}
-	if (flow->tuple)
-		tuple_forget(engine, flow);
+	if (flow->tuples)
+		tuples_forget(engine, flow);
 	HASH_DEL(engine->flows_by_id, flow);
 	DL_DELETE(engine->flows, flow);
 	DL_DELETE2(owner->user->flow_list, flow, user_prev, user_next);

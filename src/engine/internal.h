@@ -56,6 +56,8 @@ struct flow_settings {
 	uint32_t rate_reason;
 	bool rate_cleared; /* rate 0 was asked for: no marks until something is set again */
 	struct bucket_spec reserved; /* in place of a rate; its rate 0: nothing is */
+	uint64_t reserved_bps;	     /* at least the bucket's rate */
+	uint32_t booked_as;	     /* ADMISSION_*; 0: as its traffic class */
 	enum gw_excess excess;
 };
 
@@ -74,13 +76,15 @@ struct holdings {
 /* What stands in the datapath and in the books for a flow's rate, as long as the meter does. */
 struct metering {
 	struct datapath_meter meter;
+	uint32_t booked_as;	 /* column of the books */
 	struct holdings *booked; /* NULL: nothing is reserved */
 };
 
-/* A flow of packets by their addresses. */
+/* Packets by their addresses. */
 struct tuple {
 	struct datapath_tuple key;
 	struct flow *flow;
+	struct tuple *prev, *next; /* of the flow */
 	UT_hash_handle hh;
 };
 
@@ -93,7 +97,7 @@ struct flow {
 	uint32_t n_entries;
 	struct op *ops;
 	uint64_t group;		   /* control group of a program */
-	struct tuple *tuple;	   /* neither: sockets */
+	struct tuple *tuples;	   /* neither: sockets */
 	struct metering *metering; /* NULL: there is no meter */
 	bool metered;		   /* its targets are put under the meter */
 	struct path *path;	   /* adaptive flows */
@@ -228,9 +232,6 @@ bool flow_claims(const struct flow *flow);
 void flow_treatment(const struct engine *engine, const struct flow *flow,
 		    struct datapath_treatment *ret_treatment);
 bool flow_is_in_force(const struct flow *flow);
-bool flow_is_one_target(const struct flow *flow); /* has no sockets: a program, or a tuple */
-void flow_target(const struct flow *flow, struct datapath_target *ret_target); /* of such a one */
-int flow_target_apply(struct engine *engine, struct flow *flow);
 bool flow_excess_mark(const struct engine *engine, const struct flow *flow, struct mark *ret_mark);
 int flow_new(struct engine *engine, struct owner *owner, const struct flow_request *request,
 	     struct flow **ret_flow);
@@ -239,6 +240,17 @@ void flow_count_in_force(struct engine *engine, struct flow *flow, int change);
 int entry_new(struct engine *engine, struct flow *flow, struct slot *slot,
 	      struct entry **ret_entry);
 void entry_free(struct engine *engine, struct entry *entry); /* takes it out of its flow */
+
+/* target.c: the targets of flows that have no sockets: a program, or tuples */
+bool flow_has_targets(const struct flow *flow);
+void flow_target(const struct flow *flow, const struct tuple *tuple,
+		 struct datapath_target *ret_target);
+int tuple_apply(struct engine *engine, const struct tuple *tuple);
+void tuple_clear(struct engine *engine, const struct tuple *tuple);
+/* *ret_failed: the tuple that was refused; those before it have been applied. */
+int flow_targets_apply(struct engine *engine, struct flow *flow, const struct tuple **ret_failed);
+void flow_targets_roll_back(struct engine *engine, struct flow *flow, const struct tuple *failed);
+void flow_targets_clear(struct engine *engine, const struct flow *flow);
 
 /* add.c */
 int request_check(struct engine *engine, const struct owner *owner,
@@ -292,7 +304,8 @@ void flow_links(struct engine *engine, const struct flow *flow, struct meter_lin
 
 /* reserve.c: growing never takes away, settling never adds, so that either can be the last step */
 int holdings_grow(struct engine *engine, struct holdings *holdings, const struct meter_links *links,
-		  const struct datapath_meter *meter, struct admission_refusal *ret_refusal);
+		  const struct datapath_meter *meter, uint32_t booked_as,
+		  struct admission_refusal *ret_refusal);
 void holdings_settle(struct engine *engine, struct holdings *holdings,
 		     const struct meter_links *links, const struct datapath_meter *meter);
 void holdings_restore(struct engine *engine, struct holdings *holdings,
@@ -305,7 +318,7 @@ struct flow *flow_find_group(const struct engine *engine, uint64_t group);
 void group_forget(struct engine *engine, struct flow *flow);
 
 /* tuple.c */
-void tuple_forget(struct engine *engine, struct flow *flow);
+void tuples_forget(struct engine *engine, struct flow *flow);
 
 /* path.c */
 int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
@@ -316,7 +329,7 @@ void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
 
 /* record.c */
 void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
-		 struct gw_flow_record *ret_record);
+		 struct gw_flow_record *ret_record); /* of tuples the first */
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow);
 void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type,
 		   const char *reason, const struct flow *flow, const struct entry *entry);

@@ -75,12 +75,13 @@ static uint32_t entry_link(struct engine *engine, const struct entry *entry)
 
 void flow_links(struct engine *engine, const struct flow *flow, struct meter_links *ret_links)
 {
+	const struct tuple *tuple;
 	const struct entry *entry;
 	unsigned asked = 0;
 
 	*ret_links = (struct meter_links){ 0 };
-	if (flow->tuple)
-		links_add(ret_links, flow->tuple->key.ifindex);
+	DL_FOREACH(flow->tuples, tuple)
+		links_add(ret_links, tuple->key.ifindex);
 	DL_FOREACH2(flow->entries, entry, flow_next) {
 		if (asked++ < LINKS_ASKED_MAX && links_add(ret_links, entry_link(engine, entry)))
 			continue;
@@ -130,7 +131,7 @@ static void meter_make(const struct engine *engine, const struct flow *flow,
 		.traffic_class = treatment.traffic_class,
 		.bucket = settings->reserved,
 		.excess = excess_of(settings),
-		.reserved_bps = settings->reserved.rate_bps,
+		.reserved_bps = settings->reserved_bps,
 		.owner_paces = flow->flags & GW_FLOW_PACES,
 		.n_links = links->n,
 	};
@@ -187,7 +188,8 @@ static int meter_book(struct engine *engine, struct metering *metering,
 		metering->booked = calloc(1, sizeof(*metering->booked));
 	if (!metering->booked)
 		return -ENOMEM;
-	return holdings_grow(engine, metering->booked, book, meter, ret_refusal);
+	return holdings_grow(engine, metering->booked, book, meter, metering->booked_as,
+			     ret_refusal);
 }
 
 static void meter_unbook(struct engine *engine, struct metering *metering)
@@ -239,6 +241,8 @@ int meter_begin(struct engine *engine, struct flow *flow, const struct meter_lin
 		return -ENOMEM;
 	meter_make(engine, flow, links ? links : &same, &meter);
 	choose_book(engine, metering, &meter, !links, &change.book);
+	metering->booked_as = flow->settings.booked_as ? flow->settings.booked_as
+						       : (uint32_t)meter.traffic_class;
 	r = meter_book(engine, metering, &meter, &change.book, ret_refusal);
 	if (r == 0)
 		r = meter_install(engine, &meter);

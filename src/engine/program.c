@@ -37,6 +37,7 @@ static void group_flow_discard(struct engine *engine, struct flow *flow)
 static int group_begin(struct engine *engine, struct flow *flow, uint64_t group)
 {
 	const struct meter_links anywhere = { 0 };
+	const struct tuple *failed;
 	struct meter_change change;
 	int r;
 
@@ -49,7 +50,7 @@ static int group_begin(struct engine *engine, struct flow *flow, uint64_t group)
 	r = meter_begin(engine, flow, &anywhere, &change, NULL);
 	if (r < 0)
 		return r;
-	r = flow_target_apply(engine, flow);
+	r = flow_targets_apply(engine, flow, &failed);
 	if (r == 0)
 		meter_settle(engine, flow, &change);
 	return r;
@@ -122,6 +123,8 @@ static void settings_from_meter(struct flow_settings *settings,
 {
 	if (meter->reserved_bps != 0 || meter->excess == DATAPATH_EXCESS_DROP) {
 		settings->reserved = meter->bucket;
+		settings->reserved_bps = meter->reserved_bps ? meter->reserved_bps
+							     : meter->bucket.rate_bps;
 		settings->excess = GW_EXCESS_DROP;
 		if (meter->excess == DATAPATH_EXCESS_REMARK)
 			settings->excess = meter->excess_class == treatment->traffic_class

@@ -9,7 +9,7 @@
 
 static enum gw_flow_state entry_state(const struct flow *flow, const struct entry *entry)
 {
-	if (flow_is_one_target(flow))
+	if (flow_has_targets(flow))
 		return GW_FLOW_ACTIVE;
 	if (!entry)
 		return GW_FLOW_CLOSED;
@@ -42,15 +42,15 @@ static void record_meter(const struct engine *engine, const struct flow *flow,
 
 /* How the rate of this one target is kept to. */
 static enum gw_shaping_method target_shaping(const struct engine *engine, const struct flow *flow,
-					     const struct entry *entry)
+					     const struct tuple *tuple, const struct entry *entry)
 {
 	const struct datapath_ops *ops = engine->ports.datapath;
 	struct datapath_target target;
 
 	if (!flow->metered || !ops->shaping)
 		return GW_SHAPING_NONE;
-	if (flow_is_one_target(flow))
-		flow_target(flow, &target);
+	if (flow_has_targets(flow))
+		flow_target(flow, tuple, &target);
 	else
 		slot_target(engine, entry->slot, &target);
 	return ops->shaping(engine->ports.datapath_data, flow->id, &target);
@@ -63,9 +63,10 @@ static void record_tuple(const struct tuple *tuple, struct gw_flow_record *recor
 	address_to_sockaddr(&tuple->key.destination, &record->destination);
 }
 
-/* All that depends on the entry; `record` may be of another of the same flow. */
-static void record_entry(const struct engine *engine, const struct flow *flow,
-			 const struct entry *entry, struct gw_flow_record *record)
+/* All that depends on the tuple or the entry; `record` may be of another of the same flow. */
+static void record_target(const struct engine *engine, const struct flow *flow,
+			  const struct tuple *tuple, const struct entry *entry,
+			  struct gw_flow_record *record)
 {
 	struct datapath_treatment treatment;
 
@@ -76,10 +77,10 @@ static void record_entry(const struct engine *engine, const struct flow *flow,
 	if (record->state == GW_FLOW_ACTIVE) {
 		if (treatment.mark.set_dscp)
 			record->dscp = treatment.mark.dscp;
-		record->shaping = target_shaping(engine, flow, entry);
+		record->shaping = target_shaping(engine, flow, tuple, entry);
 	}
-	if (flow->tuple)
-		record_tuple(flow->tuple, record);
+	if (tuple)
+		record_tuple(tuple, record);
 	if (entry) {
 		const struct slot *slot = entry->slot;
 
@@ -113,7 +114,7 @@ void record_flow(const struct engine *engine, const struct flow *flow, const str
 		 struct gw_flow_record *ret_record)
 {
 	record_begin(engine, flow, ret_record);
-	record_entry(engine, flow, entry, ret_record);
+	record_target(engine, flow, flow->tuples, entry, ret_record);
 }
 
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
@@ -181,18 +182,25 @@ int engine_flow_records(const struct engine *engine, const struct engine_view *v
 {
 	struct flow *flow = flow_find(engine, flow_id);
 	struct gw_flow_record record;
+	struct tuple *tuple;
 	struct entry *entry;
-	int r;
+	int r = 0;
 
 	if (!flow || !flow_is_visible(view, flow))
 		return -ENOENT;
 	record_begin(engine, flow, &record);
-	if (!flow->entries) {
-		record_entry(engine, flow, NULL, &record);
+	if (!flow->entries && !flow->tuples) {
+		record_target(engine, flow, NULL, NULL, &record);
 		return visit(&record, user_data);
 	}
+	DL_FOREACH(flow->tuples, tuple) {
+		record_target(engine, flow, tuple, NULL, &record);
+		r = visit(&record, user_data);
+		if (r != 0)
+			return r;
+	}
 	DL_FOREACH2(flow->entries, entry, flow_next) {
-		record_entry(engine, flow, entry, &record);
+		record_target(engine, flow, NULL, entry, &record);
 		r = visit(&record, user_data);
 		if (r != 0)
 			return r;

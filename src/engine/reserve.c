@@ -50,7 +50,8 @@ static struct admission_holding *holding_for(struct holdings *holdings, uint32_t
 }
 
 int holdings_grow(struct engine *engine, struct holdings *holdings, const struct meter_links *links,
-		  const struct datapath_meter *meter, struct admission_refusal *ret_refusal)
+		  const struct datapath_meter *meter, uint32_t booked_as,
+		  struct admission_refusal *ret_refusal)
 {
 	uint64_t rate_bps = rate_to_book(meter);
 
@@ -58,7 +59,7 @@ int holdings_grow(struct engine *engine, struct holdings *holdings, const struct
 		struct admission_holding *held = holding_for(holdings, links->ifindexes[i]);
 		int r;
 
-		r = admission_commit(engine->admission, links->ifindexes[i], meter->traffic_class,
+		r = admission_commit(engine->admission, links->ifindexes[i], booked_as,
 				     rate_bps > held->rate_bps ? rate_bps : held->rate_bps, held,
 				     ret_refusal);
 		if (r < 0)
@@ -160,10 +161,24 @@ static int bucket_complete(const struct bucket_spec *given, struct bucket_spec *
 	return 0;
 }
 
-int engine_reserve(struct engine *engine, struct owner *owner, uint32_t flow_id,
-		   const struct bucket_spec *bucket, enum gw_excess excess,
-		   struct admission_refusal *ret_refusal, uint64_t now_us)
+static int release(struct engine *engine, struct flow *flow)
 {
+	struct flow_settings settings = flow->settings;
+
+	if (settings.reserved.rate_bps == 0)
+		return 0; /* and nothing changes */
+	settings.reserved = (struct bucket_spec){ 0 };
+	settings.reserved_bps = 0;
+	settings.booked_as = 0;
+	settings.excess = GW_EXCESS_DROP;
+	return flow_change(engine, flow, &settings, NULL, NULL);
+}
+
+int engine_reserve_service(struct engine *engine, struct owner *owner, uint32_t flow_id,
+			   const struct engine_service *service,
+			   struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	const struct bucket_spec *bucket = &service->bucket;
 	struct flow_settings settings;
 	struct meter_links links;
 	struct flow *flow;
@@ -173,26 +188,43 @@ int engine_reserve(struct engine *engine, struct owner *owner, uint32_t flow_id,
 	r = flow_find_own(engine, owner, flow_id, &flow);
 	if (r < 0)
 		return r;
-	if (excess > GW_EXCESS_BEST_EFFORT)
+	if (service->excess > GW_EXCESS_BEST_EFFORT || !class_is_valid(service->traffic_class) ||
+	    service->booked_as >= ADMISSION_CLASS_COUNT ||
+	    service->reserved_bps > ADMISSION_RATE_MAX_BPS)
 		return -EINVAL;
+	if (bucket->rate_bps == 0)
+		return release(engine, flow);
 	settings = flow->settings;
-	if (bucket->rate_bps == 0) {
-		if (settings.reserved.rate_bps == 0)
-			return 0; /* and nothing changes */
-		settings.reserved = (struct bucket_spec){ 0 };
-		settings.excess = GW_EXCESS_DROP;
-		return flow_change(engine, flow, &settings, NULL, NULL);
-	}
 	r = bucket_complete(bucket, &settings.reserved);
 	if (r < 0)
 		return r;
 	if ((flow->flags & GW_FLOW_ADAPTIVE) || !engine->ports.datapath->meter)
 		return -EOPNOTSUPP;
-	settings.excess = excess;
+	settings.reserved_bps = service->reserved_bps > settings.reserved.rate_bps
+					? service->reserved_bps
+					: settings.reserved.rate_bps;
+	settings.booked_as = service->booked_as;
+	settings.traffic_class = service->traffic_class;
+	settings.excess = service->excess;
 	settings.rate_bps = 0;
 	settings.shaping = GW_SHAPE_ONLY;
 	settings.rate_reason = 0;
 	settings.rate_cleared = false;
 	flow_links(engine, flow, &links);
 	return flow_change(engine, flow, &settings, &links, ret_refusal);
+}
+
+int engine_reserve(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		   const struct bucket_spec *bucket, enum gw_excess excess,
+		   struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	struct engine_service service = { .bucket = *bucket, .excess = excess };
+	struct flow *flow;
+	int r;
+
+	r = flow_find_own(engine, owner, flow_id, &flow);
+	if (r < 0)
+		return r;
+	service.traffic_class = flow->settings.traffic_class;
+	return engine_reserve_service(engine, owner, flow_id, &service, ret_refusal, now_us);
 }

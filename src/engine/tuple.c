@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tuple.c: flows of packets by their addresses, which is how a router knows what it forwards. Such a flow has one
- * tuple in place of sockets, and no two flows have the same. Administrators make them: other people's packets
+ * tuple.c: flows of packets by their addresses, which is how a router knows what it forwards. Such a flow has
+ * tuples in place of sockets, and no two flows have the same. Administrators make them: other people's packets
  * match as well.
  */
 #include <errno.h>
@@ -60,10 +60,18 @@ static struct tuple *tuple_find(const struct engine *engine, const struct datapa
 	return tuple;
 }
 
-/* Whoever frees the flow takes it back. */
+static void tuple_forget(struct engine *engine, struct tuple *tuple)
+{
+	HASH_DEL(engine->tuples, tuple);
+	DL_DELETE(tuple->flow->tuples, tuple);
+	free(tuple);
+}
+
+/* Enters it into the flow and makes it effective, or does nothing. */
 static int tuple_begin(struct engine *engine, struct flow *flow, const struct datapath_tuple *key)
 {
 	struct tuple *tuple = calloc(1, sizeof(*tuple));
+	int r;
 
 	if (!tuple)
 		return -ENOMEM;
@@ -74,16 +82,20 @@ static int tuple_begin(struct engine *engine, struct flow *flow, const struct da
 		free(tuple);
 		return -ENOMEM;
 	}
-	flow->tuple = tuple;
-	flow_count_in_force(engine, flow, 1);
-	return flow_target_apply(engine, flow);
+	DL_APPEND(flow->tuples, tuple);
+	r = tuple_apply(engine, tuple);
+	if (r < 0) {
+		if (r == -EOPNOTSUPP)
+			engine->counters.refused_datapath++;
+		tuple_forget(engine, tuple);
+	}
+	return r == -ENOSPC ? -ENOBUFS : r;
 }
 
-void tuple_forget(struct engine *engine, struct flow *flow)
+void tuples_forget(struct engine *engine, struct flow *flow)
 {
-	HASH_DEL(engine->tuples, flow->tuple);
-	free(flow->tuple);
-	flow->tuple = NULL;
+	while (flow->tuples)
+		tuple_forget(engine, flow->tuples);
 	flow_count_in_force(engine, flow, -1);
 }
 
@@ -118,13 +130,63 @@ int engine_add_tuple(struct engine *engine, struct owner *owner, const struct da
 		return r;
 	r = tuple_begin(engine, flow, &key);
 	if (r < 0) {
-		if (r == -EOPNOTSUPP)
-			engine->counters.refused_datapath++;
 		flow_free(engine, flow);
 		return r;
 	}
+	flow_count_in_force(engine, flow, 1);
 	engine->counters.flows_added++;
 	tell_watchers(engine, NULL, GW_EVENT_FLOW_ADDED, "added", flow, NULL);
 	*ret_flow_id = flow->id;
+	return 0;
+}
+
+int engine_join_tuple(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		      const struct datapath_tuple *tuple, uint64_t now_us)
+{
+	struct datapath_tuple key;
+	struct flow *flow;
+	int r;
+
+	(void)now_us;
+	r = flow_find_own(engine, owner, flow_id, &flow);
+	if (r == 0)
+		r = tuple_normalize(tuple, &key);
+	if (r < 0)
+		return r;
+	/* The meter, and what is booked, are of the links that it has now. */
+	if (!flow->tuples || flow->tuples->key.ifindex != key.ifindex)
+		return -EINVAL;
+	if (tuple_find(engine, &key))
+		return -EEXIST;
+	r = limits_check(engine, owner, false);
+	if (r == 0)
+		r = tuple_begin(engine, flow, &key);
+	if (r == 0)
+		tell_watchers(engine, NULL, GW_EVENT_FLOW_CHANGED, "added", flow, NULL);
+	return r;
+}
+
+int engine_part_tuple(struct engine *engine, struct owner *owner, uint32_t flow_id,
+		      const struct datapath_tuple *given, uint64_t now_us)
+{
+	struct datapath_tuple key;
+	struct tuple *tuple;
+	struct flow *flow;
+	int r;
+
+	(void)now_us;
+	r = flow_find_own(engine, owner, flow_id, &flow);
+	if (r == 0)
+		r = tuple_normalize(given, &key);
+	if (r < 0)
+		return r;
+	tuple = tuple_find(engine, &key);
+	if (!tuple || tuple->flow != flow)
+		return -ENOENT;
+	if (!tuple->next && flow->tuples == tuple)
+		return -EBUSY;
+	tell_watchers(engine, NULL, GW_EVENT_FLOW_CHANGED, "removed", flow, NULL);
+	tuple_clear(engine, tuple);
+	tuple_forget(engine, tuple);
 	return 0;
 }

@@ -561,15 +561,72 @@ static void a_day(void **state)
 	assert_true(day.admitted > 1000 && day.refused > 300 && day.asked_back > 300);
 }
 
+/* IntServ: what is set aside may be more than the bucket fills with, and is in the books under its service. */
+static void services(void **state)
+{
+	struct engine_service service = {
+		.bucket = { .rate_bps = MEGABIT, .min_bytes = 38 },
+		.reserved_bps = 3 * MEGABIT,
+		.booked_as = ADMISSION_GUARANTEED,
+		.traffic_class = GW_CLASS_VOICE,
+		.excess = GW_EXCESS_BEST_EFFORT,
+	};
+	uint32_t id = world_add(world, mine, 1, &d1, GW_CLASS_BACKGROUND, 0);
+	struct admission_books books;
+
+	(void)state;
+	set_link(1, 10 * MEGABIT, 100);
+	assert_int_equal(engine_reserve_service(world->engine, mine, id, &service, NULL, 0), 0);
+	assert_int_equal(meter_of(id)->bucket.rate_bps, MEGABIT);
+	assert_int_equal(meter_of(id)->reserved_bps, 3 * MEGABIT);
+	assert_int_equal(meter_of(id)->traffic_class, GW_CLASS_VOICE);
+	admission_books(engine_admission(world->engine), 1, &books);
+	assert_int_equal(books.class_bps[ADMISSION_GUARANTEED], 6 * MEGABIT);
+	assert_int_equal(books.class_bps[GW_CLASS_VOICE], 0);
+	world_check(world);
+	/* Too much, and everything is as it was, the class too. */
+	service.reserved_bps = 6 * MEGABIT;
+	service.booked_as = ADMISSION_CONTROLLED_LOAD;
+	service.traffic_class = GW_CLASS_AUDIO_VIDEO;
+	assert_int_equal(engine_reserve_service(world->engine, mine, id, &service, NULL, 0),
+			 -EDQUOT);
+	assert_int_equal(meter_of(id)->traffic_class, GW_CLASS_VOICE);
+	assert_int_equal(booked(1), 6 * MEGABIT);
+	world_check(world);
+	/* Less than the bucket cannot be set aside. */
+	service.reserved_bps = 0;
+	assert_int_equal(engine_reserve_service(world->engine, mine, id, &service, NULL, 0), 0);
+	assert_int_equal(meter_of(id)->reserved_bps, MEGABIT);
+	admission_books(engine_admission(world->engine), 1, &books);
+	assert_int_equal(books.class_bps[ADMISSION_CONTROLLED_LOAD], 2 * MEGABIT);
+	assert_int_equal(books.class_bps[ADMISSION_GUARANTEED], 0);
+	service.booked_as = ADMISSION_CLASS_COUNT;
+	assert_int_equal(engine_reserve_service(world->engine, mine, id, &service, NULL, 0),
+			 -EINVAL);
+	service.booked_as = 0;
+	service.bucket.rate_bps = 0;
+	assert_int_equal(engine_reserve_service(world->engine, mine, id, &service, NULL, 0), 0);
+	assert_int_equal(booked(1), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_excess),	    TEST(usual_depth),	  TEST(malformed),
-		TEST(rate_and_reservation), TEST(what_is_booked), TEST(refused),
-		TEST(several_links),	    TEST(unknown_links),  TEST(released_with_the_socket),
-		TEST(failing_at_each_step), TEST(records),	  TEST(a_day),
+		TEST(each_excess),
+		TEST(usual_depth),
+		TEST(malformed),
+		TEST(rate_and_reservation),
+		TEST(what_is_booked),
+		TEST(refused),
+		TEST(several_links),
+		TEST(unknown_links),
+		TEST(released_with_the_socket),
+		TEST(failing_at_each_step),
+		TEST(records),
+		TEST(services),
+		TEST(a_day),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

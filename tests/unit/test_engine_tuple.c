@@ -232,6 +232,131 @@ static void meter_is_lost(void **state)
 	assert_int_equal(fake_meter_of(&world->datapath, id)->meter.links[0], 3);
 }
 
+static struct datapath_tuple from(const char *source)
+{
+	struct datapath_tuple tuple = usual;
+
+	tuple.source = world_address(source, 4000);
+	return tuple;
+}
+
+static int join(uint32_t id, const struct datapath_tuple *tuple)
+{
+	return engine_join_tuple(world->engine, root, id, tuple, 0);
+}
+
+static int part(uint32_t id, const struct datapath_tuple *tuple)
+{
+	return engine_part_tuple(world->engine, root, id, tuple, 0);
+}
+
+/* All packets of a flow are under one meter; they come and go one by one. */
+static void several(void **state)
+{
+	struct datapath_tuple second = from("192.0.2.2"), third = from("192.0.2.3"), bad = second;
+	struct bucket_spec bucket = { .rate_bps = 1000000 };
+	uint32_t id = must_add(root, &usual), other;
+
+	(void)state;
+	assert_int_equal(join(id, &second), 0);
+	assert_int_equal(engine_reserve(world->engine, root, id, &bucket, GW_EXCESS_BEST_EFFORT,
+					NULL, 0),
+			 0);
+	assert_int_equal(join(id, &third), 0);
+	world_check(world);
+	assert_int_equal(world->datapath.n_marks, 3);
+	assert_int_equal(world->datapath.n_meters, 1);
+	assert_true(fake_find_tuple(&world->datapath, &third)->treatment.metered);
+	/* Nobody else gets them, and they do not get them twice. */
+	assert_int_equal(add(operators, &second, &other), -EEXIST);
+	assert_int_equal(join(id, &second), -EEXIST);
+	/* One that leaves elsewhere has another meter. */
+	bad.ifindex++;
+	assert_int_equal(join(id, &bad), -EINVAL);
+	assert_int_equal(part(id, &bad), -ENOENT);
+	bad.destination = (struct address){ 0 };
+	assert_int_equal(join(id, &bad), -EINVAL);
+	assert_int_equal(join(id + 1, &second), -ENOENT);
+	assert_int_equal(engine_join_tuple(world->engine, operators, id, &bad, 0), -ENOENT);
+	assert_int_equal(part(id, &usual), 0);
+	assert_int_equal(dscp(&usual), -1);
+	assert_int_equal(part(id, &usual), -ENOENT);
+	assert_int_equal(part(id, &third), 0);
+	assert_int_equal(part(id, &second), -EBUSY);
+	world_check(world);
+	other = must_add(operators, &usual);
+	assert_int_equal(part(other, &usual), -ENOENT);
+}
+
+/* The datapath refuses at any step: the flow is as it was. */
+static void several_or_none(void **state)
+{
+	struct datapath_tuple second = from("192.0.2.2"), third = from("192.0.2.3");
+	struct bucket_spec bucket = { .rate_bps = 1000000 };
+	uint32_t id = must_add(root, &usual);
+
+	(void)state;
+	assert_int_equal(join(id, &second), 0);
+	fake_fail(&world->datapath, 1, 1, -ENOSPC);
+	assert_int_equal(join(id, &third), -ENOBUFS);
+	world_check(world);
+	assert_int_equal(join(id, &third), 0);
+	for (unsigned at = 1; at <= 4; at++) {
+		fake_fail(&world->datapath, at, 1, -EIO);
+		assert_int_equal(engine_reserve(world->engine, root, id, &bucket,
+						GW_EXCESS_BEST_EFFORT, NULL, 0),
+				 -EIO);
+		world_check(world);
+		assert_int_equal(world->datapath.n_marks, 3);
+		assert_int_equal(world->datapath.n_meters, 0);
+		fake_fail(&world->datapath, at, 1, -EIO);
+		if (at < 4) {
+			assert_int_equal(engine_set_class(world->engine, root, id,
+							  GW_CLASS_BACKGROUND, 0),
+					 -EIO);
+			world_check(world);
+			assert_int_equal(dscp(&usual), 56);
+			assert_int_equal(dscp(&third), 56);
+		}
+		fake_fail(&world->datapath, 0, 0, 0);
+	}
+	/* One that cannot have its earlier treatment back has none. */
+	fake_fail(&world->datapath, 2, 2, -EIO);
+	assert_int_equal(engine_set_class(world->engine, root, id, GW_CLASS_BACKGROUND, 0), -EIO);
+	assert_int_equal(dscp(&usual), -1);
+	assert_int_equal(dscp(&second), 56);
+	assert_int_equal(engine_set_class(world->engine, root, id, GW_CLASS_BACKGROUND, 0), 0);
+	assert_int_equal(dscp(&usual), 8);
+}
+
+static int count_record(const struct gw_flow_record *record, void *user_data)
+{
+	uint8_t *last_bytes = user_data;
+
+	last_bytes[last_bytes[0]++ + 1] =
+		(uint8_t)ntohl(((const struct sockaddr_in *)&record->local)->sin_addr.s_addr);
+	return 0;
+}
+
+static void several_told(void **state)
+{
+	struct engine_view view = engine_view_of(world->engine, root);
+	struct datapath_tuple second = from("192.0.2.2");
+	uint8_t seen[8] = { 0 };
+	uint32_t id = must_add(root, &usual);
+
+	(void)state;
+	assert_int_equal(owner_watch(world->engine, operators), 0);
+	assert_int_equal(join(id, &second), 0);
+	assert_int_equal(world_events_of(world, operators, GW_EVENT_FLOW_CHANGED, id), 1);
+	assert_int_equal(engine_flow_records(world->engine, &view, id, count_record, seen), 0);
+	assert_int_equal(seen[0], 2);
+	assert_int_equal(seen[1], 1);
+	assert_int_equal(seen[2], 2);
+	assert_int_equal(part(id, &usual), 0);
+	assert_int_equal(world_events_of(world, operators, GW_EVENT_FLOW_CHANGED, id), 2);
+}
+
 static void told(void **state)
 {
 	struct engine_view view = engine_view_of(world->engine, root);
@@ -293,6 +418,9 @@ int main(void)
 		TEST(refused_by_the_datapath),
 		TEST(settings),
 		TEST(meter_is_lost),
+		TEST(several),
+		TEST(several_or_none),
+		TEST(several_told),
 		TEST(told),
 		TEST(limits),
 	};

@@ -309,7 +309,7 @@ static void check_flow(const struct flow *flow)
 		n++;
 	}
 	assert_int_equal(flow->n_entries, n);
-	assert_true(n == 0 || !flow_is_one_target(flow));
+	assert_true(n == 0 || !flow_has_targets(flow));
 	DL_FOREACH(flow->ops, op) {
 		assert_ptr_equal(op->flow, flow);
 		assert_ptr_equal(op->owner, flow->owner);
@@ -354,7 +354,9 @@ static void check_books(const struct engine *engine)
 			if (ifindex == 0)
 				continue;
 			assert_int_equal(booked->held[i].traffic_class,
-					 flow->metering->meter.traffic_class);
+					 flow->settings.booked_as
+						 ? flow->settings.booked_as
+						 : flow->metering->meter.traffic_class);
 			sums[ifindex].holdings++;
 			sums[ifindex].reserved_bps += booked->held[i].rate_bps;
 			sums[ifindex].class_bps[booked->held[i].traffic_class] +=
@@ -433,10 +435,11 @@ static void check_users(const struct engine *engine)
 void world_check(const struct world *world)
 {
 	const struct engine *engine = world->engine;
-	uint32_t n_slots = 0, n_flows = 0, before = 0;
+	uint32_t n_slots = 0, n_flows = 0, n_tuples = 0, before = 0;
 	size_t n_marks = 0, in_force = 0;
 	struct slot *slot, *next_slot;
 	struct sock *sock, *next_sock;
+	const struct tuple *tuple;
 	const struct flow *flow;
 
 	HASH_ITER(hh, engine->slots, slot, next_slot) {
@@ -458,12 +461,15 @@ void world_check(const struct world *world)
 					flow);
 			n_marks++;
 		}
-		if (flow->tuple) {
-			check_treatment(world, fake_find_tuple(&world->datapath, &flow->tuple->key),
+		DL_FOREACH(flow->tuples, tuple) {
+			assert_ptr_equal(tuple->flow, flow);
+			check_treatment(world, fake_find_tuple(&world->datapath, &tuple->key),
 					flow);
 			n_marks++;
+			n_tuples++;
 		}
 	}
+	assert_int_equal(HASH_COUNT(engine->tuples), n_tuples);
 	assert_int_equal(engine->n_flows, n_flows);
 	assert_int_equal(HASH_COUNT(engine->flows_by_id), n_flows);
 	assert_int_equal(engine_flows_in_force(engine), in_force);
