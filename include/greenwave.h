@@ -437,6 +437,244 @@ int gw_facts(struct gw *gw,
 			  const char *note, void *user_data),
 	     void *user_data);
 
+/* ---- RSVP ---- */
+
+/*
+ * Reservations end to end (RFC 2205): senders say what they send, receivers what of it is to be reserved, and every
+ * router between them that takes part does so. Needs a daemon that signals (`rsvp { enabled = true }`), else every
+ * function of this section is -EOPNOTSUPP.
+ *
+ * A session is where the data goes. Whoever takes part in one opens it; its identifier is the handle's own, and what
+ * is told of it comes as an event with that identifier as `token`. Several programs may take part in one session.
+ * Numbers of styles, services and forms are those of the protocol.
+ */
+
+enum gw_rsvp_style {
+	GW_RSVP_FF = 0x0a, /* fixed filter: a reservation for each sender */
+	GW_RSVP_WF = 0x11, /* wildcard filter: one for all senders together */
+	GW_RSVP_SE = 0x12  /* shared explicit: one for the senders that are named */
+};
+
+enum gw_rsvp_service {
+	GW_RSVP_GUARANTEED = 2,	     /* RFC 2212: a bounded delay */
+	GW_RSVP_CONTROLLED_LOAD = 5, /* RFC 2211: as if the network were idle */
+	GW_RSVP_NULL_SERVICE = 6     /* RFC 2997: the network decides */
+};
+
+/* "FF", "WF", "SE"; "guaranteed", "controlled-load", "null"; NULL for a number that is none. Static storage. */
+const char *gw_rsvp_style_name(enum gw_rsvp_style style);
+const char *gw_rsvp_service_name(enum gw_rsvp_service service);
+
+/* What an error code of RSVP says (RFC 2205 appendix B), "admission control"; NULL if it is not known. */
+const char *gw_rsvp_error_name(uint8_t code);
+
+/* How packets of a session are told apart. Sessions are opened with ports; others are only seen. */
+enum gw_rsvp_form {
+	GW_RSVP_PORTS = 0,
+	/* RFC 2207, for IPsec: senders have an SPI, the destination's port is a virtual one. */
+	GW_RSVP_GPI = 1,
+	GW_RSVP_FLOW_LABEL = 2, /* of senders */
+	GW_RSVP_AGGREGATE = 3	/* RFC 3175: the destination's port is a DSCP */
+};
+
+struct gw_rsvp_sender {
+	struct sockaddr_storage address; /* family AF_UNSPEC: every sender */
+	uint32_t form;			 /* enum gw_rsvp_form */
+	uint32_t id;			 /* SPI or flow label, where the form has one */
+};
+
+/* What is reserved. Its layout is fixed: arrays are made of it. */
+struct gw_rsvp_flow {
+	struct gw_rsvp_sender sender; /* of GW_RSVP_WF: none */
+	struct gw_tspec tspec;	      /* see gw_rsvp_send() for what 0 stands for */
+	uint64_t rate_bps;	      /* of the guaranteed service, R; 0: tspec.rate_bps */
+	uint32_t slack_us;	      /* likewise, S */
+	uint32_t reserved[3];	      /* zero */
+};
+
+/*
+ * Takes part in the session of packets to a destination. A session has a port if its protocol has ports (-EINVAL
+ * otherwise). `interface` is the one through which data of a group is sent or received; NULL: as the routes say.
+ * -EADDRINUSE: there is a session of the same destination with a port, and this one has none, or the other way round.
+ * -ENODEV: no such interface. -ENOBUFS: too many sessions, of the user or in all. -EXDEV: the daemon serves another
+ * network namespace.
+ */
+int gw_rsvp_open(struct gw *gw, const struct sockaddr *destination, socklen_t destination_len,
+		 int protocol, const char *interface, uint32_t *ret_id);
+
+/* Ends what the handle has in the session, with tears. Closing the handle does the same. */
+int gw_rsvp_close(struct gw *gw, uint32_t id);
+
+#define GW_RSVP_OFFER_GUARANTEED 0x1u
+#define GW_RSVP_OFFER_CONTROLLED_LOAD 0x2u
+#define GW_RSVP_OFFER_NULL 0x4u
+
+struct gw_rsvp_offer {
+	size_t size;
+	/* Where the data comes from: an address of this host, or none (it is chosen then), with its port. */
+	struct sockaddr_storage source;
+	struct gw_tspec tspec;
+	uint32_t services;  /* GW_RSVP_OFFER_*; 0: guaranteed and controlled load */
+	uint32_t data_ttl;  /* with which the data is sent; 0: 63 */
+	const void *policy; /* whole POLICY_DATA objects; NULL: none */
+	size_t policy_len;
+};
+
+/*
+ * Says what the handle sends to the session; PATH goes out before this returns. Called again it says something else,
+ * with NULL nothing any more. In the Tspec of an offer or a reservation, depth 0 stands for 100 ms of the rate (two
+ * of the largest packets at least), min_bytes 0 for 128, max_bytes 0 for 1500, peak 0 for none.
+ * -EADDRNOTAVAIL: the source is no address of this host. -ENETUNREACH, -EHOSTUNREACH: no route.
+ */
+int gw_rsvp_send(struct gw *gw, uint32_t id, const struct gw_rsvp_offer *offer);
+
+#define GW_RSVP_CONFIRM 0x1u /* to be told when the reservation is in place */
+
+struct gw_rsvp_request {
+	size_t size;
+	enum gw_rsvp_style style;
+	enum gw_rsvp_service service;
+	uint32_t flags; /* GW_RSVP_CONFIRM */
+	int32_t dscp;	/* that the sender is asked to mark with (RFC 2996), or -1 */
+	uint32_t n_flows; /* GW_RSVP_WF: one; GW_RSVP_SE: of the first comes what is reserved for all */
+	const struct gw_rsvp_flow *flows;
+	const void *policy; /* whole POLICY_DATA objects; NULL: none */
+	size_t policy_len;
+};
+#define GW_RSVP_FLOWS_MAX 64 /* in one request */
+
+/*
+ * Reserves for what the handle receives of the session, now or as soon as a sender is heard of. Called again it
+ * reserves something else, with NULL nothing any more. That it was sent is all that success means: what becomes of
+ * it is told by events. -ENOBUFS: too many flows.
+ */
+int gw_rsvp_reserve(struct gw *gw, uint32_t id, const struct gw_rsvp_request *request);
+
+enum gw_rsvp_kind {
+	GW_RSVP_SESSION = 1,	 /* that a local program takes part in: destination, id, uid, pid */
+	GW_RSVP_SENDER = 2,	 /* one sender, its Tspec, its previous hop */
+	GW_RSVP_RESERVATION = 3, /* on one interface, for one next hop */
+	GW_RSVP_NEIGHBOUR = 4,
+	GW_RSVP_COUNTER = 5,
+	/* Of events only. */
+	GW_RSVP_ERROR = 6,   /* what was asked for, and why it was refused */
+	GW_RSVP_MESSAGE = 7, /* as text */
+	GW_RSVP_HOP = 8	     /* of a path that was asked about */
+};
+#define GW_RSVP_KIND_BIT(kind) (1u << (kind))
+
+/* gw_rsvp_record.flags */
+#define GW_RSVP_GONE 0x1u	  /* it has ended: of events */
+#define GW_RSVP_LOCAL 0x2u	  /* a program of this host sends or reserves */
+#define GW_RSVP_NON_RSVP 0x4u	  /* somebody on the way does not take part */
+#define GW_RSVP_INSTALLED 0x8u	  /* traffic control has it */
+#define GW_RSVP_UNENFORCED 0x10u  /* on a link that is not handed over: marked and metered only */
+#define GW_RSVP_BLOCKADED 0x20u	  /* it was refused further on, and is left out for a while */
+#define GW_RSVP_REDUCES 0x40u	  /* neighbour: refresh reduction (RFC 2961) */
+#define GW_RSVP_UDP 0x80u	  /* neighbour: encapsulated */
+#define GW_RSVP_AUTHENTIC 0x100u  /* neighbour: its messages are signed */
+#define GW_RSVP_OUTGOING 0x200u	  /* message: sent; else received */
+#define GW_RSVP_IN_PLACE 0x400u	  /* error: what was reserved before is still there */
+#define GW_RSVP_NOT_GUILTY 0x800u /* error: another reservation, merged with it, was too large */
+#define GW_RSVP_MERGED 0x1000u	  /* hop: reservations are merged here */
+
+/* What the way from a sender is like (ADSPEC). */
+struct gw_rsvp_path {
+	uint32_t known;	 /* 0: nothing was said, and all else is 0 */
+	uint32_t broken; /* a router without these services is on the way: the rest is a guess */
+	uint32_t hops;
+	uint32_t latency_us;	/* UINT32_MAX: not known */
+	uint64_t bandwidth_bps; /* 0: not known */
+	uint32_t mtu;
+	uint32_t services; /* GW_RSVP_OFFER_*: which every router on the way offers */
+	uint32_t c_total_bytes, d_total_us, c_since_bytes,
+		d_since_us; /* of the guaranteed service */
+};
+
+/*
+ * What RSVP knows of one thing. Members that its kind does not have are zero. Pointers are good for as long as the
+ * record is.
+ */
+struct gw_rsvp_record {
+	size_t size;
+	enum gw_rsvp_kind kind;
+	uint32_t flags;
+	uint32_t id; /* of a session of the handle that asks; 0: it is somebody else's */
+
+	struct sockaddr_storage destination;
+	int32_t protocol; /* IPPROTO_... */
+	uint32_t form;	  /* enum gw_rsvp_form */
+
+	uint32_t uid; /* of a local program */
+	int32_t pid;
+
+	const struct gw_rsvp_sender *senders; /* a reservation of WF has none: it is for all */
+	uint32_t n_senders;
+
+	uint32_t style;	  /* enum gw_rsvp_style; 0: none */
+	uint32_t service; /* enum gw_rsvp_service; 0: none */
+	struct gw_tspec tspec;
+	uint64_t rate_bps; /* R; in other services than the guaranteed the rate of the Tspec */
+	uint32_t slack_us;
+	int32_t dscp; /* that the receivers ask for, or -1 */
+
+	char interface[16]; /* in: of senders; out: of reservations; "": none, or of this host */
+	struct sockaddr_storage
+		hop; /* previous, next, the neighbour's, or the hop's; AF_UNSPEC: this host */
+	struct sockaddr_storage previous,
+		leaving;     /* hop: the one before it, and its address on the way on */
+	uint32_t ttl_loss;   /* hop: routers between, that do not take part */
+	uint64_t expires_ms; /* from now, if not refreshed; 0: does not */
+
+	struct gw_rsvp_path path; /* of senders, in events */
+
+	uint8_t error_code; /* also of hops: 0, or what is wrong there */
+	uint16_t error_value;
+	struct sockaddr_storage error_node;
+
+	char name[48]; /* counter */
+	uint64_t value;
+	uint64_t received, sent, dropped; /* neighbour: messages */
+
+	const char *text;   /* message: lines for people; else NULL */
+	const void *policy; /* POLICY_DATA objects; NULL: none */
+	size_t policy_len;
+};
+
+/*
+ * Calls `visit` for each thing of the kinds (GW_RSVP_KIND_BIT(), of the first five) that the caller may see, those of
+ * one kind in no particular order: administrators all, others the sessions that their own programs take part in, and
+ * what is known of these. A nonzero return of `visit` stops and is returned. `visit` must not use `gw`. What comes
+ * or goes meanwhile may be missed or seen twice.
+ */
+int gw_rsvp_list(struct gw *gw, uint32_t kinds,
+		 int (*visit)(const struct gw_rsvp_record *record, void *user_data),
+		 void *user_data);
+
+/*
+ * Asks for every RSVP message that the host sends and receives, as GW_EVENT_RSVP_MESSAGE. For administrators
+ * (-EACCES).
+ */
+int gw_rsvp_watch(struct gw *gw);
+
+struct gw_rsvp_question {
+	size_t size;
+	struct sockaddr_storage destination;
+	struct sockaddr_storage source; /* the sender */
+	int32_t protocol;
+	uint32_t max_hops;
+	uint64_t token;
+};
+
+/*
+ * Asks each router on the way of a session's data, from its receiver to the sender, what it knows of the session
+ * (RFC 2745): a GW_EVENT_RSVP_HOP for each hop that answers, from the receiver on, then GW_EVENT_COMPLETED, both with
+ * this `token`. That ends with 0, -ETIMEDOUT (nothing came back), -ENODATA (the answer is not complete) or
+ * -ECANCELED. `max_hops` 0: as many as there are. The token is the caller's own and must be unique among the
+ * handle's pending requests (-EBUSY). gw_cancel() does not know it: it ends by itself, within seconds.
+ */
+int gw_rsvp_diagnose(struct gw *gw, const struct gw_rsvp_question *question);
+
 /* ---- events ---- */
 
 enum gw_event_type {
@@ -445,8 +683,17 @@ enum gw_event_type {
 	GW_EVENT_FLOW_CHANGED = 3, /* after gw_watch() */
 	GW_EVENT_FLOW_ENDED =
 		4, /* after gw_watch(), and for each own flow that ended without being asked */
-	GW_EVENT_LOST = 5,	  /* `lost` events did not fit, the caller read too slowly */
-	GW_EVENT_DISCONNECTED = 6 /* the daemon went away: every flow of the handle has ended */
+	GW_EVENT_LOST = 5,	   /* `lost` events did not fit, the caller read too slowly */
+	GW_EVENT_DISCONNECTED = 6, /* the daemon went away: every flow of the handle has ended */
+	/* Of sessions of RSVP: `token` is the session's identifier, `rsvp` what happened. */
+	GW_EVENT_RSVP_PATH = 7, /* to who reserves: a sender has come or changed, or GW_RSVP_GONE */
+	GW_EVENT_RSVP_RESV = 8, /* to who sends: a reservation likewise */
+	GW_EVENT_RSVP_PATH_ERROR = 9,
+	GW_EVENT_RSVP_RESV_ERROR = 10,
+	GW_EVENT_RSVP_CONFIRM =
+		11, /* the reservation was in place, as far as whoever answered knows */
+	GW_EVENT_RSVP_MESSAGE = 12, /* after gw_rsvp_watch() */
+	GW_EVENT_RSVP_HOP = 13	    /* after gw_rsvp_diagnose(): `token` is that of the question */
 };
 
 struct gw_event {
@@ -457,7 +704,12 @@ struct gw_event {
 	uint64_t lost;
 	uint64_t time_us; /* since the epoch */
 	char reason[24];  /* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ... */
-	uint64_t reserved[4]; /* zero */
+	/*
+	 * Of GW_EVENT_RSVP_..., else NULL. In the callback it is the library's; what gw_event_next() gives belongs to
+	 * the caller: gw_event_release().
+	 */
+	struct gw_rsvp_record *rsvp;
+	uint64_t reserved[3]; /* zero */
 	struct gw_flow_record flow;
 };
 
@@ -472,6 +724,9 @@ int gw_event_fd(const struct gw *gw);
  * With on_event set, the callback has taken it and *ret_event is not written.
  */
 int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event);
+
+/* Frees what came with an event of RSVP that gw_event_next() gave; with other events, and NULL, it does nothing. */
+void gw_event_release(struct gw_event *event);
 
 /* The version of the library, "0.1.0". */
 const char *gw_version(void);

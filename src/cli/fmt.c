@@ -119,6 +119,13 @@ const char *fmt_event_name(enum gw_event_type type)
 	case GW_EVENT_COMPLETED:
 	case GW_EVENT_LOST:
 	case GW_EVENT_DISCONNECTED:
+	case GW_EVENT_RSVP_PATH:
+	case GW_EVENT_RSVP_RESV:
+	case GW_EVENT_RSVP_PATH_ERROR:
+	case GW_EVENT_RSVP_RESV_ERROR:
+	case GW_EVENT_RSVP_CONFIRM:
+	case GW_EVENT_RSVP_MESSAGE:
+	case GW_EVENT_RSVP_HOP:
 		return NULL;
 	}
 	return NULL;

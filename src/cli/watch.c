@@ -169,6 +169,13 @@ static int take_event(struct watch *watch, const struct gw_event *event)
 	case GW_EVENT_DISCONNECTED:
 		return -ESHUTDOWN;
 	case GW_EVENT_COMPLETED:
+	case GW_EVENT_RSVP_PATH:
+	case GW_EVENT_RSVP_RESV:
+	case GW_EVENT_RSVP_PATH_ERROR:
+	case GW_EVENT_RSVP_RESV_ERROR:
+	case GW_EVENT_RSVP_CONFIRM:
+	case GW_EVENT_RSVP_MESSAGE:
+	case GW_EVENT_RSVP_HOP:
 		return 0;
 	}
 	return 0; /* a kind that a newer library knows */

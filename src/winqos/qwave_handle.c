@@ -68,6 +68,13 @@ static void on_event(const struct gw_event *event, void *user_data)
 	case GW_EVENT_FLOW_CHANGED:
 	case GW_EVENT_FLOW_ENDED:
 	case GW_EVENT_LOST:
+	case GW_EVENT_RSVP_PATH:
+	case GW_EVENT_RSVP_RESV:
+	case GW_EVENT_RSVP_PATH_ERROR:
+	case GW_EVENT_RSVP_RESV_ERROR:
+	case GW_EVENT_RSVP_CONFIRM:
+	case GW_EVENT_RSVP_MESSAGE:
+	case GW_EVENT_RSVP_HOP:
 		break; /* this interface has no way to tell */
 	}
 }
