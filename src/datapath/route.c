@@ -128,14 +128,26 @@ static int read_error(const struct nlmsghdr *header)
 
 	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*error)) || error->error >= 0)
 		return -EBADMSG;
-	return error_of_send(error->error);
+	return error->error;
+}
+
+static void read_gateway(struct address *gateway, int family, const void *data, size_t len)
+{
+	if (len < (family == AF_INET ? 4 : 16))
+		return;
+	*gateway = (struct address){ .family = (uint16_t)family };
+	if (family == AF_INET) {
+		memset(gateway->addr + 10, 0xff, 2);
+		memcpy(gateway->addr + 12, data, 4);
+	} else {
+		memcpy(gateway->addr, data, 16);
+	}
 }
 
 static int read_route(const struct nlmsghdr *header, struct route_result *ret_result)
 {
 	const struct rtmsg *message = NLMSG_DATA(header);
 	struct route_result result = { 0 };
-	bool gateway = false;
 	int left;
 
 	if (header->nlmsg_type != RTM_NEWROUTE ||
@@ -144,8 +156,14 @@ static int read_route(const struct nlmsghdr *header, struct route_result *ret_re
 
 	left = (int)RTM_PAYLOAD(header);
 	for (const struct rtattr *a = RTM_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == RTA_GATEWAY || a->rta_type == RTA_VIA)
-			gateway = true;
+		if (a->rta_type == RTA_GATEWAY)
+			read_gateway(&result.gateway, message->rtm_family, RTA_DATA(a),
+				     RTA_PAYLOAD(a));
+		else if (a->rta_type == RTA_VIA && RTA_PAYLOAD(a) >= sizeof(struct rtvia))
+			read_gateway(&result.gateway,
+				     ((const struct rtvia *)RTA_DATA(a))->rtvia_family,
+				     ((const struct rtvia *)RTA_DATA(a))->rtvia_addr,
+				     RTA_PAYLOAD(a) - sizeof(struct rtvia));
 		else if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) >= sizeof(result.ifindex))
 			memcpy(&result.ifindex, RTA_DATA(a), sizeof(result.ifindex));
 	}
@@ -159,50 +177,139 @@ static int read_route(const struct nlmsghdr *header, struct route_result *ret_re
 		break;
 	}
 	result.local = message->rtm_type == RTN_LOCAL;
-	result.on_link = !gateway;
+	result.on_link = result.gateway.family == AF_UNSPEC;
+	if (address_is_link_local(&result.gateway))
+		result.gateway.scope = result.ifindex;
 	*ret_result = result;
 	return 0;
 }
 
-static int read_answer(struct route *route, struct route_result *ret_result)
-{
-	union {
-		struct nlmsghdr header;
-		char bytes[2048];
-	} answer;
+union answer {
+	struct nlmsghdr header;
+	char bytes[2048];
+};
 
+/* Waits for the answer to the question in hand. */
+static int receive_answer(struct route *route, union answer *ret_answer)
+{
 	for (;;) {
-		ssize_t length = recv(route->fd, &answer, sizeof(answer), 0);
+		ssize_t length = recv(route->fd, ret_answer, sizeof(*ret_answer), 0);
 
 		if (length < 0) {
 			if (errno == EINTR)
 				continue;
 			return -errno;
 		}
-		if (!NLMSG_OK(&answer.header, (size_t)length))
+		if (!NLMSG_OK(&ret_answer->header, (size_t)length))
 			return -EBADMSG;
-		if (answer.header.nlmsg_seq != route->sequence)
-			continue;
-		if (answer.header.nlmsg_type == NLMSG_ERROR)
-			return read_error(&answer.header);
-		return read_route(&answer.header, ret_result);
+		if (ret_answer->header.nlmsg_seq == route->sequence)
+			return 0;
 	}
+}
+
+/* The kernel's own error is returned as it is. */
+static int exchange(struct route *route, struct request *request, union answer *ret_answer)
+{
+	ssize_t sent;
+
+	do
+		sent = send(route->fd, request, request->header.nlmsg_len, 0);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : receive_answer(route, ret_answer);
 }
 
 int route_lookup(struct route *route, const struct route_query *query,
 		 struct route_result *ret_result)
 {
 	struct request request = { 0 };
-	ssize_t sent;
+	union answer answer;
+	int r;
 
 	if (query->destination->family != AF_INET && query->destination->family != AF_INET6)
 		return -EINVAL;
 
 	fill_request(&request, query, ++route->sequence);
-	do
-		sent = send(route->fd, &request, request.header.nlmsg_len, 0);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return -errno;
-	return read_answer(route, ret_result);
+	r = exchange(route, &request, &answer);
+	if (r < 0)
+		return r;
+	if (answer.header.nlmsg_type == NLMSG_ERROR)
+		return error_of_send(read_error(&answer.header));
+	return read_route(&answer.header, ret_result);
+}
+
+/* ---- multicast forwarding ---- */
+
+static void read_group_links(const struct rtattr *multipath, struct route_group *group)
+{
+	const struct rtnexthop *hop = RTA_DATA(multipath);
+	size_t left = RTA_PAYLOAD(multipath);
+
+	while (left >= sizeof(*hop) && hop->rtnh_len >= sizeof(*hop) && hop->rtnh_len <= left) {
+		size_t step = RTNH_ALIGN(hop->rtnh_len);
+
+		if (group->n_out < ROUTE_GROUP_LINKS && hop->rtnh_ifindex > 0)
+			group->out[group->n_out++] = (uint32_t)hop->rtnh_ifindex;
+		if (step >= left)
+			return;
+		left -= step;
+		hop = (const struct rtnexthop *)((const char *)hop + step);
+	}
+}
+
+static int read_group(const struct nlmsghdr *header, struct route_group *ret_group)
+{
+	const struct rtmsg *message = NLMSG_DATA(header);
+	struct route_group group = { 0 };
+	int left;
+
+	if (header->nlmsg_type != RTM_NEWROUTE ||
+	    header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
+		return -EBADMSG;
+	left = (int)RTM_PAYLOAD(header);
+	for (const struct rtattr *a = RTM_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == RTA_IIF && RTA_PAYLOAD(a) >= sizeof(group.in_ifindex))
+			memcpy(&group.in_ifindex, RTA_DATA(a), sizeof(group.in_ifindex));
+		else if (a->rta_type == RTA_MULTIPATH)
+			read_group_links(a, &group);
+	}
+	/* Asked for by a packet, and not answered by a routing daemon yet. */
+	if (group.in_ifindex == 0)
+		return -ENOENT;
+	*ret_group = group;
+	return 0;
+}
+
+int route_group_lookup(struct route *route, const struct address *group,
+		       const struct address *source, struct route_group *ret_group)
+{
+	struct address any = { .family = group->family };
+	const uint32_t table6 = RT_TABLE_MAIN;
+	uint8_t host_bits = group->family == AF_INET ? 32 : 128;
+	struct request request = { 0 };
+	union answer answer;
+	int r;
+
+	if (group->family != AF_INET && group->family != AF_INET6)
+		return -EINVAL;
+	if (group->family == AF_INET)
+		memset(any.addr + 10, 0xff, 2);
+	request.header.nlmsg_len = NLMSG_LENGTH(sizeof(request.route));
+	request.header.nlmsg_type = RTM_GETROUTE;
+	request.header.nlmsg_flags = NLM_F_REQUEST;
+	request.header.nlmsg_seq = ++route->sequence;
+	request.route.rtm_family = group->family == AF_INET ? RTNL_FAMILY_IPMR : RTNL_FAMILY_IP6MR;
+	request.route.rtm_dst_len = request.route.rtm_src_len = host_bits;
+	put_address(&request, RTA_SRC, source ? source : &any);
+	put_address(&request, RTA_DST, group);
+	/* Its table for IPv6 is not the one that the kernel looks in if none is named. */
+	if (group->family == AF_INET6)
+		put_attribute(&request, RTA_TABLE, &table6, sizeof(table6));
+	r = exchange(route, &request, &answer);
+	if (r < 0)
+		return r;
+	if (answer.header.nlmsg_type == NLMSG_ERROR) {
+		r = read_error(&answer.header);
+		return r == -ENOENT || r == -ENODEV ? -ENOENT : -EOPNOTSUPP;
+	}
+	return read_group(&answer.header, ret_group);
 }

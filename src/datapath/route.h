@@ -29,6 +29,7 @@ struct route_result {
 	uint32_t ifindex;
 	bool on_link; /* no gateway between: a neighbour, a group on the link, or this host */
 	bool local;   /* an address of this host */
+	struct address gateway; /* AF_UNSPEC: on the link */
 };
 
 /*
@@ -38,5 +39,21 @@ struct route_result {
  */
 int route_lookup(struct route *route, const struct route_query *query,
 		 struct route_result *ret_result);
+
+/* Where the kernel's multicast forwarding takes in, and sends, what a source sends to a group. */
+#define ROUTE_GROUP_LINKS 32
+
+struct route_group {
+	uint32_t in_ifindex;
+	unsigned n_out;
+	uint32_t out[ROUTE_GROUP_LINKS];
+};
+
+/*
+ * The entry of exactly this source, or with NULL that of any. -ENOENT: there is none. -EOPNOTSUPP: this kernel
+ * does not forward multicasts, or cannot be asked.
+ */
+int route_group_lookup(struct route *route, const struct address *group,
+		       const struct address *source, struct route_group *ret_group);
 
 #endif

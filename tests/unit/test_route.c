@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/mroute.h>
+#include <linux/mroute6.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -259,6 +261,151 @@ static void test_no_family(void **state)
 	assert_int_equal(route_lookup(route, &query, &result), -EINVAL);
 }
 
+static void assert_gateway(const char *destination, const char *gateway, const char *scope)
+{
+	struct address expected = parse(gateway);
+	struct route_result result;
+
+	expected.scope = scope ? if_nametoindex(scope) : 0;
+	assert_int_equal(look_up(destination, NULL, 0, &result), 0);
+	assert_memory_equal(&result.gateway, &expected, sizeof(expected));
+}
+
+static void test_gateway(void **state)
+{
+	const struct address none = { 0 };
+	struct route_result result;
+
+	(void)state;
+	need_topology();
+	assert_gateway("203.0.113.1", "192.0.2.254", NULL);
+	assert_gateway("2001:db8:1::1", "2001:db8::fe", NULL);
+	assert_int_equal(look_up("192.0.2.7", NULL, 0, &result), 0);
+	assert_memory_equal(&result.gateway, &none, sizeof(none));
+	assert_true(ip("-6 route add 2001:db8:4::/48 via fe80::1 dev vc"));
+	assert_gateway("2001:db8:4::1", "fe80::1", "vc");
+	if (ip("route add 203.0.114.0/24 via inet6 fe80::1 dev vc"))
+		assert_gateway("203.0.114.1", "fe80::1", "vc");
+}
+
+/* ---- what is forwarded to groups ---- */
+
+/* The virtual interfaces of the kernel's multicast forwarding, and two entries: (S,G) and (*,G). */
+static bool make_tree4(int fd)
+{
+	const char *const names[] = { "va", "vb", "vc" };
+	struct mfcctl entry = { .mfcc_parent = 0 };
+	const int on = 1;
+
+	if (setsockopt(fd, IPPROTO_IP, MRT_INIT, &on, sizeof(on)) < 0)
+		return false;
+	for (vifi_t i = 0; i < 3; i++) {
+		struct vifctl link = { .vifc_vifi = i,
+				       .vifc_flags = VIFF_USE_IFINDEX,
+				       .vifc_threshold = 1 };
+
+		link.vifc_lcl_ifindex = (int)if_nametoindex(names[i]);
+		if (setsockopt(fd, IPPROTO_IP, MRT_ADD_VIF, &link, sizeof(link)) < 0)
+			return false;
+	}
+	entry.mfcc_origin.s_addr = inet_addr("192.0.2.9");
+	entry.mfcc_mcastgrp.s_addr = inet_addr("239.1.1.1");
+	entry.mfcc_ttls[1] = entry.mfcc_ttls[2] = 1;
+	if (setsockopt(fd, IPPROTO_IP, MRT_ADD_MFC, &entry, sizeof(entry)) < 0)
+		return false;
+	entry.mfcc_origin.s_addr = 0;
+	entry.mfcc_mcastgrp.s_addr = inet_addr("239.1.1.2");
+	entry.mfcc_ttls[0] = 1; /* (*,G) has all its links in the list */
+	entry.mfcc_ttls[2] = 0;
+	return setsockopt(fd, IPPROTO_IP, MRT_ADD_MFC_PROXY, &entry, sizeof(entry)) == 0;
+}
+
+static void test_group4(void **state)
+{
+	struct address group, source;
+	struct route_group found;
+	int fd;
+
+	(void)state;
+	need_topology();
+	group = parse("239.1.1.1");
+	source = parse("192.0.2.9");
+	assert_int_equal(route_group_lookup(route, &group, &source, &found), -ENOENT);
+	fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_IGMP);
+	assert_true(fd >= 0);
+	if (!make_tree4(fd)) {
+		print_message("SKIP: this kernel forwards no multicasts\n");
+		close(fd);
+		skip();
+	}
+	assert_int_equal(route_group_lookup(route, &group, &source, &found), 0);
+	assert_int_equal(found.in_ifindex, if_nametoindex("va"));
+	assert_int_equal(found.n_out, 2);
+	assert_int_equal(found.out[0], if_nametoindex("vb"));
+	assert_int_equal(found.out[1], if_nametoindex("vc"));
+	assert_int_equal(route_group_lookup(route, &group, NULL, &found), -ENOENT);
+	source = parse("192.0.2.10");
+	assert_int_equal(route_group_lookup(route, &group, &source, &found), -ENOENT);
+	group = parse("239.1.1.2");
+	assert_int_equal(route_group_lookup(route, &group, NULL, &found), 0);
+	assert_int_equal(found.in_ifindex, if_nametoindex("va"));
+	assert_int_equal(found.n_out, 2);
+	close(fd); /* and the tree is gone */
+	assert_int_equal(route_group_lookup(route, &group, NULL, &found), -ENOENT);
+}
+
+static void test_group6(void **state)
+{
+	struct mif6ctl link = { .mif6c_mifi = 0, .vifc_threshold = 1 };
+	struct mf6cctl entry = { .mf6cc_parent = 0 };
+	struct address group, source;
+	struct route_group found;
+	const int on = 1;
+	int fd, r;
+
+	(void)state;
+	need_topology();
+	group = parse("ff05::11");
+	source = parse("2001:db8::9");
+	fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	assert_true(fd >= 0);
+	r = setsockopt(fd, IPPROTO_IPV6, MRT6_INIT, &on, sizeof(on));
+	link.mif6c_pifi = (uint16_t)if_nametoindex("va");
+	if (r == 0)
+		r = setsockopt(fd, IPPROTO_IPV6, MRT6_ADD_MIF, &link, sizeof(link));
+	link.mif6c_mifi = 1;
+	link.mif6c_pifi = (uint16_t)if_nametoindex("vc");
+	if (r == 0)
+		r = setsockopt(fd, IPPROTO_IPV6, MRT6_ADD_MIF, &link, sizeof(link));
+	entry.mf6cc_origin.sin6_family = entry.mf6cc_mcastgrp.sin6_family = AF_INET6;
+	memcpy(&entry.mf6cc_origin.sin6_addr, source.addr, 16);
+	memcpy(&entry.mf6cc_mcastgrp.sin6_addr, group.addr, 16);
+	IF_SET(1, &entry.mf6cc_ifset);
+	if (r == 0)
+		r = setsockopt(fd, IPPROTO_IPV6, MRT6_ADD_MFC, &entry, sizeof(entry));
+	if (r < 0 || route_group_lookup(route, &group, &source, &found) == -EOPNOTSUPP) {
+		print_message("SKIP: this kernel forwards no multicasts, or does not tell\n");
+		close(fd);
+		skip();
+	}
+	assert_int_equal(route_group_lookup(route, &group, &source, &found), 0);
+	assert_int_equal(found.in_ifindex, if_nametoindex("va"));
+	assert_int_equal(found.n_out, 1);
+	assert_int_equal(found.out[0], if_nametoindex("vc"));
+	source = parse("2001:db8::a");
+	assert_int_equal(route_group_lookup(route, &group, &source, &found), -ENOENT);
+	close(fd);
+}
+
+static void test_group_of_no_family(void **state)
+{
+	const struct address none = { 0 };
+	struct route_group found;
+
+	(void)state;
+	assert_int_equal(route_group_lookup(route, &none, NULL, &found), -EINVAL);
+}
+
 /* One socket, many questions: each answer belongs to its question. */
 static void test_many(void **state)
 {
@@ -291,6 +438,8 @@ int main(void)
 		cmocka_unit_test(test_link_local), cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_multicast),  cmocka_unit_test(test_no_way),
 		cmocka_unit_test(test_mark),	   cmocka_unit_test(test_no_family),
+		cmocka_unit_test(test_gateway),	   cmocka_unit_test(test_group4),
+		cmocka_unit_test(test_group6),	   cmocka_unit_test(test_group_of_no_family),
 		cmocka_unit_test(test_many),
 	};
 
