@@ -139,6 +139,22 @@ def classes_of(shown):
     return sorted(re.findall(r'"handle":"4757:[0-9a-f]+"', shown))
 
 
+def test_daemon_sleeps(net, start):
+    """What it asks the kernel must not wake it again: a daemon that has nothing to do needs no processor"""
+    daemon = start(handed_over())
+
+    def ticks():
+        with open(f'/proc/{daemon.process.pid}/stat', encoding='ascii') as file:
+            return sum(map(int, file.read().rpartition(')')[2].split()[11:13]))
+
+    net.a.must('tc', 'qdisc', 'replace', 'dev', 'lo', 'root', 'pfifo')
+    net.a.must('tc', 'qdisc', 'del', 'dev', 'lo', 'root')
+    time.sleep(0.5)
+    before = ticks()
+    time.sleep(1)
+    assert ticks() - before <= 10 * TIME_FACTOR
+
+
 def test_links_not_handed_over_are_not_touched(net, start):
     """Their root stays, whatever it is"""
     with foreign(net, *FOREIGN['tbf'][0]):

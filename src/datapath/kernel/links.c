@@ -212,11 +212,6 @@ static void on_queue(struct links *links, const struct nlmsghdr *message)
 		link->requeued = true;
 }
 
-static void on_root(void *user_data, const struct qdisc_seen *qdisc)
-{
-	edt_add(user_data, qdisc);
-}
-
 static void on_any(void *user_data, const struct qdisc_seen *qdisc)
 {
 	struct link *link = find_link(user_data, qdisc->place.ifindex);
@@ -225,21 +220,18 @@ static void on_any(void *user_data, const struct qdisc_seen *qdisc)
 		edt_add(&link->edt, qdisc);
 }
 
-/* The roots one by one; what lies below an mq is told only with the queues of all links. */
+/* In a dump: to whoever asks for a single queue the kernel answers so that everyone hears it, us included. */
 static void look_at_queues(struct links *links)
 {
 	struct link *link, *next;
-	bool below = false;
+	bool any = false;
 
 	HASH_ITER(hh, links->table, link, next) {
-		if (!link->requeued)
-			continue;
-		link->edt = (struct edt){ 0 };
-		if (qdisc_visit_root(&links->port.tc, link->ifindex, on_root, &link->edt) < 0)
+		if (link->requeued)
 			link->edt = (struct edt){ 0 };
-		below |= link->edt.mq;
+		any |= link->requeued;
 	}
-	if (below && qdisc_visit(&links->port.tc, 0, on_any, links) < 0)
+	if (any && qdisc_visit(&links->port.tc, 0, on_any, links) < 0)
 		log_debug(MODULE, "queues cannot be looked at");
 	HASH_ITER(hh, links->table, link, next) {
 		if (link->requeued)

@@ -164,14 +164,3 @@ int qdisc_visit(struct tc *tc, uint32_t ifindex, qdisc_fn *visit, void *user_dat
 
 	return tc_talk(tc, begin(buffer, RTM_GETQDISC, NLM_F_DUMP, &place), on_qdisc, &visitor);
 }
-
-int qdisc_visit_root(struct tc *tc, uint32_t ifindex, qdisc_fn *visit, void *user_data)
-{
-	const struct qdisc_place place = { .ifindex = ifindex, .parent = TC_H_ROOT };
-	struct visitor visitor = { .ifindex = ifindex, .visit = visit, .user_data = user_data };
-	char buffer[REQUEST_LEN] = { 0 };
-	int r = tc_talk(tc, begin(buffer, RTM_GETQDISC, NLM_F_ACK, &place), on_qdisc, &visitor);
-
-	/* It does not speak of the one that is built in. */
-	return r == -EINVAL || r == -ENOENT ? 0 : r;
-}

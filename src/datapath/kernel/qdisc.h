@@ -74,7 +74,4 @@ typedef void qdisc_fn(void *user_data, const struct qdisc_seen *qdisc);
 /* All of a link, or of every link (0). */
 int qdisc_visit(struct tc *tc, uint32_t ifindex, qdisc_fn *visit, void *user_data);
 
-/* Only the root of a link; not visited where the kernel's own default passes all on unqueued. */
-int qdisc_visit_root(struct tc *tc, uint32_t ifindex, qdisc_fn *visit, void *user_data);
-
 #endif
