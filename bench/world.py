@@ -4,6 +4,7 @@
 Everything made here is named after this process, and is gone when the World is closed.
 """
 import contextlib
+import json
 import os
 import pathlib
 import resource
@@ -87,6 +88,7 @@ class Place:
         self.address = f'10.119.{number}.1'
         self.peer = f'10.119.{number}.2'
         self.number = number
+        self.links = 0  # beside the first
 
     def make(self):
         sink_device = f'sink{self.number}'
@@ -101,6 +103,18 @@ class Place:
         command('ip', '-n', self.world.sink, 'link', 'set', sink_device, 'up')
         # Nobody has to ask for addresses in the middle of a slice.
         self.ip('neigh', 'replace', self.peer, 'lladdr', sink, 'dev', 'eth0', 'nud', 'permanent')
+
+    def add_link(self):
+        """One more, to the sink as well: its name, and the address at its other end."""
+        self.links += 1
+        name, far, net = f'eth{self.links}', f'sink{self.number}x{self.links}', f'10.{121 + self.links}.{self.number}'
+        command('ip', 'link', 'add', name, 'netns', self.namespace, 'type', 'veth', 'peer', 'name', far, 'netns',
+                self.world.sink)
+        self.ip('addr', 'add', f'{net}.1/24', 'dev', name)
+        self.ip('link', 'set', name, 'up')
+        command('ip', '-n', self.world.sink, 'addr', 'add', f'{net}.2/24', 'dev', far)
+        command('ip', '-n', self.world.sink, 'link', 'set', far, 'up')
+        return name, f'{net}.2'
 
     def drop_on_arrival(self):
         """What is sent is received and dropped there at once: the sender pays for as little else as can be."""
@@ -122,11 +136,12 @@ class Daemon:
     CONFIG = 'policy { max-flows = 150000 max-flows-per-user = 150000 ' \
              'max-clients = 65536 max-clients-per-user = 65536 }\n'
 
-    def __init__(self, place, build, folder):
+    def __init__(self, place, build, folder, more_config=''):
         self.place = place
+        self.build = build
         self.socket = str(folder / f'{place.namespace}.socket')
         config = folder / f'{place.namespace}.conf'
-        config.write_text(self.CONFIG)
+        config.write_text(self.CONFIG + more_config)
         self.log = folder / f'{place.namespace}.log'
         with self.log.open('w') as log:
             self.process = subprocess.Popen(
@@ -139,6 +154,12 @@ class Daemon:
         except CannotMeasure as problem:
             said = self.log.read_text().strip().splitlines() or ['no message']
             raise CannotMeasure(f'{problem}: {said[-1]}') from None
+
+    def link(self, name):
+        """What it says of a link that is handed over: state and note."""
+        status = command(*self.place.inside('env', f'GREENWAVE_SOCKET={self.socket}', self.build / 'src/cli/greenwave',
+                                            'status', '--json'))
+        return json.loads(status)['links'][name]
 
     def resident_bytes(self):
         status = pathlib.Path(f'/proc/{self.process.pid}/status').read_text()
@@ -184,8 +205,8 @@ class World(contextlib.ExitStack):
         place.make()
         return place
 
-    def daemon(self, place=None):
-        daemon = Daemon(place or self.place(), self.build, self.folder)
+    def daemon(self, place=None, more_config=''):
+        daemon = Daemon(place or self.place(), self.build, self.folder, more_config)
         self.callback(end, daemon.process)
         daemon.wait()
         return daemon
