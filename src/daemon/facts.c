@@ -77,7 +77,9 @@ static void link_facts(struct marker *marker,
 void marker_facts(struct marker *marker,
 		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
 {
-	if (!marker->kernel)
+	if (marker->kernel)
+		kernel_datapath_update_facts(marker->kernel, &marker->facts);
+	else
 		note_sock_diag(marker);
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
 		const struct kernel_fact *mechanism = &marker->facts.mechanism[i];

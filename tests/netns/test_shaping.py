@@ -367,6 +367,45 @@ def test_counters(lab, agent):
                                      'dropped': (0, 0)}
 
 
+@pytest.fixture
+def fair_queue(lab):
+    """The queue that keeps departure times, on the link that is not handed over."""
+    status, _, error = lab.net.a.run(['tc', 'qdisc', 'add', 'dev', PLAIN, 'root', 'fq'])
+    if status != 0:
+        pytest.skip(f'needs the queueing discipline fq: {error}')
+    yield
+    lab.net.a.must('tc', 'qdisc', 'del', 'dev', PLAIN, 'root')
+
+
+@pytest.mark.parametrize('family', [4, 6])
+@pytest.mark.parametrize('payload, mbit', [(PAYLOAD, 1), (100, 1), (PAYLOAD, 4)])
+def test_departure_times(lab, agent, fair_queue, family, payload, mbit):
+    """Q-105, Q-110: where the queue is fq, datagrams get departure times: no loss, no reordering, the rate"""
+    def measure():
+        lab.clear()
+        with lab.udp(PLAIN, family) as sender, shaped(lab, agent, sender, mbit * MBIT) as flow:
+            until(lambda: lab.shaping(flow) == 'edt')
+            stream = lab.traffic.start(lab.net.a, 'send', '-r', int(2.5 * mbit * MBIT), '-l', payload, '-d', 4,
+                                       fds=[sender.fileno()])
+            said = lab.traffic.result(stream)
+            packets = lab.drained(PLAIN, PORT, said['datagrams'])
+            assert in_order(packets)
+            assert {packet.dscp for packet in packets} == {40}
+            assert within(rate_of(packets), mbit * MBIT, 2), rate_of(packets)
+    lab.traffic.measured(measure)
+
+
+def test_departure_times_come_and_go(lab, agent, fair_queue):
+    """The list follows the queue: policed without fq, and departure times again with it"""
+    with lab.udp(PLAIN) as sender, shaped(lab, agent, sender, MBIT) as flow:
+        until(lambda: lab.shaping(flow) == 'edt')
+        assert lab.daemon.has('departure-times')
+        lab.net.a.must('tc', 'qdisc', 'replace', 'dev', PLAIN, 'root', 'pfifo')
+        until(lambda: lab.shaping(flow) == 'policed')
+        lab.net.a.must('tc', 'qdisc', 'replace', 'dev', PLAIN, 'root', 'fq')
+        until(lambda: lab.shaping(flow) == 'edt')
+
+
 # ---- streams ----
 
 @pytest.mark.parametrize('family', [4, 6])

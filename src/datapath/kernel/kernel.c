@@ -193,13 +193,19 @@ static int open_handover(struct kernel_datapath *datapath, const struct kernel_c
 	return r;
 }
 
+/* Queues come and go. */
+void kernel_datapath_update_facts(struct kernel_datapath *datapath, struct kernel_facts *facts)
+{
+	note(datapath, facts, KERNEL_DEPARTURE_TIMES,
+	     kernel_departing_links(datapath).departs > 0 ? 0 : -EOPNOTSUPP);
+}
+
 static void note_shaping(struct kernel_datapath *datapath, struct kernel_facts *facts)
 {
 	int r = datapath->programs.classify < 0 ? -EOPNOTSUPP : probe_htb();
 
 	note(datapath, facts, KERNEL_CLASS_SHAPING, r);
-	note(datapath, facts, KERNEL_DEPARTURE_TIMES,
-	     kernel_departing_links(datapath).departs > 0 ? 0 : -EOPNOTSUPP);
+	kernel_datapath_update_facts(datapath, facts);
 }
 
 static int open_parts(struct kernel_datapath *datapath, const struct kernel_config *config,

@@ -93,6 +93,9 @@ struct kernel_datapath *kernel_datapath_close(struct kernel_datapath *datapath);
 /* Lets go of the descriptors only: what a crash leaves. */
 struct kernel_datapath *kernel_datapath_abandon(struct kernel_datapath *datapath);
 
+/* Brings those facts up to date that change while we run. */
+void kernel_datapath_update_facts(struct kernel_datapath *datapath, struct kernel_facts *facts);
+
 bool kernel_datapath_has(const struct kernel_datapath *datapath, enum kernel_mechanism mechanism);
 
 /* Whether an earlier daemon's entries were found and taken over. */
