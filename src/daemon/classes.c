@@ -18,7 +18,7 @@ struct flow_class {
 	uint32_t flow_id;
 	uint32_t ifindex;
 	struct schedule
-		*schedule; /* of that link; goes before this does, see classes_link_changed() */
+		*schedule; /* of that link; goes before this does, see classes_links_changed() */
 	uint32_t minor;
 	UT_hash_handle hh;
 };
@@ -66,13 +66,13 @@ static void forget(struct classes *classes, struct flow_class *flow)
 	free(flow);
 }
 
-/* What was given out went with the earlier schedule. */
-void classes_link_changed(struct classes *classes, const struct handover_report *report)
+/* What was given out went with the earlier schedule. A link that has gone is told of without its number. */
+void classes_links_changed(struct classes *classes)
 {
 	struct flow_class *flow, *next;
 
 	HASH_ITER(hh, classes->flows, flow, next) {
-		if (flow->ifindex == report->ifindex && flow->schedule != report->schedule)
+		if (handover_schedule(classes->handover, flow->ifindex) != flow->schedule)
 			forget(classes, flow);
 	}
 }

@@ -18,8 +18,8 @@ struct classes *classes_free(struct classes *classes);
 /* Before the first flow. */
 void classes_set_handover(struct classes *classes, const struct handover *handover);
 
-/* A link has another schedule than before, or none. */
-void classes_link_changed(struct classes *classes, const struct handover_report *report);
+/* Some link has another schedule than before, or none: to be called at each such change. */
+void classes_links_changed(struct classes *classes);
 
 struct socket_classes classes_port(struct classes *classes);
 

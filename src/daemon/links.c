@@ -103,11 +103,12 @@ void links_admit(struct engine *engine, const struct config *config,
 		.share_set_by = share_setter(config, report->link.name),
 	};
 	bool scheduled = report->state == HANDOVER_SCHEDULED;
+	uint32_t ifindex = report->ifindex != 0 ? report->ifindex : report->lost;
 	int r;
 
-	if (report->ifindex == 0)
+	if (ifindex == 0)
 		return;
-	r = engine_set_link(engine, report->ifindex, scheduled ? &link : NULL);
+	r = engine_set_link(engine, ifindex, scheduled ? &link : NULL);
 	if (r < 0)
 		log_error(MODULE, "%s: nothing can be reserved: %s", report->link.name,
 			  strerror(-r));

@@ -178,12 +178,15 @@ static void link_changed(void *user_data, const struct handover_report *report)
 		links_admit(host_engine(marker->host), marker->config, report);
 }
 
+/* Sockets name their classes themselves, so each has to hear of another one. */
 static void link_changed_without_kernel(void *user_data, const struct handover_report *report)
 {
 	struct marker *marker = user_data;
 
-	classes_link_changed(marker->classes, report);
+	classes_links_changed(marker->classes);
 	link_changed(user_data, report);
+	if (marker->host)
+		engine_reapply(host_engine(marker->host));
 }
 
 static void admit(void *user_data, const struct handover_report *report)
@@ -479,9 +482,9 @@ struct marker *marker_free(struct marker *marker)
 	if (!marker)
 		return NULL;
 	kernel_datapath_close(marker->kernel);
-	handover_close(marker->handover, true);
 	socket_datapath_free(marker->socket);
 	classes_free(marker->classes);
+	handover_close(marker->handover, true);
 	free(marker);
 	return NULL;
 }

@@ -35,6 +35,7 @@ enum handover_state {
 struct handover_report {
 	struct handover_link link;
 	uint32_t ifindex; /* 0: HANDOVER_WAITING */
+	uint32_t lost; /* of a change to HANDOVER_WAITING: the interface that is this link no more; or 0 */
 	enum handover_state state;
 	const char *text;	   /* why, for people; or "" */
 	struct schedule *schedule; /* of HANDOVER_SCHEDULED */

@@ -41,8 +41,10 @@ struct handover_report handed_report(const struct handed *handed)
 
 void handed_tell(const struct handover *handover, const struct handed *handed)
 {
-	const struct handover_report report = handed_report(handed);
+	struct handover_report report = handed_report(handed);
 
+	if (handed->state == HANDOVER_WAITING)
+		report.lost = handed->ifindex;
 	if (handover->changed)
 		handover->changed(handover->user_data, &report);
 }
