@@ -189,9 +189,12 @@ struct gw_link {
 
 /*
  * On its way from the mark program to the root of a scheduled link a packet carries its class in
- * skb->tc_index: the minor, and a bit that no minor has. The priority stays what 802.1p needs.
+ * skb->tc_index: the minor, and a bit that no minor has. The priority stays what 802.1p needs. A packet that leaves
+ * through several links one above the other (VLAN, bridge, bond) comes by the mark program at each, and keeps its
+ * tag in between: that it has been under its flow's meter, and whether it was beyond the bucket there.
  */
 #define GW_TAG 0x4000
+#define GW_TAG_EXCESS 0x8000
 #define GW_TAG_MINOR 0x3fff
 #define GW_BAND(traffic_class) (0x10 + (traffic_class))
 #define GW_BAND_CLASS_CONTROL 5 /* GW_CLASS_CONTROL */

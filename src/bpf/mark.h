@@ -165,9 +165,19 @@ static __always_inline void write_mark(struct __sk_buff *skb, const struct ip_pa
 		count->count[GW_STAT_REWRITTEN]++;
 }
 
-/* The packet's place, and in `verdict` what it gets; 0: it is to be dropped. */
+/*
+ * Only what was sent here, and has not been received since, has its tag from here. Tuples name the one link that
+ * they are about.
+ */
+static __always_inline __u32 tag_from_above(const struct __sk_buff *skb, int is_tuple)
+{
+	return skb->tc_index & GW_TAG && skb->ingress_ifindex == 0 && !is_tuple ? skb->tc_index : 0;
+}
+
+/* The packet's tag, and in `verdict` what it gets; 0: it is to be dropped. */
 static __always_inline __u32 meter_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
-					   struct gw_verdict *verdict, struct gw_stats *count)
+					   struct gw_verdict *verdict, __u32 above,
+					   struct gw_stats *count)
 {
 	struct metered metered = {
 		.flow_id = verdict->flow_id,
@@ -175,6 +185,7 @@ static __always_inline __u32 meter_verdict(struct __sk_buff *skb, const struct i
 		.offset = ip->offset,
 		.transport = ip->transport,
 		.protocol = ip->protocol,
+		.again = above,
 	};
 	int ruling;
 
@@ -189,25 +200,29 @@ static __always_inline __u32 meter_verdict(struct __sk_buff *skb, const struct i
 	if (ruling == METER_EXCESS) {
 		count->count[GW_STAT_EXCESS]++;
 		*verdict = metered.excess;
-	} else if (metered.minor != 0) {
-		return metered.minor;
+		return GW_TAG | GW_TAG_EXCESS | GW_BAND(verdict->traffic_class);
 	}
-	return GW_BAND(verdict->traffic_class);
+	return GW_TAG | (metered.minor != 0 ? metered.minor : GW_BAND(verdict->traffic_class));
 }
 
 static __always_inline int apply_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
-					 const struct gw_verdict *found, struct gw_stats *count)
+					 const struct gw_verdict *found, int is_tuple,
+					 struct gw_stats *count)
 {
 	struct gw_verdict verdict = *found;
-	__u32 minor = GW_BAND(verdict.traffic_class);
+	__u32 tag = GW_TAG | GW_BAND(verdict.traffic_class);
+	__u32 above = tag_from_above(skb, is_tuple);
 
 	count->count[GW_STAT_MANAGED]++;
 	if (verdict.flags & GW_VERDICT_METERED) {
-		minor = meter_verdict(skb, ip, &verdict, count);
-		if (minor == 0)
+		/* It has its mark and its place, which are not those of the flow. */
+		if (above & GW_TAG_EXCESS)
+			return TC_ACT_UNSPEC;
+		tag = meter_verdict(skb, ip, &verdict, above, count);
+		if (tag == 0)
 			return TC_ACT_SHOT;
 	}
-	skb->tc_index = GW_TAG | minor;
+	skb->tc_index = (__u16)tag;
 	write_mark(skb, ip, &verdict, count);
 	return TC_ACT_UNSPEC;
 }
@@ -250,7 +265,7 @@ static __always_inline int mark_packet(struct __sk_buff *skb, __u64 cookie, enum
 
 	verdict = find_verdict(skb, cookie, kind, &ip, &search, count);
 	if (verdict)
-		return apply_verdict(skb, &ip, verdict, count);
+		return apply_verdict(skb, &ip, verdict, verdict == &search.found, count);
 	/* A tag from elsewhere, such as the link that a tunnel came through, means nothing on this one. */
 	if (skb->tc_index & GW_TAG)
 		skb->tc_index = 0;

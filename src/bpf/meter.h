@@ -47,6 +47,8 @@ struct metered {
 	__u32 offset;	 /* of the IP header */
 	__u32 transport; /* offset of what follows it */
 	__u32 protocol;
+	__u32 again; /* it was under the meter at the link above */
+	__u32 pad;
 	/* The answer. */
 	__u32 minor; /* of its flow's class on the link; 0: there is none */
 	struct gw_verdict excess;
@@ -254,10 +256,12 @@ __attribute__((noinline)) int meter_packet(struct __sk_buff *skb, struct metered
 	if (!meter || !bucket)
 		return METER_CONFORMS;
 
-	measure(skb, metered, &packet);
-	wire = on_wire(&packet);
 	metered->minor = class_on_link(meter, skb->ifindex);
 	metered->excess = meter->excess;
+	if (metered->again)
+		return METER_CONFORMS;
+	measure(skb, metered, &packet);
+	wire = on_wire(&packet);
 	if (meter->action == GW_METER_DELAY) {
 		if (metered->minor != 0 || metered->flags & GW_VERDICT_PACED)
 			return rule_waited(bucket, &wire);

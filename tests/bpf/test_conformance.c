@@ -225,7 +225,7 @@ static void assert_verdict(const struct passed *passed, bool conforms, enum gw_m
 		assert_int_equal(passed->action, ACTION_DROP);
 	} else {
 		assert_int_equal(passed->action, ACTION_UNSPEC);
-		assert_int_equal(passed->tag, GW_TAG | GW_BAND(1));
+		assert_int_equal(passed->tag, GW_TAG | GW_TAG_EXCESS | GW_BAND(1));
 		assert_int_equal(packet_tos(&passed->packet) >> 2, 0);
 	}
 }

@@ -124,7 +124,7 @@ static void check_second(enum second second, const struct passed *passed,
 		assert_counts(world_bucket(), 1, 0, 1, len);
 		break;
 	case REMARKED:
-		assert_marked(passed, packet, 0, 0, GW_BAND(1));
+		assert_marked(passed, packet, 0, 0, GW_TAG_EXCESS | GW_BAND(1));
 		assert_counts(world_bucket(), 1, 1, 0, len);
 		break;
 	}
@@ -181,6 +181,49 @@ static void test_all_classes_of_a_meter(void **state)
 		world_put_meter(&meter);
 		assert_int_equal(world_send_packet(&packet).tag, GW_TAG | (0x200 + at));
 	}
+}
+
+/* A link on another one, say a VLAN: what has been counted there is not counted here, and keeps its ruling. */
+static void test_links_above_each_other(void **state)
+{
+	const struct gw_verdict verdict = world_verdict(GW_VERDICT_METERED);
+	const struct bucket_spec spec = one_packet(4);
+	struct packet packet;
+	struct sent sent = { .packet = &packet };
+	struct passed passed;
+
+	for (unsigned action = GW_METER_DELAY; action <= GW_METER_REMARK; action++) {
+		struct gw_meter meter = world_meter((enum gw_meter_action)action, &spec);
+
+		world_setup(state);
+		world_put_socket(&verdict);
+		world_put_meter(&meter);
+		world_build(&packet, 4, UDP, ONE_PAYLOAD);
+		sent.tag = world_send_packet(&packet).tag;
+		assert_int_equal(sent.tag, WORLD_TAG);
+
+		passed = world_send(&sent);
+		assert_marked(&passed, &packet, WORLD_DSCP, WORLD_PRIORITY, GW_BAND(WORLD_CLASS));
+		assert_counts(world_bucket(), 1, 0, 0, ONE_LEN(4));
+
+		/* It waits where there is a class, at whichever of the links that is. */
+		meter.classes[0].ifindex = WORLD_IFINDEX;
+		meter.classes[0].minor = MINOR;
+		world_put_meter(&meter);
+		assert_int_equal(world_send(&sent).tag, GW_TAG | MINOR);
+		assert_counts(world_bucket(), 0, 0, 0, ONE_LEN(4));
+	}
+
+	/* The last kind: re-marked above. */
+	world_send_packet(&packet);
+	passed = world_send_packet(&packet);
+	assert_marked(&passed, &packet, 0, 0, GW_TAG_EXCESS | GW_BAND(1));
+	packet = passed.packet;
+	sent.tag = passed.tag;
+	passed = world_send(&sent);
+	assert_int_equal(passed.tag, sent.tag);
+	assert_memory_equal(passed.packet.data, packet.data, packet.len);
+	assert_counts(world_bucket(), 1, 1, 0, ONE_LEN(4));
 }
 
 /* Without a rate: the band, and nothing counted. Not of a flow: no tag, not even somebody else's. */
@@ -250,7 +293,7 @@ static void test_excess_of_another_class(void **state)
 	passed = world_send_packet(&packet);
 	assert_marked(&passed, &packet, WORLD_DSCP, WORLD_PRIORITY, MINOR);
 	passed = world_send_packet(&packet);
-	assert_marked(&passed, &packet, 10, 0, GW_BAND(2));
+	assert_marked(&passed, &packet, 10, 0, GW_TAG_EXCESS | GW_BAND(2));
 
 	meter.action = GW_METER_DROP;
 	world_put_meter(&meter);
@@ -533,6 +576,7 @@ static int tests(void)
 	const struct CMUnitTest all[] = {
 		WORLD_CASE(test_every_case),
 		WORLD_CASE(test_all_classes_of_a_meter),
+		WORLD_CASE(test_links_above_each_other),
 		WORLD_CASE(test_tags_without_rates),
 		WORLD_CASE(test_meter_or_bucket_missing),
 		WORLD_CASE(test_excess_of_another_class),
