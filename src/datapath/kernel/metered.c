@@ -83,6 +83,9 @@ static void settle(struct metered *metered, const struct metered_flow *flow)
 {
 	struct metered_target *t;
 
+	/* Of more than two none has been trusted since there were two: nobody pays for thousands of them. */
+	if (flow->count > 2)
+		return;
 	DL_FOREACH(flow->targets, t) {
 		bool trusted = flow->count == 1 && t->paced_bps != 0 && t->paced_bps == t->rate_bps;
 
