@@ -132,6 +132,7 @@ static struct schedule_demand demand_of(const struct classes *classes,
 	return (struct schedule_demand){
 		.traffic_class = meter->traffic_class,
 		.ceil_bps = rate_on_link(meter->bucket.rate_bps, FRAME_BYTES, overhead),
+		.uid = meter->uid,
 	};
 }
 

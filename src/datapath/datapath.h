@@ -71,6 +71,7 @@ struct datapath_meter {
 	struct mark excess_mark;
 	enum gw_class excess_class;
 	uint64_t reserved_bps; /* guaranteed where the link is scheduled; 0: nothing is */
+	uint32_t uid;	       /* its owner's */
 	bool owner_paces; /* GW_FLOW_PACES: it keeps its datagrams to the rate where nothing else can */
 	/* The links that its packets leave through; none: not known, it may be any. */
 	unsigned n_links;

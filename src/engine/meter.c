@@ -132,6 +132,7 @@ static void meter_make(const struct engine *engine, const struct flow *flow,
 		.bucket = settings->reserved,
 		.excess = excess_of(settings),
 		.reserved_bps = settings->reserved_bps,
+		.uid = flow->owner->info.uid,
 		.owner_paces = flow->flags & GW_FLOW_PACES,
 		.n_links = links->n,
 	};

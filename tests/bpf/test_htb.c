@@ -412,6 +412,40 @@ static void test_absurd_demands(void **state)
 	schedule_close(schedule, true, NULL);
 }
 
+/* How many classes the user gets; the last of them in *ret_minor. */
+static uint32_t take_all(struct schedule *schedule, uint32_t uid, uint32_t *ret_minor)
+{
+	const struct schedule_demand demand = {
+		.traffic_class = GW_CLASS_BEST_EFFORT,
+		.ceil_bps = MBIT,
+		.uid = uid,
+	};
+	uint32_t count = 0;
+	int r;
+
+	while ((r = schedule_reserve(schedule, &demand, ret_minor)) == 0)
+		count++;
+	assert_int_equal(r, -ENOSPC);
+	return count;
+}
+
+/* Nobody has more classes than are left for others, not even while they drain; but root. */
+static void test_users_leave_some_to_others(void **state)
+{
+	struct schedule *schedule = htb_open(10 * MBIT, 16);
+	uint32_t minor = 0;
+
+	assert_int_equal(take_all(schedule, 1000, &minor), 8);
+	schedule_release(schedule, minor);
+	assert_int_equal(take_all(schedule, 1000, &minor), 0);
+	assert_int_equal(take_all(schedule, 1001, &minor), 4);
+	assert_int_equal(schedule_tick(schedule), 0);
+	assert_int_equal(take_all(schedule, 1000, &minor), 0);
+	assert_int_equal(take_all(schedule, 0, &minor), 5);
+	assert_int_equal(schedule_free_classes(schedule), 0);
+	schedule_close(schedule, true, NULL);
+}
+
 /* A link given away whole keeps something for signalling. */
 static void test_everything_is_reservable(void **state)
 {
@@ -725,6 +759,7 @@ static int run(void)
 		HTB_CASE(test_books),
 		HTB_CASE(test_absurd_demands),
 		HTB_CASE(test_everything_is_reservable),
+		HTB_CASE(test_users_leave_some_to_others),
 		HTB_CASE(test_giving_and_taking),
 		HTB_CASE(test_change_is_quick),
 		HTB_CASE(test_other_rate),

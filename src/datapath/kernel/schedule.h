@@ -100,11 +100,12 @@ struct schedule_demand {
 	uint64_t rate_bps;	     /* guaranteed; 0: nothing */
 	uint64_t ceil_bps;	     /* at most; 0: what the link has */
 	uint32_t burst_bytes;	     /* at the guaranteed rate; 0: as little as works */
+	uint32_t uid;		     /* whose it is */
 };
 
 /*
- * Gives out a class of the pool. -EDQUOT: more than is reservable. -ENOSPC: none is left; the flow
- * has to be policed.
+ * Gives out a class of the pool. -EDQUOT: more than is reservable. -ENOSPC: none is left, or the user has more
+ * than is left, and is not root; the flow has to be policed.
  */
 int schedule_reserve(struct schedule *schedule, const struct schedule_demand *demand,
 		     uint32_t *ret_minor);

@@ -134,6 +134,22 @@ static int change_class(struct schedule *schedule, struct pool_class *c, uint32_
 	return 0;
 }
 
+/*
+ * Nobody but root may have more than are still free, so that whoever comes finds one, however many flows somebody
+ * makes. What drains counts, or else those who end their flows at once would have them all.
+ */
+static bool has_enough(const struct pool *pool, uint32_t uid)
+{
+	uint32_t count = 0;
+
+	if (uid == 0)
+		return false;
+	for (uint32_t i = 0; i < pool->size; i++)
+		count += pool->classes[i].state != POOL_STATE_FREE &&
+			 pool->classes[i].demand.uid == uid;
+	return count >= pool->free_count;
+}
+
 int schedule_reserve(struct schedule *schedule, const struct schedule_demand *demand,
 		     uint32_t *ret_minor)
 {
@@ -141,7 +157,7 @@ int schedule_reserve(struct schedule *schedule, const struct schedule_demand *de
 	uint32_t index;
 	int r;
 
-	if (pool->free_count == 0)
+	if (pool->free_count == 0 || has_enough(pool, demand->uid))
 		return -ENOSPC;
 	index = pool->free_ring[pool->free_first];
 	r = change_class(schedule, &pool->classes[index], PLAN_POOL + index, demand);

@@ -42,6 +42,7 @@ struct schedule_demand shaper_demand(const struct shaper *shaper, const struct s
 	struct schedule_demand demand = {
 		.traffic_class = meter->traffic_class,
 		.rate_bps = meter->reserved_bps,
+		.uid = meter->uid,
 	};
 
 	if (meter->excess == DATAPATH_EXCESS_DELAY) {
