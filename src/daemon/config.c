@@ -176,7 +176,7 @@ static cfg_opt_t *make_options(const struct reader *rd, const struct section *se
 }
 DEFINE_CLEANUP(cfg_opt_t *, free_options);
 
-static void take_names(cfg_t *cfg, const char *name, struct config_names *names)
+void config_take_names(cfg_t *cfg, const char *name, struct config_names *names)
 {
 	unsigned int count = cfg_size(cfg, name);
 
@@ -226,9 +226,11 @@ static int parse_values(struct reader *rd, const char *text)
 	if (cfg_parse_buf(cfg, text) != CFG_SUCCESS && rd->problems_count == 0)
 		config_problem(rd, cfg->line, "out of memory, or not understood");
 	if (rd->problems_count == 0) {
-		take_names(cfg, "administrators", &rd->config->administrators);
-		take_names(cfg, "interfaces", &rd->config->interfaces);
+		config_take_names(cfg, "administrators", &rd->config->administrators);
+		config_take_names(cfg, "interfaces", &rd->config->interfaces);
 		take_links(cfg, rd->config);
+		if (cfg_size(cfg, "rsvp") > 0)
+			config_rsvp_take(cfg_getsec(cfg, "rsvp"), &rd->config->rsvp);
 	}
 	cfg_free(cfg);
 	current = NULL;
@@ -250,11 +252,14 @@ struct config *config_default(void)
 	config->max_flows = 131072;
 	config->max_clients_per_user = 1024;
 	config->max_clients = 8192;
+	config_rsvp_default(&config->rsvp);
 	return config;
 }
 
 struct config *config_free(struct config *config)
 {
+	if (config)
+		explicit_bzero(config->rsvp.keys, sizeof(config->rsvp.keys));
 	free(config);
 	return NULL;
 }

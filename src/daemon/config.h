@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/address.h"
 #include "core/class.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/greenwave/greenwave.conf"
@@ -37,6 +38,53 @@ struct config_link {
 	bool force;		/* take it, whoever has set it up */
 };
 
+/* RSVP in UDP, for neighbours that cannot send IP protocol 46 (RFC 2205 App. C). */
+enum config_rsvp_udp {
+	CONFIG_RSVP_UDP_OFF,
+	CONFIG_RSVP_UDP_LISTEN, /* to those who have been heard to use it */
+	CONFIG_RSVP_UDP_ON,
+};
+
+/* How RSVP is spoken on an interface. */
+struct config_rsvp_interface {
+	char name[16]; /* "": on all that have no section of their own */
+	uint32_t refresh_ms, settle_ms, lifetime_factor, blockade;
+	uint32_t latency_us; /* UINT32_MAX: not known */
+	uint32_t max_alerts_per_s;
+	enum config_rsvp_udp udp;
+	bool reduces_refreshes, router_alert;
+};
+
+enum config_digest { CONFIG_HMAC_MD5, CONFIG_HMAC_SHA1, CONFIG_HMAC_SHA256 };
+
+#define CONFIG_SECRET_MAX 64 /* bytes */
+
+struct config_rsvp_key {
+	char name[16];
+	uint64_t id; /* 48 bits */
+	enum config_digest algorithm;
+	uint8_t secret[CONFIG_SECRET_MAX];
+	size_t secret_len;
+	char interface[16];		     /* "": every one */
+	struct address neighbour;	     /* AF_UNSPEC: every one */
+	int64_t valid_from_s, valid_until_s; /* since 1970; 0: always */
+	bool challenge;
+};
+
+struct config_rsvp {
+	bool enabled;
+	struct config_names names; /* interfaces; none: every one but loopback */
+	struct config_rsvp_interface usual;
+	size_t n_interfaces;
+	struct config_rsvp_interface interfaces[CONFIG_LINKS_MAX];
+	size_t n_keys;
+	struct config_rsvp_key keys[CONFIG_LINKS_MAX];
+	uint32_t max_sessions, max_senders_per_session, max_reservations_per_session;
+	uint32_t max_state_per_neighbour, max_neighbours, max_messages_per_s;
+	bool require_checksum;
+	uint8_t dscp; /* of messages */
+};
+
 struct config {
 	struct mark_profile marking;
 	struct config_names administrators; /* groups; root always is one */
@@ -52,6 +100,7 @@ struct config {
 	bool marks_ignored;
 	size_t n_links;
 	struct config_link links[CONFIG_LINKS_MAX]; /* in the order of the file */
+	struct config_rsvp rsvp;
 };
 
 /* Called for each error, in the order of lines. `line` 0: the file as a whole. */

@@ -304,7 +304,7 @@ static void tell_misfit(struct reader *rd, const struct section *section, const 
 			const struct token *name)
 {
 	const struct key *key = config_key(section, name->word);
-	char known[200] = "";
+	char known[400] = "";
 	size_t len = 0;
 
 	if (key) {
@@ -324,9 +324,10 @@ static void check_title(struct reader *rd, const struct key *key, const char *pr
 			const struct token *title)
 {
 	if (!config_is_interface(title->word)) {
-		config_problem(rd, title->line,
-			       "%s%s: expected " CONFIG_INTERFACE_EXPECTED ", not \"%s\"", prefix,
-			       key->name, title->word);
+		config_problem(rd, title->line, "%s%s: expected %s, not \"%s\"", prefix, key->name,
+			       key->title_expected ? key->title_expected
+						   : CONFIG_INTERFACE_EXPECTED,
+			       title->word);
 		return;
 	}
 	for (size_t i = 0; i < rd->titled_count; i++)
@@ -404,6 +405,23 @@ static bool check_statement(struct reader *rd, const struct section *section, co
 	return true;
 }
 
+static void check_required(struct reader *rd, const struct section *section, const char *prefix,
+			   size_t index, int section_line,
+			   const int first_lines[static CONFIG_KEYS_MAX])
+{
+	const struct key *key = &section->keys[index];
+	int line = first_lines[index], other_line = 0;
+
+	if (key->instead)
+		other_line = first_lines[config_key(section, key->instead) - section->keys];
+	if (line != 0 && other_line != 0)
+		config_problem(rd, line > other_line ? line : other_line,
+			       "%sexpected %s or %s, not both", prefix, key->name, key->instead);
+	else if (line == 0 && other_line == 0)
+		config_problem(rd, section_line, "%s%s is missing: expected %s", prefix, key->name,
+			       key->expected);
+}
+
 /* Checks the statements of a section, its closing brace included; false if the rest makes no sense. */
 static bool check_section(struct reader *rd, const struct section *section,
 			  const struct token *name, const char *title)
@@ -435,9 +453,8 @@ static bool check_section(struct reader *rd, const struct section *section,
 		return false;
 	}
 	for (size_t i = 0; i < section->count; i++)
-		if (section->keys[i].required && first_lines[i] == 0)
-			config_problem(rd, name->line, "%s%s is missing: expected %s", prefix,
-				       section->keys[i].name, section->keys[i].expected);
+		if (section->keys[i].required)
+			check_required(rd, section, prefix, i, name->line, first_lines);
 	rd->depth -= name ? 1 : 0;
 	return true;
 }

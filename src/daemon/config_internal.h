@@ -8,7 +8,9 @@
 
 #include "daemon/config.h"
 
-#define CONFIG_KEYS_MAX 16		   /* of one section */
+struct cfg_t; /* of libconfuse */
+
+#define CONFIG_KEYS_MAX 24		   /* of one section */
 #define CONFIG_PROBLEMS_MAX 50		   /* told of one file */
 #define CONFIG_TITLED_MAX CONFIG_LINKS_MAX /* sections with titles */
 #define CONFIG_PREFIX_SIZE (CONFIG_NAME_SIZE + 24)
@@ -17,7 +19,7 @@
 struct problem {
 	int line;
 	size_t order; /* of finding, among those of one line */
-	char message[256];
+	char message[512];
 };
 
 /* One reading of one file. */
@@ -44,7 +46,7 @@ enum shape {
 	SHAPE_VALUE,   /* name = VALUE */
 	SHAPE_LIST,    /* name = {VALUE, ...} */
 	SHAPE_SECTION, /* name { ... } */
-	SHAPE_TITLED /* name TITLE { ... }, several times; the title is the name of an interface */
+	SHAPE_TITLED   /* name TITLE { ... }, several times; titles look like names of interfaces */
 };
 
 struct key {
@@ -56,6 +58,8 @@ struct key {
 	const char *initial;	       /* of a list */
 	const struct section *section; /* of SHAPE_SECTION and SHAPE_TITLED */
 	const char *refusal;	       /* what this version cannot do */
+	const char *title_expected;    /* of SHAPE_TITLED, if it is not an interface */
+	const char *instead;	       /* the key that may stand in its place, but not beside it */
 	uint64_t min, max;
 	size_t offset; /* in struct config, for read_count() */
 	bool required;
@@ -86,6 +90,37 @@ bool config_is_section(enum shape shape);
 	"the name of an interface (1 to 15 bytes, no \"/\", \":\" or blank)"
 bool config_is_interface(const char *text);
 
+/* Readers that only check. */
+int config_check_count(struct config *config, const struct key *key, const char *text);
+int config_check_switch(struct config *config, const struct key *key, const char *text);
+int config_check_duration(struct config *config, const struct key *key, const char *text);
+int config_check_interface(struct config *config, const struct key *key, const char *text);
+
+#define CONFIG_SECTION(name_, keys_)                                                          \
+	{                                                                                     \
+		.name = (name_), .keys = (keys_), .count = sizeof(keys_) / sizeof((keys_)[0]) \
+	}
+
+#define CONFIG_RANGE(min_, max_) \
+	.min = (min_), .max = (max_), .expected = "a number from " #min_ " to " #max_
+
+#define CONFIG_INTERFACES_KEY                                                              \
+	{                                                                                  \
+		.name = "interfaces", .shape = SHAPE_LIST, .read = config_check_interface, \
+		.expected = CONFIG_INTERFACE_EXPECTED, .initial = "{}", .not_empty = true  \
+	}
+
+/* ---- config_rsvp.c ---- */
+
+extern const struct section config_rsvp;
+extern const struct section config_rsvp_interface;
+extern const struct section config_rsvp_key;
+
+void config_rsvp_default(struct config_rsvp *ret_rsvp);
+
+/* The values of the section; each has been read once, and found well. */
+void config_rsvp_take(struct cfg_t *section, struct config_rsvp *rsvp);
+
 /* ---- config_check.c ---- */
 
 /*
@@ -98,6 +133,8 @@ bool config_check(struct reader *rd, char *text);
 
 void config_problem(struct reader *rd, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+void config_take_names(struct cfg_t *cfg, const char *name, struct config_names *names);
 
 /* "policy: " or "link eth0: ", for the front of a message; "" for the root. Returns `buf`. */
 const char *config_prefix(const struct section *section, const char *title,

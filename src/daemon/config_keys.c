@@ -25,7 +25,7 @@ static int read_count(struct config *config, const struct key *key, const char *
 	return parse_u32(text, (uint32_t)key->min, (uint32_t)key->max, member(config, key));
 }
 
-static int check_count(struct config *config, const struct key *key, const char *text)
+int config_check_count(struct config *config, const struct key *key, const char *text)
 {
 	uint64_t count;
 
@@ -43,7 +43,7 @@ static int check_link_rate(struct config *config, const struct key *key, const c
 	return rate_bps >= key->min && rate_bps <= key->max ? 0 : -ERANGE;
 }
 
-static int check_switch(struct config *config, const struct key *key, const char *text)
+int config_check_switch(struct config *config, const struct key *key, const char *text)
 {
 	bool on;
 
@@ -57,7 +57,7 @@ static int check_share(struct config *config, const struct key *key, const char 
 	return parse_share(text, &percent);
 }
 
-static int check_duration(struct config *config, const struct key *key, const char *text)
+int config_check_duration(struct config *config, const struct key *key, const char *text)
 {
 	uint64_t duration_us;
 	int r;
@@ -89,7 +89,7 @@ bool config_is_interface(const char *text)
 	return !strpbrk(text, "/: ");
 }
 
-static int check_interface(struct config *config, const struct key *key, const char *text)
+int config_check_interface(struct config *config, const struct key *key, const char *text)
 {
 	return config_is_interface(text) ? 0 : -EINVAL;
 }
@@ -143,14 +143,6 @@ static int read_application_marks(struct config *config, const struct key *key, 
 
 /* ---- the tables ---- */
 
-#define SECTION(name_, keys_)                                              \
-	{                                                                  \
-		.name = (name_), .keys = (keys_), .count = COUNT_OF(keys_) \
-	}
-
-#define RANGE(min_, max_) \
-	.min = (min_), .max = (max_), .expected = "a number from " #min_ " to " #max_
-
 #define CLASS_KEY(name_)                                                                \
 	{                                                                               \
 		.name = (name_), .shape = SHAPE_VALUE, .read = read_class_mark,         \
@@ -161,12 +153,12 @@ static const struct key marking_keys[] = {
 	CLASS_KEY("best-effort"), CLASS_KEY("background"), CLASS_KEY("excellent-effort"),
 	CLASS_KEY("audio-video"), CLASS_KEY("voice"),	   CLASS_KEY("control"),
 };
-const struct section config_marking = SECTION("marking", marking_keys);
+const struct section config_marking = CONFIG_SECTION("marking", marking_keys);
 
-#define LIMIT_KEY(name_, member_, min_, max_)                                                 \
-	{                                                                                     \
-		.name = (name_), .shape = SHAPE_VALUE, .read = read_count, RANGE(min_, max_), \
-		.offset = offsetof(struct config, member_)                                    \
+#define LIMIT_KEY(name_, member_, min_, max_)                                        \
+	{                                                                            \
+		.name = (name_), .shape = SHAPE_VALUE, .read = read_count,           \
+		CONFIG_RANGE(min_, max_), .offset = offsetof(struct config, member_) \
 	}
 
 static const struct key policy_keys[] = {
@@ -179,7 +171,7 @@ static const struct key policy_keys[] = {
 	  .read = read_application_marks,
 	  .expected = "allowed or ignored" },
 };
-static const struct section policy_section = SECTION("policy", policy_keys);
+static const struct section policy_section = CONFIG_SECTION("policy", policy_keys);
 
 static const struct key link_keys[] = {
 	{ .name = "rate",
@@ -193,60 +185,22 @@ static const struct key link_keys[] = {
 	  .shape = SHAPE_VALUE,
 	  .read = check_share,
 	  .expected = "a share from 0% to 100%" },
-	{ .name = "force", .shape = SHAPE_VALUE, .read = check_switch, .expected = "true or false" },
-};
-static const struct section link_section = SECTION("link", link_keys);
-
-#define INTERFACES_KEY                                                                    \
-	{                                                                                 \
-		.name = "interfaces", .shape = SHAPE_LIST, .read = check_interface,       \
-		.expected = CONFIG_INTERFACE_EXPECTED, .initial = "{}", .not_empty = true \
-	}
-
-/* Timers of RFC 2205 §3.7 that an interface may have of its own: R, W, Kb, K. */
-#define RSVP_TIMER_KEYS                                                                           \
-	{ .name = "refresh",                                                                      \
-	  .shape = SHAPE_VALUE,                                                                   \
-	  .read = check_duration,                                                                 \
-	  .min = USEC_PER_SEC,                                                                    \
-	  .max = 3600 * USEC_PER_SEC,                                                             \
-	  .expected = "a duration from 1s to 60min" },                                            \
-		{ .name = "settle",                                                               \
-		  .shape = SHAPE_VALUE,                                                           \
-		  .read = check_duration,                                                         \
-		  .min = 0,                                                                       \
-		  .max = 60 * USEC_PER_SEC,                                                       \
-		  .expected = "a duration from 0s to 60s" },                                      \
-		{ .name = "blockade", .shape = SHAPE_VALUE, .read = check_count, RANGE(1, 100) }, \
-	{                                                                                         \
-		.name = "lifetime-factor", .shape = SHAPE_VALUE, .read = check_count,             \
-		RANGE(1, 100)                                                                     \
-	}
-
-static const struct key rsvp_interface_keys[] = { RSVP_TIMER_KEYS };
-static const struct section rsvp_interface_section = SECTION("interface", rsvp_interface_keys);
-
-static const struct key rsvp_keys[] = {
-	{ .name = "enabled",
+	{ .name = "force",
 	  .shape = SHAPE_VALUE,
-	  .read = check_off,
-	  .expected = "true or false",
-	  .refusal = "this version schedules links but cannot signal reservations yet" },
-	INTERFACES_KEY,
-	RSVP_TIMER_KEYS,
-	{ .name = "interface", .shape = SHAPE_TITLED, .section = &rsvp_interface_section },
+	  .read = config_check_switch,
+	  .expected = "true or false" },
 };
-static const struct section rsvp_section = SECTION("rsvp", rsvp_keys);
+static const struct section link_section = CONFIG_SECTION("link", link_keys);
 
-#define PROBE_KEY(name_)                                                               \
-	{                                                                              \
-		.name = (name_), .shape = SHAPE_VALUE, .read = check_off,              \
-		.expected = "true or false",                                           \
-		.refusal = "this version schedules links but cannot measure paths yet" \
+#define PROBE_KEY(name_)                                                        \
+	{                                                                       \
+		.name = (name_), .shape = SHAPE_VALUE, .read = check_off,       \
+		.expected = "true or false",                                    \
+		.refusal = "this version reserves but cannot measure paths yet" \
 	}
 
 static const struct key probe_keys[] = { PROBE_KEY("initiator"), PROBE_KEY("sink") };
-static const struct section probe_section = SECTION("probe", probe_keys);
+static const struct section probe_section = CONFIG_SECTION("probe", probe_keys);
 
 static const struct key root_keys[] = {
 	{ .name = "marking",
@@ -259,17 +213,17 @@ static const struct key root_keys[] = {
 	  .read = check_group,
 	  .expected = "the name of a group",
 	  .initial = "{" CONFIG_DEFAULT_GROUP "}" },
-	INTERFACES_KEY,
+	CONFIG_INTERFACES_KEY,
 	{ .name = "policy", .shape = SHAPE_SECTION, .section = &policy_section },
 	{ .name = "link", .shape = SHAPE_TITLED, .section = &link_section },
-	{ .name = "rsvp", .shape = SHAPE_SECTION, .section = &rsvp_section },
+	{ .name = "rsvp", .shape = SHAPE_SECTION, .section = &config_rsvp },
 	{ .name = "probe", .shape = SHAPE_SECTION, .section = &probe_section },
 };
-const struct section config_root = SECTION(NULL, root_keys);
+const struct section config_root = CONFIG_SECTION(NULL, root_keys);
 
 static const struct section *const sections[] = {
-	&config_marking, &policy_section,	  &link_section,
-	&rsvp_section,	 &rsvp_interface_section, &probe_section,
+	&config_marking,	&policy_section,  &link_section,  &config_rsvp,
+	&config_rsvp_interface, &config_rsvp_key, &probe_section,
 };
 
 const struct section *config_section(const char *name)

@@ -140,10 +140,172 @@ static void everything_can_be_set(void **state)
 
 static void later_keys_are_accepted_where_they_ask_for_nothing(void **state)
 {
-	config_free(parse("rsvp { enabled = false refresh = 30s settle = 2s blockade = 3\n"
-			  "  lifetime-factor = 3 interfaces = {eth0}\n"
-			  "  interface eth0 { refresh = 10s } interface eth1 { settle = 500ms } }\n"
-			  "probe { initiator = no sink = off }\n"));
+	config_free(parse("probe { initiator = no sink = off }\n"));
+}
+
+static void rsvp_defaults(void **state)
+{
+	struct config *config = parse("");
+	const struct config_rsvp *rsvp = &config->rsvp;
+
+	assert_false(rsvp->enabled);
+	assert_int_equal(rsvp->names.count, 0);
+	assert_int_equal(rsvp->n_interfaces + rsvp->n_keys, 0);
+	assert_int_equal(rsvp->usual.refresh_ms, 30000);
+	assert_int_equal(rsvp->usual.settle_ms, 2000);
+	assert_int_equal(rsvp->usual.lifetime_factor, 3);
+	assert_int_equal(rsvp->usual.blockade, 3);
+	assert_true(rsvp->usual.latency_us == UINT32_MAX);
+	assert_true(rsvp->usual.reduces_refreshes && rsvp->usual.router_alert);
+	assert_int_equal(rsvp->usual.udp, CONFIG_RSVP_UDP_OFF);
+	assert_int_equal(rsvp->max_sessions, 131072);
+	assert_int_equal(rsvp->dscp, 48);
+	config_free(config);
+}
+
+/* what an interface has of its own stands before what all have. */
+static void rsvp_interfaces(void **state)
+{
+	struct config *config = parse(
+		"rsvp { enabled = true refresh = 20s settle = 1s blockade = 4\n"
+		"  interface eth0 { refresh = 1.5s udp = on router-alert = off }\n"
+		"  lifetime-factor = 5 interfaces = {eth0, eth1} latency = 10ms\n"
+		"  interface eth1 { settle = 500ms refresh-reduction = no udp = listen\n"
+		"    latency = 250ms max-alerts-per-second = 7 lifetime-factor = 2 blockade = 9 }\n"
+		"  max-sessions = 1 max-senders-per-session = 2 max-reservations-per-session = 3\n"
+		"  max-state-per-neighbour = 4 max-neighbours = 5 max-messages-per-second = 6\n"
+		"  require-checksum = yes dscp = EF }\n");
+	const struct config_rsvp *rsvp = &config->rsvp;
+	const struct config_rsvp_interface *eth0 = &rsvp->interfaces[0],
+					   *eth1 = &rsvp->interfaces[1];
+
+	assert_true(rsvp->enabled && rsvp->require_checksum);
+	assert_int_equal(rsvp->names.count, 2);
+	assert_int_equal(rsvp->n_interfaces, 2);
+	assert_string_equal(rsvp->usual.name, "");
+	assert_int_equal(rsvp->usual.refresh_ms, 20000);
+	assert_string_equal(eth0->name, "eth0");
+	assert_int_equal(eth0->refresh_ms, 1500);
+	assert_int_equal(eth0->settle_ms, 1000);
+	assert_int_equal(eth0->lifetime_factor, 5);
+	assert_int_equal(eth0->blockade, 4);
+	assert_int_equal(eth0->latency_us, 10000);
+	assert_int_equal(eth0->udp, CONFIG_RSVP_UDP_ON);
+	assert_true(eth0->reduces_refreshes);
+	assert_false(eth0->router_alert);
+	assert_string_equal(eth1->name, "eth1");
+	assert_int_equal(eth1->refresh_ms, 20000);
+	assert_int_equal(eth1->settle_ms, 500);
+	assert_int_equal(eth1->lifetime_factor, 2);
+	assert_int_equal(eth1->blockade, 9);
+	assert_int_equal(eth1->latency_us, 250000);
+	assert_int_equal(eth1->max_alerts_per_s, 7);
+	assert_int_equal(eth1->udp, CONFIG_RSVP_UDP_LISTEN);
+	assert_false(eth1->reduces_refreshes);
+	assert_true(eth1->router_alert);
+	assert_int_equal(rsvp->max_sessions, 1);
+	assert_int_equal(rsvp->max_senders_per_session, 2);
+	assert_int_equal(rsvp->max_reservations_per_session, 3);
+	assert_int_equal(rsvp->max_state_per_neighbour, 4);
+	assert_int_equal(rsvp->max_neighbours, 5);
+	assert_int_equal(rsvp->max_messages_per_s, 6);
+	assert_int_equal(rsvp->dscp, 46);
+	config_free(config);
+}
+
+static void write_file(const char *path, const char *text, size_t len)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void rsvp_keys(void **state)
+{
+	char path[64], text[600];
+	struct config *config;
+	const struct config_rsvp_key *key;
+
+	snprintf(path, sizeof(path), "/tmp/gw-test-secret-%d", (int)getpid());
+	write_file(path, "0123456789abcdef\nnot this\n", 26);
+	snprintf(
+		text, sizeof(text),
+		"rsvp { key old { id = 0 secret = \"a b#c\" }\n"
+		"  key new { id = 281474976710655 secret-file = '%s' algorithm = hmac-sha256\n"
+		"    interface = eth0 neighbour = 192.0.2.1 challenge = true\n"
+		"    valid-from = 2026-01-01T00:00:00Z valid-until = 2027-01-01T00:00:00Z }\n"
+		"  key six { id = 7 secret = x algorithm = hmac-sha1 neighbour = 2001:db8::1 } }\n",
+		path);
+	config = parse(text);
+	assert_int_equal(config->rsvp.n_keys, 3);
+	key = &config->rsvp.keys[0];
+	assert_string_equal(key->name, "old");
+	assert_int_equal(key->id, 0);
+	assert_int_equal(key->algorithm, CONFIG_HMAC_MD5);
+	assert_int_equal(key->secret_len, 5);
+	assert_memory_equal(key->secret, "a b#c", 5);
+	assert_int_equal(key->neighbour.family, AF_UNSPEC);
+	assert_true(key->valid_from_s == 0 && key->valid_until_s == 0 && !key->challenge);
+	key = &config->rsvp.keys[1];
+	assert_true(key->id == UINT64_C(0xffffffffffff));
+	assert_int_equal(key->algorithm, CONFIG_HMAC_SHA256);
+	assert_int_equal(key->secret_len, 16);
+	assert_memory_equal(key->secret, "0123456789abcdef", 16);
+	assert_string_equal(key->interface, "eth0");
+	assert_int_equal(key->neighbour.family, AF_INET);
+	assert_true(key->valid_from_s == 1767225600);
+	assert_true(key->valid_until_s == 1798761600);
+	assert_true(key->challenge);
+	key = &config->rsvp.keys[2];
+	assert_int_equal(key->algorithm, CONFIG_HMAC_SHA1);
+	assert_int_equal(key->neighbour.family, AF_INET6);
+	config_free(config);
+	unlink(path);
+}
+
+#define KEY_NAME "a name of 1 to 15 bytes"
+#define KEY_FILE "the path of a file with 1 to 64 bytes in its first line"
+#define KEY_TIME "a time such as 2026-12-31T23:59:59Z"
+
+static void wrong_rsvp_keys(void **state)
+{
+	char path[64], text[200], expected[400];
+
+	refuse("rsvp {\nkey a { }\nkey b { id = 281474976710656 secret = \"\" secret-file = 'x' }\n"
+	       "key a { id = 1 secret = x }\nkey 'a b' { id = 1 secret = x }\n"
+	       "key c { id = 1 secret = x algorithm = md5 interface = 'a/b' neighbour = 224.0.0.1\n"
+	       "valid-from = 2026 valid-until = 1969-01-01T00:00:00Z challenge = 3 }\n"
+	       "key d { id = 1 secret-file = 'relative' }\n}",
+	       "t:2: key a: id is missing: expected a number from 0 to 281474976710655\n"
+	       "t:2: key a: secret is missing: expected 1 to 63 bytes\n"
+	       "t:3: key b: expected secret or secret-file, not both\n"
+	       "t:3: key b: id: expected a number from 0 to 281474976710655, not \"281474976710656\"\n"
+	       "t:3: key b: secret: expected 1 to 63 bytes, not \"\"\n"
+	       "t:3: key b: secret-file: expected " KEY_FILE ", not \"x\"\n"
+	       "t:4: rsvp: key a: given twice\n"
+	       "t:5: rsvp: key: expected " KEY_NAME ", not \"a b\"\n"
+	       "t:6: key c: algorithm: expected hmac-md5, hmac-sha1 or hmac-sha256, not \"md5\"\n"
+	       "t:6: key c: interface: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" "
+	       "or blank), not \"a/b\"\n"
+	       "t:6: key c: neighbour: expected the address of a host, not \"224.0.0.1\"\n"
+	       "t:7: key c: valid-from: expected " KEY_TIME ", not \"2026\"\n"
+	       "t:7: key c: valid-until: expected " KEY_TIME ", not \"1969-01-01T00:00:00Z\"\n"
+	       "t:7: key c: challenge: expected true or false, not \"3\"\n"
+	       "t:8: key d: secret-file: expected " KEY_FILE ", not \"relative\"\n");
+	snprintf(path, sizeof(path), "/tmp/gw-test-secret-%d", (int)getpid());
+	snprintf(text, sizeof(text), "rsvp { key a { id = 1 secret-file = '%s' } }", path);
+	snprintf(expected, sizeof(expected),
+		 "t:1: key a: secret-file: expected " KEY_FILE ", not \"%s\"\n", path);
+	refuse(text, expected); /* missing */
+	write_file(path, "\n", 1);
+	refuse(text, expected);
+	write_file(path, "1234567890123456789012345678901234567890123456789012345678901234+\n", 66);
+	refuse(text, expected);
+	write_file(path, "1234567890123456789012345678901234567890123456789012345678901234\n", 65);
+	config_free(parse(text));
+	unlink(path);
 }
 
 static void marking_as_a_section(void **state)
@@ -249,15 +411,12 @@ static void limits(void **state)
 
 static void what_this_version_cannot_do(void **state)
 {
-	refuse("\nrsvp {\n enabled = true }",
-	       "t:3: rsvp: enabled: this version schedules links but cannot signal reservations yet\n");
 	refuse("probe { initiator = true\n sink = yes }",
-	       "t:1: probe: initiator: this version schedules links but cannot measure paths yet\n"
-	       "t:2: probe: sink: this version schedules links but cannot measure paths yet\n");
+	       "t:1: probe: initiator: this version reserves but cannot measure paths yet\n"
+	       "t:2: probe: sink: this version reserves but cannot measure paths yet\n");
 }
 
-/* They are refused anyway, but with every mistake in them. */
-static void later_keys_are_checked(void **state)
+static void wrong_rsvp(void **state)
 {
 	refuse("rsvp { enabled = maybe refresh = 30 settle = 61s blockade = 0 lifetime-factor = 101\n"
 	       "interfaces = {}\n"
@@ -273,6 +432,29 @@ static void later_keys_are_checked(void **state)
 	       "t:5: rsvp: interface eth0: given twice\n"
 	       "t:6: rsvp: interface: expected the name of an interface (1 to 15 bytes, no \"/\", \":\" "
 	       "or blank), not \"\"\n");
+	refuse("rsvp {\nudp = yes\nlatency = 61s\nrefresh-reduction = 2\nrouter-alert = 2\n"
+	       "max-alerts-per-second = 0\nmax-sessions = 0\nmax-senders-per-session = 65537\n"
+	       "max-reservations-per-session = x\nmax-state-per-neighbour = 4194305\n"
+	       "max-neighbours = 65537\nmax-messages-per-second = 10000001\n"
+	       "require-checksum = 2\ndscp = 64\ninterface a { enabled = yes } }",
+	       "t:2: rsvp: udp: expected off, listen or on, not \"yes\"\n"
+	       "t:3: rsvp: latency: expected a duration from 0s to 60s, not \"61s\"\n"
+	       "t:4: rsvp: refresh-reduction: expected true or false, not \"2\"\n"
+	       "t:5: rsvp: router-alert: expected true or false, not \"2\"\n"
+	       "t:6: rsvp: max-alerts-per-second: expected a number from 1 to 1000000, not \"0\"\n"
+	       "t:7: rsvp: max-sessions: expected a number from 1 to 4194304, not \"0\"\n"
+	       "t:8: rsvp: max-senders-per-session: expected a number from 1 to 65536, not \"65537\"\n"
+	       "t:9: rsvp: max-reservations-per-session: expected a number from 1 to 65536, not \"x\"\n"
+	       "t:10: rsvp: max-state-per-neighbour: expected a number from 1 to 4194304, not "
+	       "\"4194305\"\n"
+	       "t:11: rsvp: max-neighbours: expected a number from 1 to 65536, not \"65537\"\n"
+	       "t:12: rsvp: max-messages-per-second: expected a number from 1 to 10000000, not "
+	       "\"10000001\"\n"
+	       "t:13: rsvp: require-checksum: expected true or false, not \"2\"\n"
+	       "t:14: rsvp: dscp: expected a DSCP from 0 to 63, or a name like CS6, not \"64\"\n"
+	       "t:15: interface a: unknown key \"enabled\": expected one of refresh, settle, "
+	       "blockade, lifetime-factor, refresh-reduction, latency, udp, router-alert, "
+	       "max-alerts-per-second\n");
 }
 
 #define LINK_RATE "a rate such as 100Mbit (bit, kbit, Mbit, Gbit), from 64kbit to 10000Gbit"
@@ -560,7 +742,11 @@ int main(void)
 		cmocka_unit_test(lists),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(what_this_version_cannot_do),
-		cmocka_unit_test(later_keys_are_checked),
+		cmocka_unit_test(wrong_rsvp),
+		cmocka_unit_test(rsvp_defaults),
+		cmocka_unit_test(rsvp_interfaces),
+		cmocka_unit_test(rsvp_keys),
+		cmocka_unit_test(wrong_rsvp_keys),
 		cmocka_unit_test(wrong_links),
 		cmocka_unit_test(links),
 		cmocka_unit_test(all_errors_are_told_in_order),
