@@ -577,6 +577,7 @@ enum gw_rsvp_kind {
 #define GW_RSVP_IN_PLACE 0x400u	  /* error: what was reserved before is still there */
 #define GW_RSVP_NOT_GUILTY 0x800u /* error: another reservation, merged with it, was too large */
 #define GW_RSVP_MERGED 0x1000u	  /* hop: reservations are merged here */
+#define GW_RSVP_CUT 0x2000u	  /* there are more senders, or there is more text or policy */
 
 /* What the way from a sender is like (ADSPEC). */
 struct gw_rsvp_path {

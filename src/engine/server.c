@@ -105,7 +105,7 @@ static bool is_printable(const char *name)
 static int on_hello(struct call *call)
 {
 	struct server *server = call->server;
-	uint32_t flags = MSG_HOST_RATES;
+	uint32_t flags = MSG_HOST_RATES | MSG_HOST_SIGNALS;
 
 	if (call->request->protocol != MSG_PROTOCOL)
 		return -EPROTONOSUPPORT;
@@ -127,6 +127,7 @@ static int on_hello(struct call *call)
 
 static int on_end(struct call *call)
 {
+	server_signalling_gone(call->server, call->owner, call->now_us);
 	return engine_owner_close(call->server->engine, call->owner, call->now_us);
 }
 
@@ -357,6 +358,16 @@ static const struct request {
 						  CODEC_BIT(TAG_DSCP) | CODEC_BIT(TAG_ADDRESS) |
 						  CODEC_BIT(TAG_IP_PROTOCOL) |
 						  CODEC_BIT(TAG_INTERFACE) },
+	[MSG_RSVP_OPEN] = { server_on_rsvp_open,
+			    CODEC_BIT(TAG_ADDRESS) | CODEC_BIT(TAG_IP_PROTOCOL) },
+	[MSG_RSVP_SEND] = { server_on_rsvp_send, CODEC_BIT(TAG_SESSION) },
+	[MSG_RSVP_RESERVE] = { server_on_rsvp_reserve, CODEC_BIT(TAG_SESSION) },
+	[MSG_RSVP_CLOSE] = { server_on_rsvp_close, CODEC_BIT(TAG_SESSION) },
+	[MSG_RSVP_LIST] = { server_on_rsvp_list, CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_TOKEN) },
+	[MSG_RSVP_WATCH] = { server_on_rsvp_watch, 0 },
+	[MSG_RSVP_DIAGNOSE] = { server_on_rsvp_diagnose,
+				CODEC_BIT(TAG_ADDRESS) | CODEC_BIT(TAG_SOURCE) |
+					CODEC_BIT(TAG_IP_PROTOCOL) | CODEC_BIT(TAG_TOKEN) },
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 
@@ -414,6 +425,7 @@ int server_connect(struct server *server, const struct engine_owner_info *info, 
 
 void server_disconnect(struct server *server, struct owner *owner, uint64_t now_us)
 {
+	server_signalling_gone(server, owner, now_us);
 	engine_owner_remove(server->engine, owner, now_us);
 }
 

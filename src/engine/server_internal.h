@@ -6,6 +6,7 @@
 #define GW_ENGINE_SERVER_INTERNAL_H
 
 #include "engine/server.h"
+#include "engine/signalling.h"
 
 /* A descriptor that came with the request in hand. */
 struct passed {
@@ -27,6 +28,7 @@ struct server {
 	struct passed passed[MSG_MAX_FDS];
 	size_t n_passed;
 	struct count last_count;
+	const struct signalling *signalling; /* the host's; NULL: it does not signal */
 	unsigned char out[MSG_MAX];
 };
 
@@ -48,5 +50,17 @@ int server_on_list(struct call *call);
 int server_on_status(struct call *call);
 int server_on_facts(struct call *call);
 int server_on_watch(struct call *call);
+
+/* server_signalling.c */
+int server_on_rsvp_open(struct call *call);
+int server_on_rsvp_send(struct call *call);
+int server_on_rsvp_reserve(struct call *call);
+int server_on_rsvp_close(struct call *call);
+int server_on_rsvp_list(struct call *call);
+int server_on_rsvp_watch(struct call *call);
+int server_on_rsvp_diagnose(struct call *call);
+
+/* What the owner has signalled ends. */
+void server_signalling_gone(struct server *server, struct owner *owner, uint64_t now_us);
 
 #endif

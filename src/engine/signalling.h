@@ -20,7 +20,7 @@ struct server;
 struct signalling_session {
 	struct address destination; /* with its port; 0: the protocol has none */
 	uint8_t protocol;
-	char interface[16]; /* "": as the routes say */
+	uint32_t ifindex; /* 0: as the routes say */
 };
 
 struct signalling_question {

@@ -245,6 +245,11 @@ struct engine *host_engine(struct host *host)
 	return server_engine(host->server);
 }
 
+struct server *host_server(struct host *host)
+{
+	return host->server;
+}
+
 void host_reconfigure(struct host *host, const struct engine_config *engine, uint32_t max_clients,
 		      uint32_t max_clients_per_user)
 {

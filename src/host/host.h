@@ -50,6 +50,7 @@ int host_new(const struct host_options *options, struct host **ret_host);
 struct host *host_free(struct host *host);
 
 struct engine *host_engine(struct host *host);
+struct server *host_server(struct host *host); /* for engine/signalling.h */
 
 /* New limits and marks; clients over a lowered limit stay. */
 void host_reconfigure(struct host *host, const struct engine_config *engine, uint32_t max_clients,

@@ -52,6 +52,8 @@ static const struct codec_field msg_fields[] = {
 	CODEC_FIELD(TAG_SOURCE, struct msg, source, CODEC_ADDRESS),
 	NUMBER(TAG_IP_PROTOCOL, ip_protocol),
 	NUMBER(TAG_INTERFACE, ifindex),
+	NUMBER(TAG_SESSION, session),
+	CODEC_FIELD(TAG_RSVP, struct msg, rsvp, CODEC_BYTES),
 };
 #define N_MSG_FIELDS (sizeof(msg_fields) / sizeof(msg_fields[0]))
 

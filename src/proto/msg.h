@@ -44,7 +44,15 @@ enum msg_type {
 	/* From here on, and the rate of MSG_RUN: only with MSG_HOST_RATES. */
 	MSG_RESERVE, /* flow_id, rate_bps (0: gives back), [depth, peak, min, max], excess, [fds] -> */
 	MSG_ADD_TUPLE, /* class, flags, dscp, [source], address, ip_protocol, interface -> flow_id */
-	MSG_EVENT = 64 /* event, ... : serial 0 */
+	/* From here on: only with MSG_HOST_SIGNALS. What `rsvp` holds: signal.h. */
+	MSG_RSVP_OPEN,	  /* address, ip_protocol, [interface] -> session */
+	MSG_RSVP_SEND,	  /* session, [rsvp: an offer; none: takes it back] -> */
+	MSG_RSVP_RESERVE, /* session, [rsvp: a request; none: releases] -> */
+	MSG_RSVP_CLOSE,	  /* session -> */
+	MSG_RSVP_LIST, /* flags (kinds), token: where to go on (0) -> rsvp: records ..., more, token */
+	MSG_RSVP_WATCH,	   /* -> */
+	MSG_RSVP_DIAGNOSE, /* address, source, ip_protocol, [count: hops], token -> */
+	MSG_EVENT = 64	   /* event, ... : serial 0 */
 };
 
 /*
@@ -56,6 +64,7 @@ enum msg_type {
 #define MSG_HOST_NEEDS_FDS 0x1u /* changes need the flow's descriptors: marks are socket options */
 #define MSG_HOST_ELSEWHERE 0x2u /* it serves another network namespace than the caller's */
 #define MSG_HOST_RATES 0x4u	/* it knows reservations, tuples, and rates of programs */
+#define MSG_HOST_SIGNALS 0x8u	/* it knows the messages of RSVP, though it need not speak it */
 
 struct msg_head {
 	uint16_t type;
@@ -108,6 +117,8 @@ enum msg_tag {
 	TAG_SOURCE,
 	TAG_IP_PROTOCOL,
 	TAG_INTERFACE,
+	TAG_SESSION,
+	TAG_RSVP, /* in lists repeated; also in events */
 	TAG_LAST
 };
 
@@ -142,6 +153,8 @@ struct msg {
 	struct address source;
 	int32_t ip_protocol;
 	uint32_t ifindex;
+	uint32_t session;
+	struct codec_bytes rsvp;
 };
 
 /* One line of gw_facts(). */

@@ -265,7 +265,7 @@ static void hello(void **state)
 	assert_int_equal(say_hello(owner, MSG_PROTOCOL, "native", &reply), 0);
 	assert_int_equal(reply.mode, GW_MODE_DAEMON);
 	assert_string_equal(reply.version, "1.2.3");
-	assert_int_equal(reply.host_flags, MSG_HOST_NEEDS_FDS | MSG_HOST_RATES);
+	assert_int_equal(reply.host_flags, MSG_HOST_NEEDS_FDS | MSG_HOST_RATES | MSG_HOST_SIGNALS);
 	assert_string_equal(owner_info(owner)->api, "native");
 	assert_int_equal(handle(owner, buf, (size_t)len, NULL, 0) > 0, 1);
 
@@ -411,7 +411,7 @@ static void unknown_requests(void **state)
 	for (int type = 0; type < 0x10000; type++) {
 		struct msg_head head = { .type = (uint16_t)type };
 
-		if (type >= MSG_HELLO && type <= MSG_ADD_TUPLE)
+		if (type >= MSG_HELLO && type <= MSG_RSVP_DIAGNOSE)
 			continue;
 		assert_int_equal(handle(mine, &head, sizeof(head), NULL, 0), -EPROTO);
 		assert_string_equal(why, "unknown request");
@@ -424,11 +424,12 @@ static void missing_fields(void **state)
 	int refused = 0;
 
 	(void)state;
-	for (uint16_t type = MSG_END; type <= MSG_ADD_TUPLE; type++) {
+	for (uint16_t type = MSG_END; type <= MSG_RSVP_DIAGNOSE; type++) {
 		struct msg_head head = { .type = type };
 		long r = handle(other, &head, sizeof(head), NULL, 0);
 
-		if (type == MSG_END || type == MSG_STATUS || type == MSG_WATCH) {
+		if (type == MSG_END || type == MSG_STATUS || type == MSG_WATCH ||
+		    type == MSG_RSVP_WATCH) {
 			assert_true(r > 0);
 			continue;
 		}
@@ -436,7 +437,7 @@ static void missing_fields(void **state)
 		assert_string_equal(why, "request lacks a field");
 		refused++;
 	}
-	assert_int_equal(refused, 18);
+	assert_int_equal(refused, 24);
 	for (uint16_t tag = TAG_FLOW_ID; tag <= TAG_DSCP; tag++) {
 		struct msg request = add_request(1);
 		unsigned char buf[1024];
