@@ -250,6 +250,7 @@ struct config *config_default(void)
 		(struct config_names){ .count = 1, .name = { CONFIG_DEFAULT_GROUP } };
 	config->max_flows_per_user = 10000;
 	config->max_flows = 131072;
+	config->max_reserved_per_user = 100;
 	config->max_clients_per_user = 1024;
 	config->max_clients = 8192;
 	config_rsvp_default(&config->rsvp);

@@ -91,6 +91,7 @@ struct config {
 	struct config_names interfaces;	    /* where packets are marked; none: everywhere */
 	uint32_t max_flows_per_user;	    /* does not bind root */
 	uint32_t max_flows;
+	uint32_t max_reserved_per_user; /* percent of what is reservable on a link; does not bind root */
 	uint32_t max_clients_per_user; /* open handles; does not bind root */
 	uint32_t max_clients;
 	/*

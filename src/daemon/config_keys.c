@@ -50,6 +50,11 @@ int config_check_switch(struct config *config, const struct key *key, const char
 	return parse_switch(text, &on);
 }
 
+static int read_share(struct config *config, const struct key *key, const char *text)
+{
+	return parse_share(text, member(config, key));
+}
+
 static int check_share(struct config *config, const struct key *key, const char *text)
 {
 	uint32_t percent;
@@ -164,6 +169,11 @@ const struct section config_marking = CONFIG_SECTION("marking", marking_keys);
 static const struct key policy_keys[] = {
 	LIMIT_KEY("max-flows-per-user", max_flows_per_user, 1, 1048576),
 	LIMIT_KEY("max-flows", max_flows, 1, 1048576),
+	{ .name = "max-reserved-per-user",
+	  .shape = SHAPE_VALUE,
+	  .read = read_share,
+	  .expected = "a share from 0% to 100%",
+	  .offset = offsetof(struct config, max_reserved_per_user) },
 	LIMIT_KEY("max-clients-per-user", max_clients_per_user, 1, 65536),
 	LIMIT_KEY("max-clients", max_clients, 1, 65536),
 	{ .name = "application-marks",

@@ -91,6 +91,7 @@ static struct engine_config engine_config_of(const struct config *config)
 	engine.marks_ignored = config->marks_ignored;
 	engine.max_flows = config->max_flows;
 	engine.max_flows_per_user = config->max_flows_per_user;
+	engine.max_reserved_per_user = config->max_reserved_per_user;
 	return engine;
 }
 

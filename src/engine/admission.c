@@ -294,6 +294,12 @@ const char *admission_refusal_format(const struct admission_refusal *refusal,
 		(void)snprintf(buf, ADMISSION_TEXT_LEN,
 			       "%llu bit/s asked; the link has %llu bit/s (%s)", asked_bps,
 			       limit_bps, setter_name(refusal->set_by));
+	else if (refusal->rule == ADMISSION_RULE_USER)
+		(void)snprintf(buf, ADMISSION_TEXT_LEN,
+			       "%llu bit/s asked; %llu of %llu bit/s are reserved by this user "
+			       "already; max-reserved-per-user = %u%% (%s)",
+			       asked_bps, reserved_bps, limit_bps, refusal->share,
+			       setter_name(refusal->set_by));
 	else
 		(void)snprintf(buf, ADMISSION_TEXT_LEN,
 			       "%llu bit/s asked; %llu of %llu bit/s are reserved already; "

@@ -49,6 +49,7 @@ enum admission_setter {
 enum admission_rule {
 	ADMISSION_RULE_RATE,  /* it is faster than the link */
 	ADMISSION_RULE_SHARE, /* with what is reserved already, it exceeds the reservable share */
+	ADMISSION_RULE_USER, /* with what its user has reserved, it exceeds the share of one user */
 };
 
 struct admission_refusal {
@@ -56,8 +57,8 @@ struct admission_refusal {
 	enum admission_setter set_by; /* the limit */
 	uint64_t limit_bps;
 	uint64_t asked_bps;
-	uint64_t reserved_bps; /* by others */
-	uint32_t share;	       /* percent of the link's rate, behind ADMISSION_RULE_SHARE */
+	uint64_t reserved_bps; /* by others; of ADMISSION_RULE_USER by other flows of the user */
+	uint32_t share; /* percent: of the link's rate, or of what is reservable there (USER) */
 };
 
 struct admission_link_config {

@@ -21,6 +21,7 @@ void engine_config_default(struct engine_config *ret_config)
 		.max_sockets_per_flow = 1024,
 		.max_flows_per_socket = 256,
 		.max_ops_per_owner = 4096,
+		.max_reserved_per_user = 100,
 		.first_flow_id = 1,
 		.discovery_us = DEFAULT_DISCOVERY_US,
 	};
@@ -73,6 +74,7 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 	engine->config.max_flows = config->max_flows;
 	engine->config.max_flows_per_user = config->max_flows_per_user;
 	engine->config.max_ops_per_owner = config->max_ops_per_owner;
+	engine->config.max_reserved_per_user = config->max_reserved_per_user;
 	engine_reapply(engine);
 }
 

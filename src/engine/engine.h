@@ -109,6 +109,7 @@ struct engine_config {
 	uint32_t max_sockets_per_flow;	/* with their destinations; does not bind root */
 	uint32_t max_flows_per_socket;	/* and destination: shadows of each other */
 	uint32_t max_ops_per_owner;
+	uint32_t max_reserved_per_user; /* percent of what is reservable on a link; does not bind root */
 	uint32_t first_flow_id;
 	uint64_t discovery_us; /* how long an unanswered on-link path stays unknown */
 };

@@ -312,6 +312,10 @@ void holdings_restore(struct engine *engine, struct holdings *holdings,
 		      const struct holdings *before);
 void holdings_links(const struct holdings *holdings, struct meter_links *ret_links);
 void enforced_links(const struct engine *engine, struct meter_links *ret_links);
+/* Whether the flow's user may have what the meter reserves, beside what it has; else -EDQUOT. */
+int user_share_check(const struct engine *engine, const struct flow *flow,
+		     const struct datapath_meter *meter, const struct meter_links *links,
+		     struct admission_refusal *ret_refusal);
 
 /* program.c */
 struct flow *flow_find_group(const struct engine *engine, uint64_t group);

@@ -244,7 +244,9 @@ int meter_begin(struct engine *engine, struct flow *flow, const struct meter_lin
 	choose_book(engine, metering, &meter, !links, &change.book);
 	metering->booked_as = flow->settings.booked_as ? flow->settings.booked_as
 						       : (uint32_t)meter.traffic_class;
-	r = meter_book(engine, metering, &meter, &change.book, ret_refusal);
+	r = user_share_check(engine, flow, &meter, &change.book, ret_refusal);
+	if (r == 0)
+		r = meter_book(engine, metering, &meter, &change.book, ret_refusal);
 	if (r == 0)
 		r = meter_install(engine, &meter);
 	if (r < 0) {

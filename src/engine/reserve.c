@@ -142,6 +142,63 @@ struct admission *engine_admission(struct engine *engine)
 	return engine->admission;
 }
 
+/* ---- one user's share ---- */
+
+static uint64_t flow_reserved_bps(const struct flow *flow, uint32_t ifindex)
+{
+	const struct holdings *booked = flow->metering ? flow->metering->booked : NULL;
+
+	for (unsigned i = 0; booked && i < HOLDINGS_MAX; i++) {
+		if (admission_holding_ifindex(&booked->held[i]) == ifindex)
+			return booked->held[i].rate_bps;
+	}
+	return 0;
+}
+
+static uint64_t others_reserved_bps(const struct flow *flow, uint32_t ifindex)
+{
+	const struct flow *other;
+	uint64_t sum_bps = 0;
+
+	DL_FOREACH2(flow->owner->user->flow_list, other, user_next) {
+		if (other != flow)
+			sum_bps += flow_reserved_bps(other, ifindex);
+	}
+	return sum_bps;
+}
+
+int user_share_check(const struct engine *engine, const struct flow *flow,
+		     const struct datapath_meter *meter, const struct meter_links *links,
+		     struct admission_refusal *ret_refusal)
+{
+	uint32_t share = engine->config.max_reserved_per_user;
+	struct admission_refusal refusal = {
+		.rule = ADMISSION_RULE_USER,
+		.set_by = ADMISSION_SET_BY_CONFIGURATION,
+		.share = share,
+	};
+	struct admission_books books;
+
+	if (flow->owner->user->uid == 0 || share >= 100 || meter->reserved_bps == 0)
+		return 0;
+	refusal.asked_bps = rate_to_book(meter);
+	for (unsigned i = 0; i < links->n; i++) {
+		admission_books(engine->admission, links->ifindexes[i], &books);
+		/* What does not grow is not refused. */
+		if (!books.enforced ||
+		    refusal.asked_bps <= flow_reserved_bps(flow, links->ifindexes[i]))
+			continue;
+		refusal.limit_bps = rate_share(books.limit_bps, share);
+		refusal.reserved_bps = others_reserved_bps(flow, links->ifindexes[i]);
+		if (refusal.reserved_bps + refusal.asked_bps <= refusal.limit_bps)
+			continue;
+		if (ret_refusal)
+			*ret_refusal = refusal;
+		return -EDQUOT;
+	}
+	return 0;
+}
+
 /* ---- reserving ---- */
 
 static int bucket_complete(const struct bucket_spec *given, struct bucket_spec *ret_bucket)

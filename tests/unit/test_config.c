@@ -82,6 +82,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->interfaces.count, 0);
 	assert_int_equal(config->max_flows_per_user, 10000);
 	assert_int_equal(config->max_flows, 131072);
+	assert_int_equal(config->max_reserved_per_user, 100);
 	assert_int_equal(config->max_clients_per_user, 1024);
 	assert_int_equal(config->max_clients, 8192);
 	assert_false(config->marks_ignored);
@@ -120,6 +121,7 @@ static void everything_can_be_set(void **state)
 				      "policy {\n"
 				      "  max-flows-per-user = 1   max-flows = 1048576\n"
 				      "  max-clients-per-user = 2 max-clients = 65536\n"
+				      "  max-reserved-per-user = 40%\n"
 				      "  application-marks = ignored }\n");
 
 	assert_int_equal(config->marking.dscp[GW_CLASS_VOICE],
@@ -131,6 +133,7 @@ static void everything_can_be_set(void **state)
 	assert_int_equal(config->interfaces.count, 2);
 	assert_true(names_contain(&config->interfaces, "wlan0"));
 	assert_int_equal(config->max_flows_per_user, 1);
+	assert_int_equal(config->max_reserved_per_user, 40);
 	assert_int_equal(config->max_flows, 1048576);
 	assert_int_equal(config->max_clients_per_user, 2);
 	assert_int_equal(config->max_clients, 65536);

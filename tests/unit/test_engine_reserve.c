@@ -83,6 +83,53 @@ static const struct datapath_meter *meter_of(uint32_t id)
 	return there ? &there->meter : NULL;
 }
 
+/* ---- one user's share ---- */
+
+static void limit_users(uint32_t percent)
+{
+	struct engine_config config = world->engine->config;
+
+	config.max_reserved_per_user = percent;
+	engine_reconfigure(world->engine, &config);
+}
+
+/* Of what is reservable, on each link and of all flows together; others and root have theirs. */
+static void one_user_has_a_share(void **state)
+{
+	uint32_t first = world_add(world, mine, 1, &d1, GW_CLASS_VOICE, 0);
+	uint32_t second = world_add(world, mine, 2, &d1, GW_CLASS_VOICE, 0);
+	uint32_t elsewhere = world_add(world, mine, 3, &d2, GW_CLASS_VOICE, 0);
+	uint32_t theirs = world_add(world, other, 4, &d1, GW_CLASS_VOICE, 0);
+	uint32_t roots = world_add(world, root, 5, &d1, GW_CLASS_VOICE, 0);
+	struct admission_refusal refusal = { 0 };
+	char text[ADMISSION_TEXT_LEN];
+
+	(void)state;
+	limit_users(25);
+	set_link(1, 100 * MEGABIT, 80);
+	set_link(2, 100 * MEGABIT, 80);
+	assert_int_equal(reserve(first, 6 * MEGABIT), 0); /* books 12 of 20 */
+	assert_int_equal(reserve_as(mine, second, 5 * MEGABIT, GW_EXCESS_DROP, &refusal), -EDQUOT);
+	assert_int_equal(refusal.rule, ADMISSION_RULE_USER);
+	assert_string_equal(admission_refusal_format(&refusal, text),
+			    "10000000 bit/s asked; 12000000 of 20000000 bit/s are reserved by this "
+			    "user already; max-reserved-per-user = 25% (configuration)");
+	assert_int_equal(booked(1), 12 * MEGABIT);
+	assert_int_equal(reserve(second, 4 * MEGABIT), 0);
+	assert_int_equal(reserve(first, 7 * MEGABIT), -EDQUOT);
+	assert_int_equal(booked(1), 20 * MEGABIT);
+	assert_int_equal(reserve(elsewhere, 10 * MEGABIT), 0);
+	assert_int_equal(reserve_as(other, theirs, 10 * MEGABIT, GW_EXCESS_DROP, NULL), 0);
+	assert_int_equal(reserve_as(root, roots, 20 * MEGABIT, GW_EXCESS_DROP, NULL), 0);
+
+	/* What was accepted stays when the share shrinks, and may shrink itself. */
+	limit_users(0);
+	assert_int_equal(reserve(first, 6 * MEGABIT), 0);
+	assert_int_equal(reserve(first, 5 * MEGABIT), 0);
+	assert_int_equal(reserve(first, 6 * MEGABIT), -EDQUOT);
+	assert_int_equal(booked(1), (10 + 8 + 20 + 40) * MEGABIT);
+}
+
 /* ---- the meter ---- */
 
 static void each_excess(void **state)
@@ -614,6 +661,7 @@ static void services(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(one_user_has_a_share),
 		TEST(each_excess),
 		TEST(usual_depth),
 		TEST(malformed),
