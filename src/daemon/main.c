@@ -66,6 +66,14 @@ static void on_complaint(void *user_data, const struct ucred *peer, const char *
 		    why);
 }
 
+static void on_refusal(void *user_data, const struct engine_owner_info *info, uint32_t flow_id,
+		       const char *why)
+{
+	(void)user_data;
+	log_debug("engine", "process %d of user %u: nothing reserved for flow %u: %s",
+		  (int)info->pid, (unsigned)info->uid, (unsigned)flow_id, why);
+}
+
 /* ---- configuration ---- */
 
 static void config_error(const char *file, int line, const char *message, void *user_data)
@@ -193,6 +201,7 @@ static int start_host(struct daemon *daemon)
 		.group_create = group_create,
 		.group_end = group_end,
 		.facts = facts,
+		.on_refusal = on_refusal,
 		.on_complaint = on_complaint,
 	};
 

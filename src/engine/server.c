@@ -282,9 +282,23 @@ static int on_run(struct call *call)
 	return 0;
 }
 
+static void tell_refusal(const struct call *call, const struct admission_refusal *refusal)
+{
+	const struct server_ports *ports = &call->server->ports;
+	char text[ADMISSION_TEXT_LEN];
+
+	/* The datapath's own refusals have no figures. */
+	if (ports->refused && refusal->asked_bps != 0)
+		ports->refused(ports->user_data, call->owner, call->request->flow_id,
+			       admission_refusal_format(refusal, text));
+}
+
 static int on_reserve(struct call *call)
 {
 	const struct msg *m = call->request;
+	struct admission_refusal refusal = { 0 };
+	int r;
+
 	struct bucket_spec bucket = {
 		.rate_bps = m->rate_bps,
 		.depth_bytes = m->depth_bytes,
@@ -295,8 +309,11 @@ static int on_reserve(struct call *call)
 
 	if (m->excess > GW_EXCESS_BEST_EFFORT)
 		return -EINVAL;
-	return engine_reserve(call->server->engine, call->owner, m->flow_id, &bucket,
-			      (enum gw_excess)m->excess, NULL, call->now_us);
+	r = engine_reserve(call->server->engine, call->owner, m->flow_id, &bucket,
+			   (enum gw_excess)m->excess, &refusal, call->now_us);
+	if (r == -EDQUOT)
+		tell_refusal(call, &refusal);
+	return r;
 }
 
 static int on_add_tuple(struct call *call)

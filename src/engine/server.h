@@ -38,6 +38,10 @@ struct server_ports {
 	void (*send_event)(void *user_data, struct owner *owner, const void *buf, size_t len,
 			   bool must_arrive);
 
+	/* Nothing more can be reserved for the owner's flow; for the log. May be NULL. */
+	void (*refused)(void *user_data, const struct owner *owner, uint32_t flow_id,
+			const char *why);
+
 	/* Wall clock time in microseconds since the epoch, for people who read events. */
 	uint64_t (*wall_clock_us)(void *user_data);
 

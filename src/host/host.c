@@ -119,6 +119,15 @@ static void port_group_end(void *user_data, uint64_t group)
 		host->options.group_end(host->options.user_data, group);
 }
 
+static void port_refused(void *user_data, const struct owner *owner, uint32_t flow_id,
+			 const char *why)
+{
+	struct host *host = user_data;
+
+	if (host->options.on_refusal)
+		host->options.on_refusal(host->options.user_data, owner_info(owner), flow_id, why);
+}
+
 static void port_send_event(void *user_data, struct owner *owner, const void *buf, size_t len,
 			    bool must_arrive)
 {
@@ -192,6 +201,7 @@ int host_new(const struct host_options *options, struct host **ret_host)
 		.group_end = port_group_end,
 		.identify = port_identify,
 		.send_event = port_send_event,
+		.refused = port_refused,
 		.wall_clock_us = port_wall_clock,
 		.facts = port_facts,
 	};

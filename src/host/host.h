@@ -40,6 +40,9 @@ struct host_options {
 	void (*group_end)(void *user_data, uint64_t group);
 	void (*facts)(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
 		      void *visit_data);
+	/* Why nothing more can be reserved for a flow, for the log. */
+	void (*on_refusal)(void *user_data, const struct engine_owner_info *info, uint32_t flow_id,
+			   const char *why);
 	/* A connection was refused or thrown out, for the log. */
 	void (*on_complaint)(void *user_data, const struct ucred *peer, const char *why);
 };

@@ -209,6 +209,21 @@ static int remove_flow(struct owner *owner, uint32_t id)
 	return ask(owner, &request, NULL, 0, NULL);
 }
 
+static struct {
+	const struct owner *owner;
+	uint32_t flow_id;
+	char why[ADMISSION_TEXT_LEN];
+} last_refusal;
+
+static void port_refused(void *user_data, const struct owner *owner, uint32_t flow_id,
+			 const char *why)
+{
+	(void)user_data;
+	last_refusal.owner = owner;
+	last_refusal.flow_id = flow_id;
+	snprintf(last_refusal.why, sizeof(last_refusal.why), "%s", why);
+}
+
 static int set_up(void **state)
 {
 	struct server_ports ports = {
@@ -220,6 +235,7 @@ static int set_up(void **state)
 		.group_end = port_group_end,
 		.identify = port_identify,
 		.send_event = port_send_event,
+		.refused = port_refused,
 		.wall_clock_us = port_wall_clock,
 		.facts = port_facts,
 	};
@@ -339,6 +355,10 @@ static void no_more_to_reserve(void **state)
 	(void)state;
 	assert_int_equal(engine_set_link(server_engine(server), 4, &config), 0);
 	assert_int_equal(ask(mine, &request, NULL, 0, NULL), -EDQUOT);
+	assert_ptr_equal(last_refusal.owner, mine);
+	assert_int_equal(last_refusal.flow_id, id);
+	assert_non_null(strstr(last_refusal.why, "0 of 1000000 bit/s are reserved already; "
+						 "reservable = 50% of the link"));
 	request.rate_bps = 900000;
 	assert_int_equal(ask(mine, &request, NULL, 0, NULL), 0);
 }
