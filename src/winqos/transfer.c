@@ -6,7 +6,7 @@
  * whoever waits for its event, and then every transfer of that socket that can go on does, oldest
  * first for each direction. The transfer lock is held over the system calls, none of which blocks.
  */
-#include "winqos/transfer.h"
+#include "winqos/transfer_internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,44 +22,7 @@
 #include "winqos/paced.h"
 #include "winqos/winsock.h"
 
-#define MAX_BUFFERS TRANSFER_MAX_BUFFERS
 #define LOOK_AGAIN_NS 1000000u /* when a socket is full whose transfers wait by time */
-
-struct transfer {
-	struct operation operation;
-	struct transfer *prev, *next;
-	bool queued;
-	int fd;
-	bool sending;
-	/*
-	 * A send that the rate of its flow holds back waits for a timer in place of the socket, which is writable all
-	 * the time. -1: none. How long, its last attempt has said.
-	 */
-	int timer_fd;
-	uint64_t wait_ns;
-	/* Takes one step: bytes of the whole transfer, or a negative errno. */
-	ssize_t (*go_on)(struct transfer *transfer, int flags);
-	union {
-		struct {
-			struct iovec iov[MAX_BUFFERS];
-			DWORD count;
-			int flags; /* in: of recvmsg(); out: of the message */
-		} receive;
-		struct {
-			struct iovec iov[MAX_BUFFERS];
-			size_t count;
-			int flags;
-			struct sockaddr_storage to;
-			socklen_t to_len;
-		} send;
-		struct {
-			const TRANSMIT_PACKETS_ELEMENT *elements;
-			DWORD count, next;
-			size_t offset; /* within the packet that begins at `next`, of a stream */
-			size_t sent;
-		} transmit;
-	};
-};
 
 static pthread_mutex_t transfer_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct transfer *transfers;
@@ -149,7 +112,7 @@ static int hold_back(struct transfer *transfer, uint64_t wait_ns)
  * One that already waits for the socket to be writable, because that was full, cannot begin to wait by time: it is
  * sent as soon as there is room.
  */
-static ssize_t send_message(struct transfer *transfer, const struct msghdr *message, int flags)
+ssize_t transfer_send_message(struct transfer *transfer, const struct msghdr *message, int flags)
 {
 	bool waits_for_room = transfer->operation.state == OPERATION_PENDING &&
 			      transfer->timer_fd < 0;
@@ -217,8 +180,7 @@ void transfer_cancel_socket(int fd)
 	transfer_unlock();
 }
 
-/* NULL with the last error set. */
-static struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sending)
+struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sending)
 {
 	struct transfer *transfer;
 	struct event *event;
@@ -243,11 +205,7 @@ static struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sendin
 	return transfer;
 }
 
-/*
- * Begins an overlapped transfer: what can be done now is done, unless older ones wait. Returns the
- * bytes, or a negative errno; -EINPROGRESS if it is pending.
- */
-static ssize_t transfer_begin(struct transfer *transfer)
+ssize_t transfer_begin(struct transfer *transfer)
 {
 	struct operation *operation = &transfer->operation;
 	const struct transfer *elder;
@@ -332,7 +290,7 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 		return winsock_fail(-ENOTSOCK);
 	if (!lpBuffers || !lpFlags)
 		return winsock_fail(-EFAULT);
-	if (dwBufferCount == 0 || dwBufferCount > MAX_BUFFERS)
+	if (dwBufferCount == 0 || dwBufferCount > TRANSFER_MAX_BUFFERS)
 		return winsock_fail(-EINVAL);
 	if (lpCompletionRoutine)
 		return winsock_fail(-EOPNOTSUPP);
@@ -354,8 +312,7 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 
 /* ---- WSASendTo ---- */
 
-/* What a call that sends answers. */
-static BOOL transmitted(struct transfer *transfer, ssize_t n)
+BOOL transfer_transmitted(struct transfer *transfer, ssize_t n)
 {
 	struct operation *operation = &transfer->operation;
 
@@ -378,7 +335,7 @@ static ssize_t send_step(struct transfer *transfer, int flags)
 	ssize_t n;
 
 	do {
-		n = send_message(transfer, &message, transfer->send.flags | flags);
+		n = transfer_send_message(transfer, &message, transfer->send.flags | flags);
 	} while (n == -EINTR);
 	return n;
 }
@@ -404,132 +361,9 @@ int transfer_send(int fd, const struct msghdr *message, int flags, LPWSAOVERLAPP
 	n = transfer_begin(transfer);
 	if (n >= 0 && ret_bytes)
 		*ret_bytes = (DWORD)n;
-	n = transmitted(transfer, n) ? 0 : SOCKET_ERROR;
+	n = transfer_transmitted(transfer, n) ? 0 : SOCKET_ERROR;
 	object_unref(&transfer->operation.object);
 	return (int)n;
-}
-
-/* ---- TransmitPackets ---- */
-
-/* How many elements, from `first` on, make one packet. */
-static DWORD packet_elements(const TRANSMIT_PACKETS_ELEMENT *elements, DWORD count, DWORD first)
-{
-	DWORD end = first;
-
-	while (end < count && !(elements[end].dwElFlags & TP_ELEMENT_EOP))
-		end++;
-	return (end < count ? end + 1 : count) - first;
-}
-
-/* Fills the vector of one packet, without what of it a stream has taken already; its length. */
-static size_t packet_vector(const struct transfer *transfer, DWORD elements, struct iovec *iov)
-{
-	size_t skip = transfer->transmit.offset, length = 0;
-
-	for (DWORD i = 0; i < elements; i++) {
-		const TRANSMIT_PACKETS_ELEMENT *element =
-			&transfer->transmit.elements[transfer->transmit.next + i];
-		size_t skipped = skip < element->cLength ? skip : element->cLength;
-
-		iov[i] = (struct iovec){ (char *)element->pBuffer + skipped,
-					 element->cLength - skipped };
-		skip -= skipped;
-		length += iov[i].iov_len;
-	}
-	return length;
-}
-
-static ssize_t transmit_step(struct transfer *transfer, int flags)
-{
-	while (transfer->transmit.next < transfer->transmit.count) {
-		struct iovec iov[MAX_BUFFERS];
-		DWORD elements = packet_elements(transfer->transmit.elements,
-						 transfer->transmit.count, transfer->transmit.next);
-		struct msghdr message = { .msg_iov = iov, .msg_iovlen = elements };
-		size_t length = packet_vector(transfer, elements, iov);
-		ssize_t n;
-
-		do {
-			n = send_message(transfer, &message, flags);
-		} while (n == -EINTR);
-		if (n < 0)
-			return n;
-		transfer->transmit.sent += (size_t)n;
-		transfer->transmit.offset += (size_t)n;
-		if ((size_t)n == length) {
-			transfer->transmit.next += elements;
-			transfer->transmit.offset = 0;
-		}
-	}
-	return (ssize_t)transfer->transmit.sent;
-}
-
-/* 0, or why the elements cannot be sent. */
-static int check_elements(const TRANSMIT_PACKETS_ELEMENT *elements, DWORD count)
-{
-	DWORD in_packet = 0;
-
-	if (!elements || count == 0)
-		return -EINVAL;
-	for (DWORD i = 0; i < count; i++) {
-		if (elements[i].dwElFlags & TP_ELEMENT_FILE)
-			return -EOPNOTSUPP;
-		if ((elements[i].dwElFlags & ~TP_ELEMENT_EOP) != TP_ELEMENT_MEMORY)
-			return -EINVAL;
-		if (++in_packet > MAX_BUFFERS)
-			return -EMSGSIZE;
-		if (elements[i].dwElFlags & TP_ELEMENT_EOP)
-			in_packet = 0;
-	}
-	return 0;
-}
-
-/* Without an OVERLAPPED the call blocks, whatever the socket's own mode. */
-static ssize_t transmit_blocking(struct transfer *transfer)
-{
-	struct pollfd writable = { .fd = transfer->fd, .events = POLLOUT };
-	ssize_t n;
-
-	while ((n = transmit_step(transfer, 0)) == -EAGAIN) {
-		if (transfer->wait_ns > 0)
-			paced_wait(transfer->wait_ns);
-		else
-			poll(&writable, 1, -1);
-	}
-	return n;
-}
-
-BOOL PASCAL transmit_packets(SOCKET hSocket, LPTRANSMIT_PACKETS_ELEMENT lpPacketArray,
-			     DWORD nElementCount, DWORD nSendSize, LPOVERLAPPED lpOverlapped,
-			     DWORD dwFlags)
-{
-	struct sockaddr_storage peer;
-	socklen_t peer_len = sizeof(peer);
-	struct transfer *transfer;
-	int fd = winsock_fd(hSocket);
-	BOOL sent;
-	int r;
-
-	if (fd < 0)
-		return fail_with(WSAENOTSOCK);
-	if (dwFlags & ~(DWORD)(TF_USE_SYSTEM_THREAD | TF_USE_KERNEL_APC))
-		return fail_with(WSAEINVAL);
-	r = check_elements(lpPacketArray, nElementCount);
-	if (r == 0 && getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
-		r = -errno;
-	if (r < 0)
-		return fail_with(errmap_winsock(r));
-
-	transfer = transfer_new(fd, lpOverlapped, true);
-	if (!transfer)
-		return FALSE;
-	transfer->go_on = transmit_step;
-	transfer->transmit.elements = lpPacketArray;
-	transfer->transmit.count = nElementCount;
-	sent = transmitted(transfer,
-			   lpOverlapped ? transfer_begin(transfer) : transmit_blocking(transfer));
-	object_unref(&transfer->operation.object);
-	return sent;
 }
 
 /* ---- results ---- */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.c: see socket.h. Two tables: the sockets that have a mark, each with its targets in a
- * list, and the targets by (socket, destination), so that a server with thousands of destinations
- * on one socket finds each at once.
+ * socket.c: see socket.h. What is kept of sockets and flows is in records.h.
  *
  * | event            | no other target       | others of the same flow | some of another flow |
  * |------------------|-----------------------|-------------------------|----------------------|
@@ -16,180 +14,13 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Short memory is an error of the call, not the end of the application. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 #include <utlist.h>
 
 #include "datapath/identity.h"
-#include "datapath/pacing.h"
 #include "datapath/queue.h"
-#include "datapath/socket/options.h"
+#include "datapath/socket/records.h"
 
 #define PRIORITY_MAX_UNPRIVILEGED 6
-
-/* What a socket is to do with all that it sends. */
-struct wish {
-	struct mark mark;
-	uint32_t class_priority; /* a place in a queue, in place of the mark's priority; 0: none */
-	uint64_t paced_bps;	 /* 0: no pacing */
-};
-
-/* No padding: hashed by bytes. */
-struct target_key {
-	uint64_t cookie;
-	struct address destination;
-	uint64_t any_destination;
-};
-
-struct target {
-	struct target_key key;
-	uint32_t flow_id;
-	struct target *prev, *next; /* of the same socket */
-	UT_hash_handle hh;
-};
-
-/* Owns its targets, and exists while it has some. */
-struct marked_socket {
-	uint64_t cookie;
-	int family;
-	struct wish wish;	     /* as asked for */
-	struct written_mark written; /* as it was granted */
-	struct socket_options saved; /* the application's own values */
-	struct target *targets;
-	UT_hash_handle hh;
-};
-
-/* The rate of a flow. */
-struct meter {
-	uint32_t flow_id;
-	struct datapath_meter asked;
-	uint32_t class_priority; /* 0: no class */
-	unsigned parts;		 /* that the rate is divided into */
-	UT_hash_handle hh;
-};
-
-struct socket_datapath {
-	struct marked_socket *sockets;
-	struct target *targets;
-	struct meter *meters;
-	struct pacing pacing;
-	struct socket_classes classes; /* all NULL: no link is scheduled */
-};
-
-_Static_assert(sizeof(struct target_key) == 40, "padding would break hashing by bytes");
-
-/* ---- tables ---- */
-
-static struct marked_socket *find_socket(struct socket_datapath *datapath, uint64_t cookie)
-{
-	struct marked_socket *s;
-
-	HASH_FIND(hh, datapath->sockets, &cookie, sizeof(cookie), s);
-	return s;
-}
-
-static struct marked_socket *add_socket(struct socket_datapath *datapath, uint64_t cookie,
-					int family)
-{
-	struct marked_socket *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->cookie = cookie;
-	s->family = family;
-	s->written = WRITTEN_NOTHING;
-	HASH_ADD(hh, datapath->sockets, cookie, sizeof(s->cookie), s);
-	if (!s->hh.tbl) {
-		free(s);
-		return NULL;
-	}
-	return s;
-}
-
-static struct target_key key_of(const struct datapath_target *target)
-{
-	struct target_key key = { .cookie = target->cookie,
-				  .any_destination = target->any_destination };
-
-	if (!target->any_destination)
-		key.destination = target->destination;
-	return key;
-}
-
-static struct target *find_target(struct socket_datapath *datapath, const struct target_key *key)
-{
-	struct target *t;
-
-	HASH_FIND(hh, datapath->targets, key, sizeof(*key), t);
-	return t;
-}
-
-static struct target *add_target(struct socket_datapath *datapath, struct marked_socket *s,
-				 const struct target_key *key)
-{
-	struct target *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	t->key = *key;
-	HASH_ADD(hh, datapath->targets, key, sizeof(t->key), t);
-	if (!t->hh.tbl) {
-		free(t);
-		return NULL;
-	}
-	DL_APPEND(s->targets, t);
-	return t;
-}
-
-static void remove_target(struct socket_datapath *datapath, struct marked_socket *s,
-			  struct target *t)
-{
-	DL_DELETE(s->targets, t);
-	HASH_DEL(datapath->targets, t);
-	free(t);
-}
-
-static void remove_socket(struct socket_datapath *datapath, struct marked_socket *s)
-{
-	while (s->targets)
-		remove_target(datapath, s, s->targets);
-	HASH_DEL(datapath->sockets, s);
-	pacing_forget(&datapath->pacing, s->cookie);
-	free(s);
-}
-
-static struct meter *find_meter(struct socket_datapath *datapath, uint32_t flow_id)
-{
-	struct meter *meter;
-
-	HASH_FIND(hh, datapath->meters, &flow_id, sizeof(flow_id), meter);
-	return meter;
-}
-
-static struct meter *add_meter(struct socket_datapath *datapath, uint32_t flow_id)
-{
-	struct meter *meter = calloc(1, sizeof(*meter));
-
-	if (!meter)
-		return NULL;
-	meter->flow_id = flow_id;
-	HASH_ADD(hh, datapath->meters, flow_id, sizeof(meter->flow_id), meter);
-	if (!meter->hh.tbl) {
-		free(meter);
-		return NULL;
-	}
-	return meter;
-}
-
-static void remove_meter(struct socket_datapath *datapath, struct meter *meter)
-{
-	if (meter->class_priority)
-		datapath->classes.class_end(datapath->classes.user_data, meter->flow_id);
-	HASH_DEL(datapath->meters, meter);
-	free(meter);
-}
 
 struct socket_datapath *socket_datapath_new(void)
 {
@@ -200,9 +31,9 @@ struct socket_datapath *socket_datapath_free(struct socket_datapath *datapath)
 {
 	if (datapath) {
 		while (datapath->sockets)
-			remove_socket(datapath, datapath->sockets);
+			records_remove_socket(datapath, datapath->sockets);
 		while (datapath->meters)
-			remove_meter(datapath, datapath->meters);
+			records_remove_meter(datapath, datapath->meters);
 		pacing_free(&datapath->pacing);
 		free(datapath);
 	}
@@ -370,7 +201,7 @@ static int make_wish(struct socket_datapath *datapath, const struct datapath_tar
 	int r;
 
 	if (treatment->metered) {
-		meter = find_meter(datapath, treatment->flow_id);
+		meter = records_find_meter(datapath, treatment->flow_id);
 		r = meter ? meter_wish(datapath, meter, target, s, &wish) : -ENOENT;
 		if (r < 0)
 			return r;
@@ -402,9 +233,9 @@ static int socket_apply(void *data, const struct datapath_target *target,
 			const struct datapath_treatment *treatment)
 {
 	struct socket_datapath *datapath = data;
-	struct target_key key = key_of(target);
-	struct marked_socket *s = find_socket(datapath, target->cookie);
-	struct target *t = find_target(datapath, &key), *added = NULL;
+	struct target_key key = records_key(target);
+	struct marked_socket *s = records_find_socket(datapath, target->cookie);
+	struct target *t = records_find_target(datapath, &key), *added = NULL;
 	struct wish wish;
 	int r;
 
@@ -417,20 +248,20 @@ static int socket_apply(void *data, const struct datapath_target *target,
 		return r;
 
 	if (!s)
-		s = add_socket(datapath, target->cookie, target->family);
+		s = records_add_socket(datapath, target->cookie, target->family);
 	if (!s)
 		return -ENOMEM;
 	if (!t)
-		t = added = add_target(datapath, s, &key);
+		t = added = records_add_target(datapath, s, &key);
 
 	r = -ENOMEM;
 	if (t)
 		r = target->fd >= 0 ? write_wish(datapath, target->fd, s, &wish) : 0;
 	if (r < 0) {
 		if (added)
-			remove_target(datapath, s, added);
+			records_remove_target(datapath, s, added);
 		if (!s->targets)
-			remove_socket(datapath, s);
+			records_remove_socket(datapath, s);
 		return r;
 	}
 
@@ -445,20 +276,20 @@ static void release_socket(struct socket_datapath *datapath, struct marked_socke
 
 	if (is_socket(fd, s->cookie))
 		write_wish(datapath, fd, s, &nothing);
-	remove_socket(datapath, s);
+	records_remove_socket(datapath, s);
 }
 
 static void socket_clear(void *data, const struct datapath_target *target)
 {
 	struct socket_datapath *datapath = data;
-	struct target_key key = key_of(target);
-	struct target *t = find_target(datapath, &key);
+	struct target_key key = records_key(target);
+	struct target *t = records_find_target(datapath, &key);
 	struct marked_socket *s;
 
 	if (!t)
 		return;
-	s = find_socket(datapath, target->cookie);
-	remove_target(datapath, s, t);
+	s = records_find_socket(datapath, target->cookie);
+	records_remove_target(datapath, s, t);
 	if (!s->targets)
 		release_socket(datapath, s, target->fd);
 }
@@ -467,7 +298,7 @@ static int socket_meter(void *data, const struct datapath_meter *asked)
 {
 	struct socket_datapath *datapath = data;
 	const struct socket_classes *classes = &datapath->classes;
-	struct meter *meter = find_meter(datapath, asked->flow_id);
+	struct meter *meter = records_find_meter(datapath, asked->flow_id);
 	bool known = meter;
 	unsigned sockets;
 	uint32_t priority = 0;
@@ -477,7 +308,7 @@ static int socket_meter(void *data, const struct datapath_meter *asked)
 	    (asked->excess == DATAPATH_EXCESS_REMARK && !asked->owner_paces))
 		return -EOPNOTSUPP;
 	if (!meter)
-		meter = add_meter(datapath, asked->flow_id);
+		meter = records_add_meter(datapath, asked->flow_id);
 	if (!meter)
 		return -ENOMEM;
 	r = -ENODATA;
@@ -485,7 +316,7 @@ static int socket_meter(void *data, const struct datapath_meter *asked)
 		r = classes->class_of(classes->user_data, asked, &priority);
 	if (r < 0 && r != -ENODATA) {
 		if (!known)
-			remove_meter(datapath, meter);
+			records_remove_meter(datapath, meter);
 		return r;
 	}
 	if (r == -ENODATA && meter->class_priority)
@@ -499,16 +330,16 @@ static int socket_meter(void *data, const struct datapath_meter *asked)
 
 static void socket_meter_end(void *data, uint32_t flow_id)
 {
-	struct meter *meter = find_meter(data, flow_id);
+	struct meter *meter = records_find_meter(data, flow_id);
 
 	if (meter)
-		remove_meter(data, meter);
+		records_remove_meter(data, meter);
 }
 
 static enum gw_shaping_method socket_shaping(void *data, uint32_t flow_id,
 					     const struct datapath_target *target)
 {
-	const struct meter *meter = find_meter(data, flow_id);
+	const struct meter *meter = records_find_meter(data, flow_id);
 
 	(void)target;
 	if (!meter || meter->asked.excess != DATAPATH_EXCESS_DELAY)
@@ -520,7 +351,7 @@ static int socket_meter_read(void *data, uint32_t flow_id,
 			     struct datapath_meter_counters *ret_counters)
 {
 	(void)ret_counters;
-	return find_meter(data, flow_id) ? -EOPNOTSUPP : -ENOENT;
+	return records_find_meter(data, flow_id) ? -EOPNOTSUPP : -ENOENT;
 }
 
 /* The kernel keeps a socket's options, not entries of ours. */
