@@ -137,6 +137,7 @@ struct rsvp_config {
 	uint32_t max_senders_per_session;
 	uint32_t max_reservations_per_session;
 	uint32_t max_state_per_neighbour;
+	uint32_t max_neighbours;	       /* those without state make room */
 	uint32_t messages_per_s_per_neighbour; /* more are dropped and counted */
 	bool require_checksum;
 	uint8_t hop_ttl; /* of messages to a neighbour */

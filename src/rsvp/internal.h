@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h: the state of an RSVP node, shared by the files of this folder that are the node, and by nobody else.
+ *
+ * What spec/rsvp.md §6 calls PSB, RSB, TCSB and BSB is kept so that no message costs more with more sessions:
+ *
+ *   destination  where sessions go: routes are asked for it, and ports must agree in it
+ *   session      senders, neighbours upstream, and (WF, SE) what is installed for it
+ *   sender       one sender of a session: the paths by which it is heard, where it goes on to, and (FF) what is
+ *                installed for it
+ *   path         what one interface heard of the sender (PSB); at most one of them is forwarded
+ *   out          an interface that Paths of the sender leave by
+ *   up           one previous hop of a session, or the local application that sends: Resvs go there
+ *   install      what one outgoing interface has to give (TCSB); local: to applications on this node
+ *   resv         what one next hop, or application, asks for there (RSB)
+ *   blockade     a request that was refused upstream (BSB)
+ *
+ * Ownership goes down this list: a session owns senders, ups and its installs, a sender its paths, outs and
+ * installs, an install its resvs. A session with neither senders nor applications is freed.
+ */
+#ifndef GW_RSVP_INTERNAL_H
+#define GW_RSVP_INTERNAL_H
+
+/* A table that cannot grow is an error like any other, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((void)(element))
+#include <uthash.h>
+#include <utlist.h>
+
+#include "rsvp/adspec.h"
+#include "rsvp/message.h"
+#include "rsvp/rsvp.h"
+#include "rsvp/wheel.h"
+#include "rsvp/writer.h"
+
+#define US_PER_MS UINT64_C(1000)
+#define US_PER_S UINT64_C(1000000)
+
+/* Descriptors in one message, which is what receivers take (spec §16.3). */
+#define FLOWS_MAX 256
+#define SCOPE_MAX 1024
+
+enum timer_kind {
+	TIMER_OUT = 1,	/* Path refresh */
+	TIMER_PATH,	/* path state ends */
+	TIMER_UP,	/* Resv refresh */
+	TIMER_RESV,	/* reservation state ends */
+	TIMER_BLOCKADE, /* ends */
+	TIMER_REPEAT,	/* a tear, once more */
+	TIMER_SETTLE,	/* routes have settled */
+	TIMER_SLEW,	/* R may grow */
+};
+
+struct timer {
+	struct wheel_timer wheel;
+	uint32_t kind;
+};
+
+/* Objects that came with state and go on with it, as they came: ADSPEC, POLICY_DATA, unknown classes. */
+struct carried {
+	uint16_t adspec_len, policy_len, kept_len, zero;
+	uint8_t data[];
+};
+
+#define CARRIED_MAX (sizeof(struct carried) + RSVP_ADSPEC_MAX + 8192 + 4096)
+
+struct interface {
+	struct rsvp_interface info;
+	uint32_t refresh_ms; /* R as it is now: it grows slowly (RFC 2205 §3.7) */
+	struct timer slew;
+	UT_hash_handle hh;
+};
+
+struct neighbour {
+	struct {
+		struct address address;
+		uint32_t ifindex;
+	} key;
+	uint32_t states; /* paths and resvs that came from it */
+	uint64_t credit; /* messages that it may send now, in millionths */
+	uint64_t credit_us;
+	uint64_t received, sent, dropped;
+	bool udp, authenticated, reduces;
+	struct neighbour *prev, *next; /* those without state, the one longest silent first */
+	bool idle;		       /* is among these */
+	UT_hash_handle hh;
+};
+
+struct destination {
+	struct {
+		uint8_t address[16];
+		uint16_t family;
+		uint8_t protocol, form;
+	} key;
+	bool settling;			 /* its route is to be asked for again */
+	struct session *sessions;	 /* by destination_prev, _next */
+	struct destination *prev, *next; /* of those that are settling */
+	UT_hash_handle hh;
+};
+
+struct session {
+	struct rsvp_session key;
+	struct destination *destination;
+	struct session *destination_prev, *destination_next;
+	struct sender *senders;
+	struct up *ups;
+	struct install *installs; /* WF, SE */
+	struct rsvp_app *apps;
+	uint32_t n_senders, n_resvs;
+	uint8_t style; /* of all its resvs */
+	UT_hash_handle hh;
+};
+
+struct sender_key {
+	struct session *session;
+	struct rsvp_sender sender;
+};
+
+struct sender {
+	struct sender_key key;
+	struct sender *prev, *next; /* of the session */
+	struct path *paths;
+	struct path *path; /* the one that is forwarded; NULL: none */
+	struct out *outs;
+	struct install *installs; /* FF */
+	struct blockade *blockade;
+	uint32_t in_ifindex; /* where its data should arrive, as routes say; 0: not known */
+	bool to_local;	     /* data comes to this node too */
+	bool doomed;	     /* is being ended */
+	UT_hash_handle hh;
+};
+
+struct path {
+	struct path *next; /* of the sender */
+	struct sender *sender;
+	struct up *up;
+	struct path *up_prev, *up_next;
+	struct neighbour *neighbour; /* NULL: the sender is here */
+	struct carried *carried;
+	struct rsvp_sender_tspec tspec;
+	struct timer cleanup;
+	uint32_t in_ifindex;
+	uint32_t epoch, id; /* of the last MESSAGE_ID */
+	uint8_t ttl;
+	bool non_rsvp, e_police, udp;
+	bool reserved;	/* upstream was asked for it, and not told otherwise */
+	bool wanted;	/* is asked for now */
+	bool confirmed; /* and a confirmation of it */
+	bool chosen;	/* goes into the message that is being made */
+};
+
+struct out {
+	struct out *next;
+	struct sender *sender;
+	struct timer refresh;
+	uint32_t ifindex;
+	uint32_t gateway; /* digest of its address */
+	uint32_t sent_id;
+	uint8_t repeats; /* that are still to come soon */
+};
+
+struct up {
+	struct session *session;
+	struct up *prev, *next;	   /* of the session */
+	struct path *paths;	   /* by up_prev, up_next */
+	struct rsvp_app *app;	   /* the sender is here */
+	struct blockade *blockade; /* WF */
+	struct up *dirty_next;
+	struct rsvp_hop hop;
+	uint32_t ifindex;
+	struct timer refresh;
+	uint64_t digest; /* of the last Resv; 0: none */
+	uint32_t sent_id;
+	uint8_t repeats;
+	uint8_t why; /* it is dirty; 0: it is not */
+};
+
+struct blockade {
+	struct timer timer;
+	struct blockade **back; /* where it hangs */
+	struct up *up;
+	struct rsvp_flowspec refused;
+};
+
+struct install {
+	struct install *prev, *next; /* of the session or the sender */
+	struct session *session;
+	struct sender *sender; /* FF */
+	struct resv *resvs;
+	struct rsvp_flowspec flowspec; /* LUB of them */
+	uint64_t handle;	       /* of traffic control; 0: none */
+	uint64_t digest;	       /* of what traffic control was told */
+	uint32_t ifindex;
+	bool local; /* to applications here; then ifindex is where they want data to arrive, 0: anywhere */
+	bool merged, blockaded; /* in what is being made for a previous hop */
+};
+
+struct filter {
+	struct sender *sender;
+	uint64_t expires_us;
+};
+
+struct resv {
+	struct install *install;
+	struct resv *prev, *next;
+	struct rsvp_app *app;	     /* NULL: a next hop */
+	struct neighbour *neighbour; /* NULL: an application */
+	struct carried *carried;
+	uint8_t *scope;		/* object; NULL: none */
+	struct filter *filters; /* NULL: WF */
+	struct filter one;	/* if it is one; of WF only the time */
+	uint32_t n_filters;
+	struct timer cleanup;
+	struct rsvp_hop hop;
+	struct rsvp_flowspec flowspec;
+	uint32_t epoch, id;
+	uint16_t preemption, defending;
+	uint32_t confirming; /* serial of the message in which it asked for a confirmation */
+};
+
+/* A tear that has gone out, and goes once more. */
+struct repeat {
+	struct timer timer;
+	struct repeat *prev, *next;
+	struct rsvp_packet packet;
+	uint8_t data[];
+};
+
+/* What an application has asked for. Reserved as far as there are senders for it. */
+struct app_flow {
+	struct rsvp_sender sender; /* family AF_UNSPEC: every one */
+	struct rsvp_flowspec flowspec;
+};
+
+struct app_want {
+	enum rsvp_style style;
+	bool confirm; /* is to be asked for yet */
+	bool asked;   /* has been */
+	struct carried *carried;
+	unsigned n_flows;
+	struct app_flow flows[];
+};
+
+struct rsvp_app {
+	struct rsvp_app *prev, *next; /* of the session */
+	struct session *session;
+	void *data;
+	uint32_t ifindex;
+	struct sender *sender;
+	struct app_want *want;
+};
+
+/* Whose confirmation the message (or call) asks for that is being processed. */
+struct confirming {
+	struct address
+		receiver; /* AF_UNSPEC: this node's, on the interface that the Resv leaves by */
+	uint32_t serial;  /* of the reservations that it made or changed */
+};
+
+struct rsvp {
+	struct rsvp_ports ports;
+	struct rsvp_config config;
+	struct rsvp_limits limits;
+	uint64_t now_us;
+	uint64_t seed; /* of the tables, so that nobody can aim at one place in them */
+	struct wheel wheel;
+
+	struct interface *interfaces;
+	struct neighbour *neighbours;
+	struct neighbour *idle_neighbours;
+	struct destination *destinations;
+	struct session *sessions;
+	struct sender *senders;
+	struct repeat *repeats;
+	uint32_t n_repeats;
+
+	struct destination *settling;
+	struct timer settle;
+	uint64_t settle_first_us;
+
+	struct up *dirty;
+	struct confirming confirming;
+	const struct rsvp_message *passing; /* the tear that is being passed on */
+
+	struct rsvp_sizes sizes;
+	uint64_t counts[RSVP_COUNT_COUNT];
+	uint64_t types[2][32];
+	bool ending;
+
+	uint8_t buf[RSVP_MESSAGE_MAX]; /* the message that is being made */
+};
+
+/* ---- rsvp.c ---- */
+
+void rsvp_set_timer(struct rsvp *rsvp, struct timer *timer, enum timer_kind kind,
+		    uint64_t after_us);
+void rsvp_stop_timer(struct rsvp *rsvp, struct timer *timer);
+/* In [0.5, 1.5] of it, drawn anew each time. */
+uint64_t rsvp_jitter_us(struct rsvp *rsvp, uint32_t refresh_ms);
+/* When new state is sent again without a wait for R, and how often. */
+#define RSVP_REPEATS 2
+uint64_t rsvp_repeat_after_us(uint8_t repeats_left);
+/* What follows from what has changed: Resvs to the previous hops that are dirty. Ends every public function. */
+void rsvp_flush(struct rsvp *rsvp);
+uint64_t rsvp_digest64(uint64_t seed, const void *data, size_t len);
+/* Lifetime of state whose neighbour refreshes it every R (spec §7). */
+uint64_t rsvp_lifetime_us(const struct interface *interface, uint32_t refresh_ms);
+
+static inline void rsvp_count_one(struct rsvp *rsvp, enum rsvp_counter counter)
+{
+	rsvp->counts[counter]++;
+}
+
+/* The hosts that they name, without a port. */
+static inline struct address rsvp_session_host(const struct rsvp_session *session)
+{
+	struct address address;
+
+	rsvp_session_address(session, &address);
+	address.port = 0;
+	return address;
+}
+
+static inline struct address rsvp_sender_host(const struct rsvp_sender *sender)
+{
+	struct address address;
+
+	rsvp_sender_address(sender, &address);
+	address.port = 0;
+	return address;
+}
+
+/* ---- carried.c ---- */
+
+/* What of the message goes on, in `buf`, CARRIED_MAX bytes. */
+void rsvp_carried_read(const struct rsvp_message *message, bool adspec,
+		       struct carried *ret_carried);
+bool rsvp_carried_equal(const struct carried *a, const struct carried *b);
+bool rsvp_carried_is_empty(const struct carried *carried);
+/* A copy in *slot in place of what was there; empty: NULL. -ENOMEM: nothing has changed. */
+int rsvp_carried_store(struct carried **slot, const struct carried *carried);
+/* Sections; NULL is allowed and gives length 0. */
+const uint8_t *rsvp_carried_adspec(const struct carried *carried, size_t *ret_len);
+const uint8_t *rsvp_carried_policy(const struct carried *carried, size_t *ret_len);
+const uint8_t *rsvp_carried_kept(const struct carried *carried, size_t *ret_len);
+/* The first DSCP of a DCLASS object; 0xff: none. */
+uint8_t rsvp_carried_dscp(const struct carried *carried);
+/* PREEMPTION_PRI, where there is one. */
+void rsvp_carried_priorities(const struct carried *carried, uint16_t *ret_preemption,
+			     uint16_t *ret_defending);
+
+/* ---- interface.c, neighbour.c ---- */
+
+struct interface *rsvp_interface_find(const struct rsvp *rsvp, uint32_t ifindex);
+/* NULL: there is none that is up and where RSVP is spoken. */
+struct interface *rsvp_interface_usable(const struct rsvp *rsvp, uint32_t ifindex);
+/* AF_UNSPEC: it has none of that family. */
+const struct address *rsvp_interface_address(const struct interface *interface, uint16_t family);
+bool rsvp_address_is_local(const struct rsvp *rsvp, const struct address *address);
+void rsvp_slew(struct rsvp *rsvp, struct interface *interface);
+
+/* NULL: there is no room for one more. */
+struct neighbour *rsvp_neighbour_get(struct rsvp *rsvp, uint32_t ifindex,
+				     const struct address *address);
+struct neighbour *rsvp_neighbour_find(const struct rsvp *rsvp, uint32_t ifindex,
+				      const struct address *address);
+bool rsvp_neighbour_may_send(struct rsvp *rsvp, struct neighbour *neighbour);
+bool rsvp_neighbour_has_room(const struct rsvp *rsvp, const struct neighbour *neighbour);
+void rsvp_neighbour_hold(struct rsvp *rsvp, struct neighbour *neighbour);
+void rsvp_neighbour_release(struct rsvp *rsvp, struct neighbour *neighbour);
+
+/* ---- session.c ---- */
+
+struct session *rsvp_session_find(const struct rsvp *rsvp, const struct rsvp_session *key);
+/* -EADDRINUSE: ports conflict (07), -ENOBUFS: too many, -ENOMEM. */
+int rsvp_session_get(struct rsvp *rsvp, const struct rsvp_session *key,
+		     struct session **ret_session);
+void rsvp_session_put(struct rsvp *rsvp, struct session *session);
+bool rsvp_session_is_multicast(const struct session *session);
+struct sender *rsvp_sender_find(const struct rsvp *rsvp, const struct session *session,
+				const struct rsvp_sender *key);
+/* -EADDRINUSE: ports conflict (08), -ENOBUFS, -ENOMEM. */
+int rsvp_sender_get(struct rsvp *rsvp, struct session *session, const struct rsvp_sender *key,
+		    struct sender **ret_sender);
+/* Of a sender without paths, outs and installs. */
+void rsvp_sender_free(struct rsvp *rsvp, struct sender *sender);
+struct out *rsvp_sender_out(const struct sender *sender, uint32_t ifindex);
+struct up *rsvp_up_find(const struct session *session, const struct address *address);
+struct up *rsvp_up_get(struct session *session, const struct rsvp_hop *hop, uint32_t ifindex,
+		       struct rsvp_app *app);
+void rsvp_path_attach(struct path *path, struct up *up);
+void rsvp_path_detach(struct rsvp *rsvp, struct path *path);
+/* The path by which data for applications that listen on that interface (0: any) comes. */
+struct path *rsvp_sender_local_path(const struct sender *sender, uint32_t ifindex);
+
+/* ---- send.c ---- */
+
+struct departure {
+	uint32_t ifindex;
+	struct address source, destination;
+	uint8_t ttl;
+	bool router_alert, foreign_source;
+	struct neighbour *neighbour;
+};
+
+/* Begins a message in the node's buffer. */
+void rsvp_begin(struct rsvp *rsvp, struct rsvp_writer *writer, enum rsvp_type type, uint8_t ttl);
+/* The one place where messages leave. */
+int rsvp_send(struct rsvp *rsvp, struct rsvp_writer *writer, const struct departure *departure,
+	      struct rsvp_packet *ret_packet);
+/* To a neighbour on that interface: Resv, ResvTear, PathErr, ResvErr. */
+int rsvp_send_to_hop(struct rsvp *rsvp, struct rsvp_writer *writer, uint32_t ifindex,
+		     const struct address *hop, struct rsvp_packet *ret_packet);
+/* Along the path of the data: Path, PathTear. */
+int rsvp_send_along(struct rsvp *rsvp, struct rsvp_writer *writer, const struct sender *sender,
+		    uint32_t ifindex, uint8_t ttl, struct rsvp_packet *ret_packet);
+/* This node on that interface. False: it has no address of the family there. */
+bool rsvp_own_hop(const struct rsvp *rsvp, uint32_t ifindex, uint16_t family,
+		  struct rsvp_hop *ret_hop);
+
+/* ---- path.c, route.c ---- */
+
+void rsvp_path_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		       struct neighbour *neighbour, const struct rsvp_message *message);
+void rsvp_path_refresh(struct rsvp *rsvp, struct out *out);
+/* Now, and twice more soon, out of all but the interface that it came by. */
+void rsvp_path_announce(struct rsvp *rsvp, struct sender *sender);
+void rsvp_path_announce_out(struct rsvp *rsvp, struct out *out);
+/* What has changed of the Tspec, or of who sends, is told to traffic control. */
+void rsvp_sender_retune(struct rsvp *rsvp, struct sender *sender);
+/* TTL with which Paths of it leave; 0: they do not. */
+uint8_t rsvp_path_ttl(const struct path *path);
+
+/* Asks for the route of the sender's data, and sets where its Paths go. New outs are announced, or all of them. */
+void rsvp_sender_route(struct rsvp *rsvp, struct sender *sender, bool announce);
+void rsvp_out_free(struct rsvp *rsvp, struct sender *sender, struct out *out);
+void rsvp_settled(struct rsvp *rsvp);
+
+/* ---- resv.c, tc.c ---- */
+
+struct request {
+	struct session *session;
+	uint32_t ifindex;
+	struct rsvp_app *app;
+	const struct rsvp_hop *hop;
+	struct neighbour *neighbour;
+	enum rsvp_style style;
+	const struct rsvp_flowspec *flowspec;
+	struct sender **senders; /* none: WF */
+	unsigned n_senders;
+	uint64_t lifetime_us; /* 0: until it is ended */
+	const struct carried *carried;
+	const struct rsvp_object *scope;
+	bool confirm;
+};
+
+void rsvp_resv_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		       struct neighbour *neighbour, const struct rsvp_message *message);
+/* -1: *ret_error says why, and all is as before. */
+int rsvp_reserve(struct rsvp *rsvp, const struct request *request, struct rsvp_error *ret_error);
+struct install *rsvp_install_find(const struct session *session, const struct sender *sender,
+				  enum rsvp_style style, bool local, uint32_t ifindex);
+struct resv *rsvp_resv_find(const struct install *install, const struct rsvp_hop *hop,
+			    const struct rsvp_app *app);
+void rsvp_resv_set_timer(struct rsvp *rsvp, struct resv *resv);
+bool rsvp_resv_has(const struct resv *resv, const struct sender *sender);
+/* Where data of the sender comes to the install. */
+bool rsvp_install_reaches(const struct install *install, const struct sender *sender);
+/* The LUB of its resvs, and traffic control accordingly. -1: it refuses, and all is as before. */
+int rsvp_install_update(struct rsvp *rsvp, struct install *install, struct rsvp_error *ret_error);
+void rsvp_install_free(struct rsvp *rsvp, struct install *install);
+/* After a change that nobody asked for: who has reserved hears of a refusal. */
+void rsvp_install_retune(struct rsvp *rsvp, struct install *install);
+
+/* ---- merge.c ---- */
+
+/* Why a previous hop is dirty. */
+enum why {
+	WHY_CHANGE = 1,	  /* what is merged may have changed */
+	WHY_TEAR = 2,	  /* reservations were ended: what is no longer merged is torn upstream */
+	WHY_REFUSED = 4,  /* a ResvErr has come from there */
+	WHY_REFRESH = 8,  /* its time has come */
+	WHY_CONFIRM = 16, /* a confirmation is asked for */
+};
+
+void rsvp_up_dirty(struct rsvp *rsvp, struct up *up, unsigned why);
+/* All previous hops of the sender, or of all senders of a session (NULL). */
+void rsvp_ups_dirty(struct rsvp *rsvp, struct session *session, struct sender *sender,
+		    unsigned why);
+void rsvp_up_update(struct rsvp *rsvp, struct up *up, unsigned why);
+/* Whether what is installed there is asked for upstream along the path. */
+bool rsvp_install_goes_via(const struct install *install, const struct path *path);
+
+struct merged {
+	struct rsvp_flowspec flowspec; /* FF: of the path at hand */
+	bool lower;		       /* all are blockaded: it is the least of them */
+	bool scoped;
+	unsigned n_scope;
+	struct address scope[SCOPE_MAX];
+};
+
+/* What is asked for of a path in FF; the installs that it comes from are marked. False: nothing. */
+bool rsvp_merge_path(const struct path *path, unsigned why, struct merged *merged);
+
+/* ---- upstream.c ---- */
+
+/* SCOPE of the wanted paths, if it needs one (merged->scoped). False: it is empty, and nothing is to be sent. */
+bool rsvp_scope_make(const struct up *up, struct merged *merged);
+/* Ascending, each once; how many are left. */
+unsigned rsvp_sort_addresses(struct address *addresses, unsigned n);
+/* A Resv for the chosen paths; returns the digest of what it asks for; 0: it cannot be made. */
+uint64_t rsvp_resv_make(struct rsvp *rsvp, struct up *up, const struct merged *merged,
+			const struct address *confirm, struct rsvp_writer *writer);
+
+/* ---- tear.c ---- */
+
+void rsvp_path_tear_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			    const struct rsvp_message *message);
+void rsvp_resv_tear_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			    const struct rsvp_message *message);
+void rsvp_path_tear_send(struct rsvp *rsvp, const struct path *path, const struct out *out);
+void rsvp_put_passed(struct rsvp *rsvp, struct rsvp_writer *writer);
+/* Of the chosen paths. */
+void rsvp_resv_tear_send(struct rsvp *rsvp, struct up *up);
+void rsvp_repeat_tear(struct rsvp *rsvp, struct repeat *repeat);
+void rsvp_repeat_free(struct rsvp *rsvp, struct repeat *repeat);
+
+/* ---- end.c: the one way out ---- */
+
+/*
+ * Ends path state, whatever the reason: PathTear goes on, reservations for the sender end with it, and what is left
+ * of the session when nobody needs it.
+ */
+void rsvp_path_end(struct rsvp *rsvp, struct path *path);
+/* Ends a reservation, or (SE) its part for one sender: traffic control follows, and `why` says who upstream hears. */
+void rsvp_resv_end(struct rsvp *rsvp, struct resv *resv, struct sender *sender, unsigned why);
+/* What of it is past its time. */
+void rsvp_resv_expire(struct rsvp *rsvp, struct resv *resv);
+/* Everything that goes out of an interface, or (in) also what came by it. */
+void rsvp_interface_end(struct rsvp *rsvp, uint32_t ifindex, bool in);
+
+/* ---- error.c, confirm.c, blockade.c ---- */
+
+void rsvp_path_err_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			   const struct rsvp_message *message);
+void rsvp_resv_err_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			   const struct rsvp_message *message);
+/* In answer to a Path. */
+void rsvp_path_err_answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			  const struct rsvp_message *message, uint8_t code, uint16_t value);
+/* In answer to a Resv; `flow` is the FF descriptor that it is about, else NULL. */
+void rsvp_resv_err_answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			  const struct rsvp_message *message, const struct rsvp_flow *flow,
+			  const struct rsvp_error *error);
+/* To who made a reservation. `flowspec` NULL: its own. `scope`: NULL for none. */
+void rsvp_resv_err_send(struct rsvp *rsvp, const struct resv *resv, const struct rsvp_error *error,
+			const struct rsvp_flowspec *flowspec, const struct rsvp_message *cause);
+
+void rsvp_confirm_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			  const struct rsvp_message *message);
+/* The reservation's request holds as far as this node can tell. */
+void rsvp_confirm_answer(struct rsvp *rsvp, const struct resv *resv);
+
+int rsvp_blockade_set(struct rsvp *rsvp, struct blockade **slot, struct up *up,
+		      const struct rsvp_flowspec *refused);
+void rsvp_blockade_free(struct rsvp *rsvp, struct blockade *blockade);
+void rsvp_blockade_expire(struct rsvp *rsvp, struct blockade *blockade);
+/* Whether it keeps the flowspec from being asked for: NULL does not. */
+bool rsvp_blockades(const struct blockade *blockade, const struct rsvp_flowspec *flowspec);
+
+/* ---- app.c, app_reserve.c ---- */
+
+/* The application no longer sends. */
+void rsvp_app_sender_end(struct rsvp *rsvp, struct rsvp_app *app);
+/* Reserves what applications want of the senders that there are. */
+void rsvp_app_fulfil(struct rsvp *rsvp, struct session *session);
+/* It wants nothing any more. */
+void rsvp_app_release(struct rsvp *rsvp, struct rsvp_app *app);
+
+/* ---- app_event.c ---- */
+
+/* A sender has come, changed or gone. */
+void rsvp_app_path_event(struct rsvp *rsvp, struct sender *sender, const struct path *path,
+			 bool gone);
+/* The same, to one application. */
+void rsvp_app_tell_path(struct rsvp *rsvp, const struct rsvp_app *app, const struct path *path,
+			bool gone);
+/* Of the application that sends behind the up; NULL: there is no reservation any more. */
+void rsvp_app_resv_event(struct rsvp *rsvp, struct up *up, const struct merged *merged);
+void rsvp_app_path_error(struct rsvp *rsvp, const struct rsvp_app *app, const struct sender *sender,
+			 const struct rsvp_error_spec *spec);
+void rsvp_app_resv_error(struct rsvp *rsvp, const struct resv *resv, const struct rsvp_error *error,
+			 const struct rsvp_flowspec *flowspec);
+void rsvp_app_confirm(struct rsvp *rsvp, const struct resv *resv);
+void rsvp_app_confirmed(struct rsvp *rsvp, const struct rsvp_message *message);
+
+#endif

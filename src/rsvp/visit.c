@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* visit.c: what the node has, for those who look, and what it has counted. */
+#include "rsvp/internal.h"
+
+static int visit_sender(const struct sender *sender, const struct rsvp_visitor *visitor,
+			void *user_data)
+{
+	const struct path *path;
+	int r = 0;
+
+	LL_FOREACH(sender->paths, path) {
+		struct rsvp_sender_info info = {
+			.session = sender->key.session->key,
+			.sender = sender->key.sender,
+			.tspec = path->tspec.tspec,
+			.previous_hop = path->up->hop,
+			.in_ifindex = path->in_ifindex,
+			.local = path->up->app,
+			.non_rsvp_hop = path->non_rsvp,
+			.expires_us = path->up->app ? UINT64_MAX : path->cleanup.wheel.due_us,
+		};
+
+		r = visitor->sender(user_data, &info);
+		if (r != 0)
+			break;
+	}
+	return r;
+}
+
+static bool is_blockaded(const struct resv *resv)
+{
+	const struct session *session = resv->install->session;
+	const struct up *up;
+
+	for (uint32_t i = 0; i < resv->n_filters; i++) {
+		if (rsvp_blockades(resv->filters[i].sender->blockade, &resv->install->flowspec))
+			return true;
+	}
+	if (resv->filters)
+		return false;
+	DL_FOREACH(session->ups, up) {
+		if (rsvp_blockades(up->blockade, &resv->install->flowspec))
+			return true;
+	}
+	return false;
+}
+
+static int visit_resv(const struct rsvp *rsvp, const struct resv *resv,
+		      const struct rsvp_visitor *visitor, void *user_data)
+{
+	const struct install *install = resv->install;
+	const struct interface *interface =
+		install->local ? NULL : rsvp_interface_find(rsvp, install->ifindex);
+	struct rsvp_sender senders[FLOWS_MAX];
+	struct rsvp_reservation_info info = {
+		.session = install->session->key,
+		.style = install->session->style,
+		.flowspec = resv->flowspec,
+		.next_hop = resv->hop,
+		.out_ifindex = install->local ? 0 : install->ifindex,
+		.installed = install->handle != 0,
+		.enforced = install->handle != 0 && interface && interface->info.enforced,
+		.blockaded = is_blockaded(resv),
+		.senders = senders,
+		.expires_us = resv->app ? UINT64_MAX : resv->cleanup.wheel.due_us,
+	};
+
+	for (; info.n_senders < resv->n_filters && info.n_senders < FLOWS_MAX; info.n_senders++)
+		senders[info.n_senders] = resv->filters[info.n_senders].sender->key.sender;
+	return visitor->reservation(user_data, &info);
+}
+
+static int visit_installs(const struct rsvp *rsvp, const struct install *installs,
+			  const struct rsvp_visitor *visitor, void *user_data)
+{
+	const struct install *install;
+	const struct resv *resv;
+	int r;
+
+	DL_FOREACH(installs, install) {
+		DL_FOREACH(install->resvs, resv) {
+			r = visit_resv(rsvp, resv, visitor, user_data);
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int visit_session(const struct rsvp *rsvp, const struct session *session,
+			 const struct rsvp_visitor *visitor, void *user_data)
+{
+	const struct sender *sender;
+	int r = 0;
+
+	DL_FOREACH(session->senders, sender) {
+		if (visitor->sender)
+			r = visit_sender(sender, visitor, user_data);
+		if (r == 0 && visitor->reservation)
+			r = visit_installs(rsvp, sender->installs, visitor, user_data);
+		if (r != 0)
+			return r;
+	}
+	return visitor->reservation ? visit_installs(rsvp, session->installs, visitor, user_data)
+				    : 0;
+}
+
+static int visit_neighbour(const struct neighbour *neighbour, const struct rsvp_visitor *visitor,
+			   void *user_data)
+{
+	struct rsvp_neighbour_info info = {
+		.address = neighbour->key.address,
+		.ifindex = neighbour->key.ifindex,
+		.reduces_refreshes = neighbour->reduces,
+		.udp = neighbour->udp,
+		.authenticated = neighbour->authenticated,
+		.received = neighbour->received,
+		.sent = neighbour->sent,
+		.dropped = neighbour->dropped,
+	};
+
+	return visitor->neighbour(user_data, &info);
+}
+
+int rsvp_visit(const struct rsvp *rsvp, const struct rsvp_visitor *visitor, void *user_data)
+{
+	const struct neighbour *neighbour;
+	const struct session *session;
+	int r;
+
+	for (session = rsvp->sessions; session; session = session->hh.next) {
+		r = visit_session(rsvp, session, visitor, user_data);
+		if (r != 0)
+			return r;
+	}
+	for (neighbour = rsvp->neighbours; visitor->neighbour && neighbour;
+	     neighbour = neighbour->hh.next) {
+		r = visit_neighbour(neighbour, visitor, user_data);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+const char *rsvp_counter_name(enum rsvp_counter counter)
+{
+	static const char *const names[RSVP_COUNT_COUNT] = {
+		[RSVP_COUNT_RECEIVED] = "received",
+		[RSVP_COUNT_SENT] = "sent",
+		[RSVP_COUNT_FORWARDED] = "forwarded",
+		[RSVP_COUNT_BAD_CHECKSUM] = "bad-checksum",
+		[RSVP_COUNT_BAD_VERSION] = "bad-version",
+		[RSVP_COUNT_BAD_LENGTH] = "bad-length",
+		[RSVP_COUNT_BAD_TYPE] = "bad-type",
+		[RSVP_COUNT_BAD_OBJECT] = "bad-object",
+		[RSVP_COUNT_UNKNOWN_OBJECT] = "unknown-object",
+		[RSVP_COUNT_BAD_HOP] = "bad-hop",
+		[RSVP_COUNT_BAD_PORTS] = "bad-ports",
+		[RSVP_COUNT_NO_STATE] = "no-state",
+		[RSVP_COUNT_BAD_INTEGRITY] = "bad-integrity",
+		[RSVP_COUNT_REPLAYED] = "replayed",
+		[RSVP_COUNT_OUT_OF_ORDER] = "out-of-order",
+		[RSVP_COUNT_LIMITED] = "limited",
+		[RSVP_COUNT_DISABLED] = "disabled",
+		[RSVP_COUNT_TIMEOUTS_PATH] = "path-timeouts",
+		[RSVP_COUNT_TIMEOUTS_RESV] = "resv-timeouts",
+	};
+
+	return counter < RSVP_COUNT_COUNT ? names[counter] : NULL;
+}
+
+uint64_t rsvp_count(const struct rsvp *rsvp, enum rsvp_counter counter)
+{
+	return counter < RSVP_COUNT_COUNT ? rsvp->counts[counter] : 0;
+}
+
+uint64_t rsvp_count_type(const struct rsvp *rsvp, uint8_t message_type, bool sent)
+{
+	return message_type < 32 ? rsvp->types[sent][message_type] : 0;
+}
+
+struct rsvp_sizes rsvp_sizes(const struct rsvp *rsvp)
+{
+	return rsvp->sizes;
+}
