@@ -21,6 +21,7 @@
 
 #include "base/time.h"
 
+#define BRIDGE "gwbridge"
 #define NEAR "192.0.2.1"
 #define FAR "192.0.2.2"
 #define PORT 5004
@@ -81,6 +82,17 @@ uint32_t link_index(void)
 	return if_nametoindex(LINK);
 }
 
+bool link_bridge(void)
+{
+	if (net_run("ip link add " BRIDGE " type bridge 2>/dev/null") != 0)
+		return false;
+	assert_int_equal(net_run("ip addr del " NEAR "/24 dev " LINK " && ip link set " LINK
+				 " master " BRIDGE " && ip addr add " NEAR "/24 dev " BRIDGE
+				 " && ip link set " BRIDGE " up"),
+			 0);
+	return true;
+}
+
 static int make_namespaces(void)
 {
 	near = namespace();
@@ -138,6 +150,7 @@ int meter_teardown(void **state)
 {
 	teardown(state);
 	net_run("ip link del " LINK " 2>/dev/null");
+	net_run("ip link del " BRIDGE " 2>/dev/null");
 	net_run("rm -rf %s", state_folder);
 	close(near);
 	close(far);

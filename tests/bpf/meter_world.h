@@ -25,6 +25,9 @@ void link_make(void);
 int open_handed(uint64_t rate_bps);
 uint32_t link_index(void);
 
+/* Packets pass a bridge on their way to the link from now on. False: this kernel has none. */
+bool link_bridge(void);
+
 /* Turns of an event loop for so long. */
 void run_loop(unsigned time_ms);
 

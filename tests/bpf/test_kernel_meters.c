@@ -106,6 +106,30 @@ static void test_rerated_bucket(void **state)
 	datagrams_close(&stream);
 }
 
+/* Both the bridge and the link below it see each packet, which is charged to the rate once. */
+static void test_bridged(void **state)
+{
+	const struct datapath_meter wanted = delay(FLOW, 1 * MBIT);
+	struct stream_of_datagrams stream;
+
+	if (!link_bridge())
+		skip();
+	run_loop(200);
+	datagrams_open(&stream, 1, 1000);
+	datagrams_buffer(&stream);
+	datagrams_send(&stream, 1); /* neighbours are found */
+	run_loop(50);
+	datagrams_forget(&stream);
+	meter_datagrams(&stream, &wanted);
+	datagrams_send(&stream, 100); /* the bucket holds 12 */
+	run_loop(20);
+	assert_int_equal(datagrams_heard(&stream, MARK), counters(FLOW).conforming_packets);
+	assert_true(datagrams_heard(&stream, MARK) >= 12);
+	assert_true(datagrams_heard(&stream, MARK) < 40);
+	assert_int_equal(counters(FLOW).conforming_packets + counters(FLOW).dropped_packets, 100);
+	datagrams_close(&stream);
+}
+
 /* A packet longer than the bucket is one that this rate lets through now and then. */
 static void test_low_rate(void **state)
 {
@@ -600,6 +624,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		PLAIN(test_policed),
 		PLAIN(test_rerated_bucket),
+		PLAIN(test_bridged),
 		PLAIN(test_low_rate),
 		PLAIN(test_shared),
 		PLAIN(test_segments),
