@@ -38,7 +38,7 @@ struct telling {
 static int send_request(const struct gw *gw, const struct msg *request, const int *fds,
 			size_t n_fds)
 {
-	unsigned char buf[1024];
+	unsigned char buf[MSG_MAX];
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(MSG_MAX_FDS * sizeof(int))];
@@ -109,13 +109,16 @@ static void route_reply(struct gw *gw, const struct msg *msg, const void *buf, s
 	}
 }
 
-/* Gives an event to the callback, if there is one, with the lock dropped meanwhile; else to the queue. */
-static void deliver_event(struct gw *gw, const struct gw_event *event)
+/*
+ * Gives an event to the callback, if there is one, with the lock dropped meanwhile, and releases it; else to the queue.
+ */
+static void deliver_event(struct gw *gw, struct gw_event *event)
 {
 	struct telling telling = { .thread = pthread_self() };
 
 	if (!gw->on_event) {
-		event_push(gw, event);
+		if (event_push(gw, event) < 0)
+			gw_event_release(event);
 		return;
 	}
 	telling.number = ++gw->n_begun;
@@ -123,6 +126,7 @@ static void deliver_event(struct gw *gw, const struct gw_event *event)
 	pthread_mutex_unlock(&gw->lock);
 	gw->on_event(event, gw->user_data);
 	pthread_mutex_lock(&gw->lock);
+	gw_event_release(event);
 	DL_DELETE(gw->tellings, &telling);
 	gw->n_told++;
 	pthread_cond_broadcast(&gw->changed);

@@ -117,6 +117,7 @@ void client_end(struct gw *gw);
 int event_push(struct gw *gw,
 	       const struct gw_event *event); /* lock held; drops and counts when full */
 bool event_pop(struct gw *gw, struct gw_event *ret_event); /* lock held */
+/* What comes with it is the event's; without memory for that, it tells of an event that was lost. */
 void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct gw_event *ret_event);
 void event_free_all(struct gw *gw);
 
@@ -179,5 +180,8 @@ void pace_set_rate(const struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_
 		   int32_t excess_dscp);
 bool pace_marks_excess(const struct gw *gw, uint32_t id); /* by another mark than the flow's */
 void pace_set_excess(const struct gw *gw, uint32_t id, int32_t excess_dscp);
+
+/* rsvp.c: one block with all that the record points to; NULL: memory is short, or it is no record. */
+struct gw_rsvp_record *rsvp_record_copy(const struct codec_bytes *bytes);
 
 #endif

@@ -83,8 +83,10 @@ void event_free_all(struct gw *gw)
 {
 	struct queued_event *queued, *next;
 
-	DL_FOREACH_SAFE(gw->queue, queued, next)
+	DL_FOREACH_SAFE(gw->queue, queued, next) {
+		gw_event_release(&queued->event);
 		free(queued);
+	}
 	gw->queue = NULL;
 }
 
@@ -102,6 +104,13 @@ void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct g
 		.time_us = msg->time_us,
 	};
 	memcpy(ret_event->reason, msg->end_reason, sizeof(ret_event->reason));
+	if (MSG_HAS(msg, TAG_RSVP)) {
+		ret_event->rsvp = rsvp_record_copy(&msg->rsvp);
+		if (!ret_event->rsvp)
+			*ret_event = (struct gw_event){ .size = sizeof(*ret_event),
+							.type = GW_EVENT_LOST,
+							.lost = 1 };
+	}
 	if (msg_next(buf, len, TAG_RECORD, &position, &nested) == 1)
 		record_decode(&nested, &ret_event->flow);
 }

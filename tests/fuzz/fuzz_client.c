@@ -78,9 +78,27 @@ static int on_fact(enum gw_fact_kind kind, const char *name, const char *value, 
 	return 0;
 }
 
+/* All that is pointed to is there: it is read. */
+static int on_rsvp(const struct gw_rsvp_record *record, void *user_data)
+{
+	unsigned sum = 0;
+
+	(void)user_data;
+	require(record->size == sizeof(*record));
+	require(strnlen(record->interface, sizeof(record->interface)) < sizeof(record->interface));
+	require(strnlen(record->name, sizeof(record->name)) < sizeof(record->name));
+	for (uint32_t i = 0; i < record->n_senders; i++)
+		sum += record->senders[i].address.ss_family;
+	for (size_t i = 0; i < record->policy_len; i++)
+		sum += ((const unsigned char *)record->policy)[i];
+	return record->text && strlen(record->text) == sum ? 1 : 0;
+}
+
 static void on_event(const struct gw_event *event, void *user_data)
 {
 	(void)user_data;
+	if (event->rsvp)
+		on_rsvp(event->rsvp, NULL);
 	require(event->size == sizeof(*event));
 	require(strnlen(event->reason, sizeof(event->reason)) < sizeof(event->reason));
 }
@@ -104,9 +122,13 @@ static void call_everything(struct gw *gw)
 	gw_flow_notify(gw, 1, GW_CONDITION_CONGESTED, 0, 1);
 	gw_flow_set_class(gw, 1, GW_CLASS_VOICE);
 	gw_flow_remove(gw, 1);
+	gw_rsvp_send(gw, 1, NULL);
+	gw_rsvp_list(gw, GW_RSVP_KIND_BIT(GW_RSVP_SENDER), on_rsvp, NULL);
 	while (gw_event_next(gw, 0, &event) == 1) {
-		if (!gw->on_event)
-			on_event(&event, NULL);
+		if (gw->on_event)
+			continue;
+		on_event(&event, NULL);
+		gw_event_release(&event);
 	}
 }
 

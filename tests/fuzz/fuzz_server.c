@@ -13,6 +13,7 @@
 #include "engine/server.h"
 #include "fuzz.h"
 #include "../unit/fake_datapath.h"
+#include "../unit/fake_signalling.h"
 
 #define CLIENTS 4
 #define STEPS_MAX 400
@@ -22,6 +23,7 @@ static const uint32_t uids[CLIENTS] = { 1000, 1000, 1001, 0 };
 
 struct world {
 	struct fake_datapath datapath;
+	struct fake_signalling signalling;
 	struct server *server;
 	struct owner *clients[CLIENTS];
 	uint64_t now_us;
@@ -146,6 +148,7 @@ static void connect_client(int client)
 static void throw_out(int client)
 {
 	server_disconnect(world.server, world.clients[client], world.now_us);
+	require(fake_signalling_count(&world.signalling, world.clients[client]) == 0);
 	connect_client(client);
 }
 
@@ -244,6 +247,9 @@ static void begin(void)
 	config.max_ops_per_owner = 5;
 	world.server = server_new(&ports, &config, GW_MODE_DAEMON, "0");
 	require(world.server);
+	fake_signalling_init(&world.signalling);
+	world.signalling.n_records = 500; /* some pages */
+	server_set_signalling(world.server, &world.signalling.port);
 	for (int i = 0; i < CLIENTS; i++)
 		connect_client(i);
 }

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* fake_signalling.c: see fake_signalling.h. */
+#include "fake_signalling.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int take_error(struct fake_signalling *fake)
+{
+	int error = fake->error;
+
+	fake->error = 0;
+	return error;
+}
+
+static struct fake_session *find(struct fake_signalling *fake, const struct owner *owner,
+				 uint32_t id)
+{
+	for (size_t i = 0; i < FAKE_SESSIONS; i++) {
+		if (id != 0 && fake->sessions[i].id == id && fake->sessions[i].owner == owner)
+			return &fake->sessions[i];
+	}
+	return NULL;
+}
+
+static int fake_open(void *user_data, struct owner *owner, const struct signalling_session *session,
+		     uint32_t *ret_id, uint64_t now_us)
+{
+	struct fake_signalling *fake = user_data;
+	int r = take_error(fake);
+
+	(void)now_us;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < FAKE_SESSIONS; i++) {
+		if (fake->sessions[i].id != 0)
+			continue;
+		*ret_id = ++fake->last_id;
+		fake->sessions[i] =
+			(struct fake_session){ .id = *ret_id, .owner = owner, .session = *session };
+		return 0;
+	}
+	return -ENOBUFS;
+}
+
+static int fake_send(void *user_data, struct owner *owner, uint32_t id,
+		     const struct gw_rsvp_offer *offer, uint64_t now_us)
+{
+	struct fake_signalling *fake = user_data;
+	struct fake_session *session = find(fake, owner, id);
+	int r = take_error(fake);
+
+	(void)now_us;
+	if (r < 0 || !session)
+		return r < 0 ? r : -ENOENT;
+	session->sends = offer;
+	if (!offer)
+		return 0;
+	fake->offer = *offer;
+	fake->offer.policy = NULL;
+	fake->offer_policy_len = offer->policy_len;
+	if (offer->policy_len > 0)
+		fake->offer_policy_last = ((const uint8_t *)offer->policy)[offer->policy_len - 1];
+	return 0;
+}
+
+static int fake_reserve(void *user_data, struct owner *owner, uint32_t id,
+			const struct gw_rsvp_request *request, uint64_t now_us)
+{
+	struct fake_signalling *fake = user_data;
+	struct fake_session *session = find(fake, owner, id);
+	int r = take_error(fake);
+
+	(void)now_us;
+	if (r < 0 || !session)
+		return r < 0 ? r : -ENOENT;
+	session->reserves = request;
+	if (!request)
+		return 0;
+	fake->request = *request;
+	fake->request.policy = NULL;
+	memcpy(fake->flows, request->flows, request->n_flows * sizeof(fake->flows[0]));
+	fake->request.flows = fake->flows;
+	return 0;
+}
+
+static int fake_close(void *user_data, struct owner *owner, uint32_t id, uint64_t now_us)
+{
+	struct fake_session *session = find(user_data, owner, id);
+
+	(void)now_us;
+	if (!session)
+		return -ENOENT;
+	*session = (struct fake_session){ 0 };
+	return 0;
+}
+
+static void fake_owner_gone(void *user_data, struct owner *owner, uint64_t now_us)
+{
+	struct fake_signalling *fake = user_data;
+
+	(void)now_us;
+	for (size_t i = 0; i < FAKE_SESSIONS; i++) {
+		if (fake->sessions[i].owner == owner)
+			fake->sessions[i] = (struct fake_session){ 0 };
+	}
+	if (fake->watching == owner)
+		fake->watching = NULL;
+	if (fake->asked == owner)
+		fake->asked = NULL;
+}
+
+static int fake_visit(void *user_data, const struct owner *owner, const struct engine_view *view,
+		      uint32_t kinds, uint64_t *position, signalling_visit visit, void *visit_data,
+		      uint64_t now_us)
+{
+	struct fake_signalling *fake = user_data;
+	uint32_t n = 0;
+
+	(void)owner;
+	(void)now_us;
+	fake->view = *view;
+	fake->kinds = kinds;
+	fake->n_visits++;
+	for (; *position < fake->n_records; (*position)++, n++) {
+		struct gw_rsvp_sender sender = { .form = GW_RSVP_PORTS };
+		struct sockaddr_in source = { .sin_family = AF_INET };
+		struct gw_rsvp_record record = {
+			.size = sizeof(record),
+			.kind = GW_RSVP_SENDER,
+			.flags = GW_RSVP_LOCAL,
+			.senders = &sender,
+			.n_senders = 1,
+			.protocol = IPPROTO_UDP,
+			.dscp = -1,
+			.rate_bps = *position,
+			.interface = "eth0",
+		};
+		int r;
+
+		if (fake->rest_after > 0 && n == fake->rest_after)
+			return -EAGAIN;
+		source.sin_port = htons((uint16_t)(*position + 1));
+		memcpy(&sender.address, &source, sizeof(source));
+		r = visit(&record, visit_data);
+		if (r != 0)
+			return r;
+	}
+	return take_error(fake);
+}
+
+static int fake_watch(void *user_data, struct owner *owner)
+{
+	struct fake_signalling *fake = user_data;
+
+	fake->watching = owner;
+	return 0;
+}
+
+static int fake_diagnose(void *user_data, struct owner *owner,
+			 const struct signalling_question *question, uint64_t now_us)
+{
+	struct fake_signalling *fake = user_data;
+
+	(void)now_us;
+	fake->question = *question;
+	fake->asked = owner;
+	return take_error(fake);
+}
+
+void fake_signalling_init(struct fake_signalling *fake)
+{
+	*fake = (struct fake_signalling){ .port = {
+						  .user_data = fake,
+						  .open = fake_open,
+						  .send = fake_send,
+						  .reserve = fake_reserve,
+						  .close = fake_close,
+						  .owner_gone = fake_owner_gone,
+						  .visit = fake_visit,
+						  .watch = fake_watch,
+						  .diagnose = fake_diagnose,
+					  } };
+}
+
+unsigned fake_signalling_count(const struct fake_signalling *fake, const struct owner *owner)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < FAKE_SESSIONS; i++)
+		n += fake->sessions[i].id != 0 && (!owner || fake->sessions[i].owner == owner);
+	return n;
+}

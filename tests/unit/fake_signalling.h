@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_signalling.h: a host that signals nothing and remembers what it was asked for.
+ */
+#ifndef GW_TESTS_FAKE_SIGNALLING_H
+#define GW_TESTS_FAKE_SIGNALLING_H
+
+#include "engine/signalling.h"
+
+#define FAKE_SESSIONS 16
+
+struct fake_session {
+	uint32_t id; /* 0: none */
+	const struct owner *owner;
+	struct signalling_session session;
+	bool sends, reserves;
+};
+
+struct fake_signalling {
+	struct signalling port;
+	struct fake_session sessions[FAKE_SESSIONS];
+	uint32_t last_id;
+	int error; /* of the next call that may fail; 0: none */
+
+	struct gw_rsvp_offer offer; /* the last; without its policy */
+	size_t offer_policy_len;
+	uint8_t offer_policy_last;	/* byte */
+	struct gw_rsvp_request request; /* the last; without its policy */
+	struct gw_rsvp_flow flows[GW_RSVP_FLOWS_MAX];
+	struct signalling_question question; /* the last */
+	struct owner *asked, *watching;	     /* who */
+
+	/* What a list shows: so many senders, with ports from 1 on; after each this many it wants a rest. */
+	uint32_t n_records, rest_after;
+	struct engine_view view; /* of the last list */
+	uint32_t kinds;		 /* the same */
+	unsigned n_visits;	 /* calls of visit() */
+};
+
+/* Zeroes it and fills in the port. */
+void fake_signalling_init(struct fake_signalling *fake);
+unsigned fake_signalling_count(const struct fake_signalling *fake, const struct owner *owner);
+
+#endif
