@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* marker.h: what the files of the daemon's datapath share: marker.c, takeover.c and facts.c. */
+/* marker.h: what the files of the daemon's datapath share: marker.c, endings.c, takeover.c and facts.c. */
 #ifndef GW_DAEMON_MARKER_H
 #define GW_DAEMON_MARKER_H
+
+#include <event2/event.h>
 
 #include "daemon/classes.h"
 #include "daemon/daemon.h"
@@ -29,6 +31,10 @@ struct marker {
 	struct event *resync;
 	uint64_t resynced_us; /* when it was done last */
 };
+
+/* endings.c: callbacks of events, with the marker */
+void marker_on_close(evutil_socket_t fd, short what, void *user_data);
+void marker_on_resync(evutil_socket_t fd, short what, void *user_data);
 
 /* takeover.c: what an earlier daemon has left. Programs go on as they were; all else ends. */
 void take_over(struct marker *marker);

@@ -264,83 +264,6 @@ static int on_track_stop(struct call *call)
 			    call->now_us);
 }
 
-static int on_run(struct call *call)
-{
-	const struct msg *m = call->request;
-	struct flow_request request = {
-		.traffic_class = (enum gw_class)m->traffic_class,
-		.flags = m->flags,
-		.dscp = m->dscp,
-	};
-	uint32_t id;
-	int r;
-
-	r = engine_run(call->server->engine, call->owner, &request, m->rate_bps, &id, call->now_us);
-	if (r < 0)
-		return r;
-	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
-	return 0;
-}
-
-static void tell_refusal(const struct call *call, const struct admission_refusal *refusal)
-{
-	const struct server_ports *ports = &call->server->ports;
-	char text[ADMISSION_TEXT_LEN];
-
-	/* The datapath's own refusals have no figures. */
-	if (ports->refused && refusal->asked_bps != 0)
-		ports->refused(ports->user_data, call->owner, call->request->flow_id,
-			       admission_refusal_format(refusal, text));
-}
-
-static int on_reserve(struct call *call)
-{
-	const struct msg *m = call->request;
-	struct admission_refusal refusal = { 0 };
-	int r;
-
-	struct bucket_spec bucket = {
-		.rate_bps = m->rate_bps,
-		.depth_bytes = m->depth_bytes,
-		.peak_bps = m->peak_bps,
-		.min_bytes = m->min_bytes,
-		.max_bytes = m->max_bytes,
-	};
-
-	if (m->excess > GW_EXCESS_BEST_EFFORT)
-		return -EINVAL;
-	r = engine_reserve(call->server->engine, call->owner, m->flow_id, &bucket,
-			   (enum gw_excess)m->excess, &refusal, call->now_us);
-	if (r == -EDQUOT)
-		tell_refusal(call, &refusal);
-	return r;
-}
-
-static int on_add_tuple(struct call *call)
-{
-	const struct msg *m = call->request;
-	struct flow_request request = {
-		.traffic_class = (enum gw_class)m->traffic_class,
-		.flags = m->flags,
-		.dscp = m->dscp,
-	};
-	struct datapath_tuple tuple = {
-		.source = m->source,
-		.destination = m->address,
-		.protocol = m->ip_protocol,
-		.ifindex = m->ifindex,
-	};
-	uint32_t id;
-	int r;
-
-	r = engine_add_tuple(call->server->engine, call->owner, &tuple, &request, &id,
-			     call->now_us);
-	if (r < 0)
-		return r;
-	MSG_SET(&call->reply, TAG_FLOW_ID, flow_id, id);
-	return 0;
-}
-
 static const struct request {
 	int (*handle)(struct call *call);
 	uint64_t needs; /* fields without which it makes no sense */
@@ -363,18 +286,19 @@ static const struct request {
 	[MSG_TRACK_START] = { on_track_start, CODEC_BIT(TAG_ADDRESS) },
 	[MSG_TRACK_STOP] = { on_track_stop, CODEC_BIT(TAG_ADDRESS) },
 	[MSG_ENUMERATE] = { server_on_enumerate, CODEC_BIT(TAG_FLOW_ID) },
-	[MSG_RUN] = { on_run, CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_DSCP) },
+	[MSG_RUN] = { server_on_run,
+		      CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_DSCP) },
 	[MSG_LIST] = { server_on_list,
 		       CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_TOKEN) | CODEC_BIT(TAG_FLAGS) },
 	[MSG_STATUS] = { server_on_status, 0 },
 	[MSG_FACTS] = { server_on_facts, CODEC_BIT(TAG_COUNT) },
 	[MSG_WATCH] = { server_on_watch, 0 },
-	[MSG_RESERVE] = { on_reserve,
+	[MSG_RESERVE] = { server_on_reserve,
 			  CODEC_BIT(TAG_FLOW_ID) | CODEC_BIT(TAG_RATE) | CODEC_BIT(TAG_EXCESS) },
-	[MSG_ADD_TUPLE] = { on_add_tuple, CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) |
-						  CODEC_BIT(TAG_DSCP) | CODEC_BIT(TAG_ADDRESS) |
-						  CODEC_BIT(TAG_IP_PROTOCOL) |
-						  CODEC_BIT(TAG_INTERFACE) },
+	[MSG_ADD_TUPLE] = { server_on_add_tuple,
+			    CODEC_BIT(TAG_CLASS) | CODEC_BIT(TAG_FLAGS) | CODEC_BIT(TAG_DSCP) |
+				    CODEC_BIT(TAG_ADDRESS) | CODEC_BIT(TAG_IP_PROTOCOL) |
+				    CODEC_BIT(TAG_INTERFACE) },
 	[MSG_RSVP_OPEN] = { server_on_rsvp_open,
 			    CODEC_BIT(TAG_ADDRESS) | CODEC_BIT(TAG_IP_PROTOCOL) },
 	[MSG_RSVP_SEND] = { server_on_rsvp_send, CODEC_BIT(TAG_SESSION) },

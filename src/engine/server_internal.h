@@ -44,6 +44,11 @@ struct call {
 	uint64_t now_us;
 };
 
+/* server_rates.c */
+int server_on_run(struct call *call);
+int server_on_reserve(struct call *call);
+int server_on_add_tuple(struct call *call);
+
 /* server_seen.c */
 int server_on_enumerate(struct call *call);
 int server_on_list(struct call *call);
