@@ -352,7 +352,7 @@ static void tear_lost(struct rsvp *rsvp, struct up *up, int n_wanted)
 
 void rsvp_up_update(struct rsvp *rsvp, struct up *up, unsigned why)
 {
-	struct merged merged;
+	struct merged merged = { .scoped = false };
 	int n = merge(up, why, &merged);
 
 	if (n < 0)

@@ -45,14 +45,19 @@ static bool may_leave(const struct rsvp *rsvp, const struct sender *sender, uint
 	       rsvp_interface_usable(rsvp, ifindex);
 }
 
-static void drop_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp_route *route)
+/* True: there was one. */
+static bool drop_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp_route *route)
 {
 	struct out *out, *next;
+	bool any = false;
 
 	LL_FOREACH_SAFE(sender->outs, out, next) {
-		if (!is_routed(route, out->ifindex) || !may_leave(rsvp, sender, out->ifindex))
-			rsvp_out_free(rsvp, sender, out);
+		if (is_routed(route, out->ifindex) && may_leave(rsvp, sender, out->ifindex))
+			continue;
+		rsvp_out_free(rsvp, sender, out);
+		any = true;
 	}
+	return any;
 }
 
 /* The gateway matters only in that it changes: then it is another next hop that must hear of the path. */
@@ -62,14 +67,14 @@ static uint32_t gateway_digest(const struct rsvp *rsvp, const struct rsvp_route 
 				       sizeof(route->gateway.addr));
 }
 
-static void set_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp_route *route,
+/* True: it goes other ways than before. */
+static bool set_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp_route *route,
 		     bool announce_all)
 {
 	uint32_t gateway = gateway_digest(rsvp, route);
-	bool is_new;
+	bool changed = drop_outs(rsvp, sender, route), is_new;
 	struct out *out;
 
-	drop_outs(rsvp, sender, route);
 	for (unsigned i = 0; i < route->n_out && i < RSVP_OUT_MAX; i++) {
 		if (!may_leave(rsvp, sender, route->out[i]))
 			continue;
@@ -79,11 +84,13 @@ static void set_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp
 			out = add_out(sender, route->out[i]);
 		if (!out)
 			continue;
+		changed |= is_new;
 		if (is_new || announce_all || out->gateway != gateway) {
 			out->gateway = gateway;
 			rsvp_path_announce_out(rsvp, out);
 		}
 	}
+	return changed;
 }
 
 /* A multicast sender on this node: the interface that it chose, or else the one that its address is of. */
@@ -146,16 +153,18 @@ void rsvp_sender_route(struct rsvp *rsvp, struct sender *sender, bool announce)
 {
 	struct path *before = sender->path;
 	struct rsvp_route route;
-	bool moved;
+	bool moved, changed;
 
 	ask(rsvp, sender, &route);
 	sender->in_ifindex = route.in_ifindex;
 	sender->to_local = route.local;
 	choose_path(sender);
 	moved = before && sender->path && before != sender->path;
-	set_outs(rsvp, sender, &route, announce || moved);
-	if (moved)
+	changed = set_outs(rsvp, sender, &route, announce || moved);
+	if (moved || changed)
 		rsvp_ups_dirty(rsvp, sender->key.session, sender, WHY_CHANGE);
+	if (changed)
+		rsvp_sender_retune(rsvp, sender);
 }
 
 /* ---- changes ---- */

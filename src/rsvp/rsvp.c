@@ -37,7 +37,8 @@ uint64_t rsvp_digest64(uint64_t seed, const void *data, size_t len)
 		digest = mix(digest ^ word, UINT64_C(0xd6e8feb86659fd93));
 	}
 	word = 0;
-	memcpy(&word, p, len);
+	if (len > 0)
+		memcpy(&word, p, len);
 	return mix(digest ^ word, UINT64_C(0xa0761d6478bd642f) ^ seed);
 }
 

@@ -14,10 +14,11 @@ static bool is_member(const struct install *install, const struct sender *sender
 {
 	const struct resv *resv;
 
-	if (!rsvp_install_reaches(install, sender))
-		return false;
 	if (install->sender)
 		return install->sender == sender;
+	/* What was asked for by name stays while the reservation does, for routes may come back (spec/rsvp.md §8.12). */
+	if (install->session->style == RSVP_STYLE_WF && !rsvp_install_reaches(install, sender))
+		return false;
 	DL_FOREACH(install->resvs, resv) {
 		if (rsvp_resv_has(resv, sender))
 			return true;
@@ -167,6 +168,9 @@ static int update(struct rsvp *rsvp, struct install *install, const struct rsvp_
 	};
 
 	gather(install, senders);
+	/* All that is left of it is about to end: without filters it would be for everybody. */
+	if (install->handle != 0 && senders->filters && senders->n_filters == 0)
+		return 0;
 	request.tspec = policed_to(flowspec, senders);
 	request.police_edge = senders->e_police && interface && interface->info.enforced;
 	request.police_merge = !install->sender && senders->n > 1;
