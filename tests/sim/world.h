@@ -105,6 +105,10 @@ void sim_refuse(struct sim *sim, unsigned node, uint8_t code, uint16_t value);
 size_t sim_n_installed(const struct sim *sim, unsigned node);
 const struct sim_installed *sim_installed(const struct sim *sim, unsigned node, size_t i);
 
+/* Without an application; a plain node too. */
+void sim_join(struct sim *sim, unsigned node, const struct address *group);
+void sim_leave(struct sim *sim, unsigned node, const struct address *group);
+
 /* ---- applications ---- */
 
 struct rsvp_session sim_session(const struct address *destination, uint16_t port);

@@ -94,8 +94,6 @@ void sim_unicast_route(struct sim *sim, unsigned node, const struct address *des
 		       struct rsvp_route *ret_route);
 void sim_multicast_route(struct sim *sim, unsigned node, const struct address *group,
 			 const struct address *source, struct rsvp_route *ret_route);
-void sim_join(struct sim *sim, unsigned node, const struct address *group);
-void sim_leave(struct sim *sim, unsigned node, const struct address *group);
 void sim_routes_forget(struct sim *sim);
 
 #endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_sim_chaos.c: random networks in which senders and receivers come and go, and things go wrong. When it has
+ * stopped, everything that should be reserved is, exactly, and nothing else; refreshes come at their rate; and when
+ * all have gone, nothing is left.
+ */
+#include "judge.h"
+#include "scenario.h"
+#include "seeds.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static bool run(uint64_t seed, const struct scenario_plan *plan, unsigned deeds)
+{
+	struct scenario *scenario = scenario_new(seed, plan);
+	unsigned storms = dice_between(&scenario->dice, 1, 3);
+	bool good = true;
+
+	for (unsigned i = 0; i < storms && good; i++) {
+		good = scenario_storm(scenario, deeds, scenario->refresh_us / 3);
+		scenario_calm(scenario);
+		good = good && judge_settled(scenario->net);
+		good = good && judge_rate(scenario->net, 5 * scenario->refresh_us);
+	}
+	if (good) {
+		scenario_end(scenario);
+		good = judge_quiet(scenario->net);
+	}
+	scenario_free(scenario);
+	return good;
+}
+
+/* Nothing goes wrong: ..R-128, merging of WF, FF and SE on the way. */
+static bool join_and_leave(uint64_t seed)
+{
+	return run(seed, &scenario_plan_default, 30);
+}
+
+static void joining_and_leaving(void **state)
+{
+	assert_true(seeds_run("joining_and_leaving", 250, join_and_leave));
+}
+
+/* what is lost is repeated. */
+static bool lose(uint64_t seed)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.loss = 0.3;
+	plan.duplicate = 0.2;
+	plan.reorder = 0.5;
+	return run(seed, &plan, 30);
+}
+
+static void losing_packets(void **state)
+{
+	assert_true(seeds_run("losing_packets", 200, lose));
+}
+
+/* R-170..R-177: routes change, links fail, networks fall apart. */
+static bool move(uint64_t seed)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.weights[DEED_CUT] = 8;
+	plan.weights[DEED_MEND] = 10;
+	plan.weights[DEED_COST] = 8;
+	plan.two_homes = 0.4;
+	return run(seed, &plan, 40);
+}
+
+static void changing_routes(void **state)
+{
+	assert_true(seeds_run("changing_routes", 150, move));
+}
+
+/* whoever crashes says nothing. */
+static bool crash(uint64_t seed)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.weights[DEED_CRASH] = 6;
+	plan.weights[DEED_RETURN] = 8;
+	plan.weights[DEED_RESTART] = 6;
+	return run(seed, &plan, 40);
+}
+
+static void crashing(void **state)
+{
+	assert_true(seeds_run("crashing", 150, crash));
+}
+
+/* routers on the way that know no RSVP. */
+static bool be_plain(uint64_t seed)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.plain = 0.5;
+	plan.weights[DEED_COST] = 4;
+	return run(seed, &plan, 30);
+}
+
+static void plain_routers(void **state)
+{
+	assert_true(seeds_run("plain_routers", 120, be_plain));
+}
+
+static bool suffer_everything(uint64_t seed)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.loss = 0.3;
+	plan.duplicate = 0.2;
+	plan.reorder = 0.5;
+	plan.plain = 0.3;
+	plan.two_homes = 0.3;
+	plan.weights[DEED_CUT] = 5;
+	plan.weights[DEED_MEND] = 6;
+	plan.weights[DEED_COST] = 5;
+	plan.weights[DEED_CRASH] = 4;
+	plan.weights[DEED_RETURN] = 6;
+	plan.weights[DEED_RESTART] = 4;
+	return run(seed, &plan, 60);
+}
+
+static void everything(void **state)
+{
+	assert_true(seeds_run("everything", 150, suffer_everything));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(joining_and_leaving), cmocka_unit_test(losing_packets),
+		cmocka_unit_test(changing_routes),     cmocka_unit_test(crashing),
+		cmocka_unit_test(plain_routers),       cmocka_unit_test(everything),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
