@@ -352,9 +352,11 @@ static void tear_lost(struct rsvp *rsvp, struct up *up, int n_wanted)
 
 void rsvp_up_update(struct rsvp *rsvp, struct up *up, unsigned why)
 {
-	struct merged merged = { .scoped = false };
-	int n = merge(up, why, &merged);
+	struct merged merged;
+	int n;
 
+	merged.scoped = false; /* the rest is large, and not looked at before it is set */
+	n = merge(up, why, &merged);
 	if (n < 0)
 		return;
 	if (n > 0 && up->session->style == RSVP_STYLE_WF && !rsvp_scope_make(up, &merged)) {

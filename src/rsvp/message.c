@@ -199,6 +199,9 @@ static int decode_style(struct walk *walk, const struct rsvp_object *object)
 	int r = rsvp_read_style(object, &walk->message->style);
 
 	walk->message->flows_at = (size_t)(object->data - walk->message->data) + object->len;
+	/* It may be what the error is about. */
+	if (r == -ENOTSUP && walk->message->type == RSVP_RESV_ERR)
+		return 0;
 	if (r == -ENOTSUP)
 		return answer(walk, RSVP_REASON_STYLE, object, RSVP_ERROR_STYLE_UNKNOWN, 0);
 	return r;
