@@ -61,7 +61,7 @@ int request_check(struct engine *engine, const struct owner *owner,
 		return 0;
 	if (request->dscp < 0 || request->dscp > DSCP_MAX || (request->flags & GW_FLOW_ADAPTIVE))
 		return -EINVAL;
-	if (engine->ports.is_administrator(engine->ports.user_data, owner))
+	if (owner_is_administrator(engine, owner))
 		return 0;
 	engine->counters.refused_policy++;
 	return -EACCES;

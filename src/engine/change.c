@@ -158,7 +158,7 @@ int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id
 		return r;
 	if (dscp > DSCP_MAX)
 		return -EINVAL;
-	if (!engine->ports.is_administrator(engine->ports.user_data, owner)) {
+	if (!owner_is_administrator(engine, owner)) {
 		engine->counters.refused_policy++;
 		return -EACCES;
 	}

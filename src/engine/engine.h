@@ -61,6 +61,7 @@ struct engine_owner_info {
 	uint32_t uid;
 	int32_t pid;
 	bool elsewhere; /* in another network namespace than ours */
+	bool host;	/* the host itself, which may do everything */
 	char comm[16];
 	char api[16];
 };

@@ -230,8 +230,7 @@ int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 	struct datapath_treatment treatment;
 	struct mark excess;
 
-	if (!flow || (flow->owner != owner &&
-		      !engine->ports.is_administrator(engine->ports.user_data, owner)))
+	if (!flow || (flow->owner != owner && !owner_is_administrator(engine, owner)))
 		return -ENOENT;
 	flow_treatment(engine, flow, &treatment);
 	*ret_info = (struct gw_flow_info){

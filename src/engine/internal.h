@@ -207,6 +207,7 @@ struct engine {
 /* owner.c */
 struct owner *owner_new(struct engine *engine, const struct engine_owner_info *info);
 void owner_free(struct owner *owner);
+bool owner_is_administrator(const struct engine *engine, const struct owner *owner);
 unsigned owners_leave(struct engine *engine, unsigned most);
 struct user *user_find(const struct engine *engine, uint32_t uid);
 

@@ -60,6 +60,11 @@ struct owner *owner_new(struct engine *engine, const struct engine_owner_info *i
 	return owner;
 }
 
+bool owner_is_administrator(const struct engine *engine, const struct owner *owner)
+{
+	return owner->info.host || engine->ports.is_administrator(engine->ports.user_data, owner);
+}
+
 static void unwatch(struct owner *owner)
 {
 	if (!owner->watching)
@@ -155,7 +160,7 @@ struct engine_view engine_view_of(const struct engine *engine, const struct owne
 {
 	return (struct engine_view){
 		.uid = owner->info.uid,
-		.everything = engine->ports.is_administrator(engine->ports.user_data, owner),
+		.everything = owner_is_administrator(engine, owner),
 	};
 }
 

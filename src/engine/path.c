@@ -177,8 +177,7 @@ int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_
 	(void)ret_info; /* written once there are estimates */
 	if (flags & ~GW_PATH_FRESH)
 		return -EINVAL;
-	if (!flow || (flow->owner != owner &&
-		      !engine->ports.is_administrator(engine->ports.user_data, owner)))
+	if (!flow || (flow->owner != owner && !owner_is_administrator(engine, owner)))
 		return -ENOENT;
 	if (!flow->path || flow->path->state == PATH_STATE_UNSUPPORTED)
 		return -EOPNOTSUPP;

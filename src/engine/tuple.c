@@ -107,7 +107,7 @@ int engine_add_tuple(struct engine *engine, struct owner *owner, const struct da
 	int r;
 
 	(void)now_us;
-	if (!engine->ports.is_administrator(engine->ports.user_data, owner)) {
+	if (!owner_is_administrator(engine, owner)) {
 		engine->counters.refused_policy++;
 		return -EACCES;
 	}
