@@ -695,9 +695,69 @@ static void test_what_does_not_fit(void **state)
 	rebuild_after("tc class del dev " LINK " classid 4757:101", 2);
 	rebuild_after("tc class add dev " LINK " parent 4757:1 classid 4757:77 htb rate 1mbit", 2);
 	rebuild_after("tc qdisc replace dev " LINK " parent 4757:14 handle 99: bfifo", 2);
+	/* A queue without what splits, as they were made once. */
+	rebuild_after("tc qdisc del dev " LINK " parent 4757:101 && "
+		      "tc qdisc add dev " LINK " parent 4757:101 handle 4801: pfifo",
+		      2);
+	rebuild_after("tc qdisc replace dev " LINK " parent 4801:1 handle 99: pfifo", 2);
 	rebuild_after("tc qdisc del dev " LINK " root && "
 		      "tc qdisc add dev " LINK " root handle 4757: htb default 5",
 		      2);
+}
+
+/* --- Splitting -------------------------------------------------------------------------------- */
+
+/* Only a class that changes between slow and fast costs another request; which may fail. */
+static void test_change_between_slow_and_fast(void **state)
+{
+	struct schedule *schedule = htb_open(1000 * MBIT, 2);
+	struct schedule_demand demand = { .traffic_class = GW_CLASS_VOICE, .rate_bps = 8000 };
+	uint32_t minor;
+	char *before;
+
+	demand.ceil_bps = 100 * MBIT;
+	before = tc_says();
+	for (int i = 1; i <= 2; i++) {
+		fail_request(i);
+		assert_int_equal(schedule_reserve(schedule, &demand, &minor), -ENOBUFS);
+	}
+	fail_request(0);
+	assert_int_equal(schedule_free_classes(schedule), 2);
+	assert_int_equal(schedule_reserved_bps(schedule), 0);
+	assert_tc_says(before);
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	demand.ceil_bps = 150 * MBIT;
+	fail_request(0);
+	assert_int_equal(schedule_change(schedule, minor, &demand), 0);
+	assert_int_equal(requests_made(), 1);
+	demand.ceil_bps = 0;
+	assert_int_equal(schedule_change(schedule, minor, &demand), 0);
+	assert_int_equal(requests_made(), 3);
+	schedule_close(schedule, true, NULL);
+}
+
+/* Without TBF there are queues all the same, and they are taken over after a crash. */
+static void test_kernel_without_splitter(void **state)
+{
+	struct schedule_demand demand = { .traffic_class = GW_CLASS_VOICE, .ceil_bps = MBIT };
+	char *before = tc_says(), *now;
+	struct schedule *schedule;
+	uint32_t minor;
+
+	hide_kind("tbf");
+	schedule = htb_open(1000 * MBIT, 2);
+	now = tc_says();
+	assert_null(strstr(now, "tbf"));
+	free(now);
+	assert_class_has(POOL_FIRST, "leaf 5000: ");
+	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
+	assert_int_equal(schedule_set_rate(schedule, 100 * MBIT, 75), 0);
+	schedule_close(schedule, false, NULL);
+	schedule = htb_open(100 * MBIT, 2);
+	assert_true(schedule_adopted(schedule));
+	assert_int_equal(schedule_claim(schedule, minor, &demand), 0);
+	schedule_close(schedule, true, NULL);
+	assert_tc_says(before);
 }
 
 /* --- Statistics ------------------------------------------------------------------------------- */
@@ -767,6 +827,8 @@ static int run(void)
 		HTB_CASE(test_adoption),
 		HTB_CASE(test_adoption_with_other_figures),
 		HTB_CASE(test_what_does_not_fit),
+		HTB_CASE(test_change_between_slow_and_fast),
+		HTB_CASE(test_kernel_without_splitter),
 		HTB_CASE(test_stats_tell_what_is_given_out),
 	};
 

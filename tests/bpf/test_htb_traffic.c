@@ -26,7 +26,7 @@
 #define PAYLOAD 14
 #define PROTOCOL 0x88b5 /* for local experiments (IEEE 802); each sender adds its number */
 #define SENDERS_MAX 6
-#define SEND_BUFFER (1 << 20)
+#define SEND_BUFFER (4 << 20)
 
 #define TOLERANCE_PERCENT 5
 #define WINDOW_US (2 * USEC_PER_SEC)
@@ -551,9 +551,10 @@ static void test_drops_are_counted(void **state)
 	schedule = htb_open(MBIT, 1);
 	assert_int_equal(schedule_reserve(schedule, &demand, &minor), 0);
 	sender_open(&sender, 0, minor);
-	for (int i = 0; i < 200; i++)
+	/* There is room for 1000, and two or three are on their way at once. */
+	for (int i = 0; i < 1070; i++)
 		sender_send(&sender);
-	assert_in_range(stats_of(minor).drops, 65, 72);
+	assert_in_range(stats_of(minor).drops, 60, 72);
 }
 
 /* Neither another rate nor a crash and its adoption loses what is queued. */

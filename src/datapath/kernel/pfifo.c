@@ -7,14 +7,14 @@
 #include "datapath/kernel/qdisc.h"
 
 /*
- * What is queued should be gone in this time; but a packet that the kernel segments late counts as
- * one, and a burst of small ones must find room on a slow link too.
+ * What is queued should be gone in this time; but a packet that the kernel segments late may count
+ * as one, and a burst of small ones must find room on a slow link too.
  */
 #define DEPTH_MS 100
 #define PACKETS_MIN 64
 #define PACKETS_MAX 1000
 
-static uint32_t limit(const struct queue_size *size)
+uint32_t qdisc_fifo_packets(const struct queue_size *size)
 {
 	uint64_t packets = size->rate_bps / 8 * DEPTH_MS / 1000 / size->frame_bytes;
 
@@ -27,7 +27,7 @@ static uint32_t limit(const struct queue_size *size)
 
 static void fill(struct nlmsghdr *message, const struct queue_size *size)
 {
-	const struct tc_fifo_qopt options = { .limit = limit(size) };
+	const struct tc_fifo_qopt options = { .limit = qdisc_fifo_packets(size) };
 
 	mnl_attr_put(message, TCA_OPTIONS, sizeof(options), &options);
 }

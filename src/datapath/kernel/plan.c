@@ -44,6 +44,18 @@
 /* Handles of the leaves: the band's class, and the minor of a class of the pool, are added. */
 #define LEAF_BANDS 0x4758u
 #define LEAF_POOL 0x4800u
+#define QUEUE_BANDS 0x4768u
+#define QUEUE_POOL 0x5000u
+
+/* From here on a packet of 64 KiB takes less than 2.7 ms, and splitting it too much of the processor. */
+#define SPLIT_BELOW_BPS UINT64_C(200000000)
+/*
+ * Whatever is larger and cannot be split is dropped; so there is room for what links that are built upon
+ * this one put before their packets.
+ */
+#define TAGS_BYTES 64
+/* More than any packet has. */
+#define UNSPLIT_BYTES (1u << 24)
 
 struct band {
 	uint32_t percent; /* of what the bands are guaranteed together */
@@ -175,29 +187,62 @@ int plan_demand(const struct plan *plan, const struct schedule_demand *demand, u
 
 /* --- Queues ----------------------------------------------------------------------------------- */
 
+/* A frame at once at most, unless it is so fast that many take no time worth the work. */
+static uint32_t split_bytes(const struct plan *plan, uint64_t ceil_bps)
+{
+	return ceil_bps < SPLIT_BELOW_BPS ? plan->frame_bytes + TAGS_BYTES : UNSPLIT_BYTES;
+}
+
 struct queue_size plan_band_queue(const struct plan *plan)
 {
 	return (struct queue_size){
 		.rate_bps = plan->rate_bps,
 		.frame_bytes = plan->frame_bytes,
+		.split_bytes = split_bytes(plan, plan->rate_bps),
 	};
 }
 
-struct queue_size plan_pool_queue(const struct plan *plan)
+struct queue_size plan_pool_queue(const struct plan *plan, uint64_t ceil_bps)
 {
+	if (ceil_bps == 0 || ceil_bps > plan->rate_bps)
+		ceil_bps = plan->rate_bps;
 	return (struct queue_size){
 		.rate_bps = plan->rate_bps,
 		.frame_bytes = plan->frame_bytes,
 		.max_packets = POOL_QUEUE_PACKETS,
+		.split_bytes = split_bytes(plan, ceil_bps),
 	};
 }
 
-uint32_t plan_leaf_of_band(enum gw_class traffic_class)
+struct leaf plan_leaf_of_band(enum gw_class traffic_class)
 {
-	return (LEAF_BANDS + traffic_class) << 16;
+	return (struct leaf){
+		.minor = PLAN_BANDS + traffic_class,
+		.splitter = (LEAF_BANDS + traffic_class) << 16,
+		.queue = (QUEUE_BANDS + traffic_class) << 16,
+	};
 }
 
-uint32_t plan_leaf_of_pool(uint32_t minor)
+struct leaf plan_leaf_of_pool(uint32_t minor)
 {
-	return (LEAF_POOL + minor - PLAN_POOL) << 16;
+	return (struct leaf){
+		.minor = minor,
+		.splitter = (LEAF_POOL + minor - PLAN_POOL) << 16,
+		.queue = (QUEUE_POOL + minor - PLAN_POOL) << 16,
+	};
+}
+
+uint32_t plan_minor_of_leaf(uint32_t handle)
+{
+	uint32_t major = handle >> 16;
+
+	if (major >= LEAF_BANDS && major - LEAF_BANDS < GW_CLASS_COUNT)
+		return PLAN_BANDS + major - LEAF_BANDS;
+	if (major >= QUEUE_BANDS && major - QUEUE_BANDS < GW_CLASS_COUNT)
+		return PLAN_BANDS + major - QUEUE_BANDS;
+	if (major >= LEAF_POOL && major - LEAF_POOL < SCHEDULE_POOL_MAX)
+		return PLAN_POOL + major - LEAF_POOL;
+	if (major >= QUEUE_POOL && major - QUEUE_POOL < SCHEDULE_POOL_MAX)
+		return PLAN_POOL + major - QUEUE_POOL;
+	return 0;
 }

@@ -42,9 +42,21 @@ int plan_demand(const struct plan *plan, const struct schedule_demand *demand, u
 		struct htb_class *ret_class);
 
 struct queue_size plan_band_queue(const struct plan *plan);
-struct queue_size plan_pool_queue(const struct plan *plan);
 
-uint32_t plan_leaf_of_band(enum gw_class traffic_class);
-uint32_t plan_leaf_of_pool(uint32_t minor);
+/* Of a class of the pool that may use as much as `ceil_bps`; 0: as the link. */
+struct queue_size plan_pool_queue(const struct plan *plan, uint64_t ceil_bps);
+
+/* Where the queue of a class stands: handles, for good as well. */
+struct leaf {
+	uint32_t minor;
+	uint32_t splitter; /* below the class */
+	uint32_t queue;	   /* below the splitter, or below the class where there is none */
+};
+
+struct leaf plan_leaf_of_band(enum gw_class traffic_class);
+struct leaf plan_leaf_of_pool(uint32_t minor);
+
+/* Whose splitter or queue has this handle; 0: nobody's. */
+uint32_t plan_minor_of_leaf(uint32_t handle);
 
 #endif

@@ -13,7 +13,8 @@
 /* Options as dumped may be long, but no longer than what foreign.h keeps. */
 #define REQUEST_LEN 4096
 
-static const struct qdisc_kind *const kinds[] = { &qdisc_fq_codel, &qdisc_fq, &qdisc_pfifo };
+static const struct qdisc_kind *const kinds[] = { &qdisc_fq_codel, &qdisc_fq, &qdisc_pfifo,
+						  &qdisc_tbf };
 
 const struct qdisc_kind *qdisc_kind_find(const char *name)
 {
@@ -91,6 +92,7 @@ static int on_queue_stats(const struct nlattr *attribute, void *user_data)
 	    mnl_attr_get_payload_len(attribute) >= sizeof(queue)) {
 		memcpy(&queue, mnl_attr_get_payload(attribute), sizeof(queue));
 		seen->drops = queue.drops;
+		seen->backlog_bytes = queue.backlog;
 	}
 	return MNL_CB_OK;
 }

@@ -21,6 +21,7 @@ struct queue_size {
 	uint64_t rate_bps;    /* at which it is emptied at best */
 	uint32_t frame_bytes; /* the largest frame */
 	uint32_t max_packets; /* 0: follows from the rate */
+	uint32_t split_bytes; /* larger packets are split, by the kind that can */
 };
 
 struct qdisc_kind {
@@ -32,6 +33,10 @@ struct qdisc_kind {
 extern const struct qdisc_kind qdisc_fq_codel;
 extern const struct qdisc_kind qdisc_fq;
 extern const struct qdisc_kind qdisc_pfifo;
+extern const struct qdisc_kind qdisc_tbf;
+
+/* How many a plain queue holds. */
+uint32_t qdisc_fifo_packets(const struct queue_size *size);
 
 /* NULL: no kind that we put at a leaf. */
 const struct qdisc_kind *qdisc_kind_find(const char *name);
@@ -64,6 +69,7 @@ struct qdisc_seen {
 	const void *options; /* NULL: none told */
 	size_t options_len;
 	uint32_t drops;
+	uint32_t backlog_bytes;
 };
 
 /* -EBADMSG: not about one that is there. */

@@ -59,30 +59,22 @@ DEFINE_CLEANUP(struct schedule *, free_schedule);
 
 /* --- Building --------------------------------------------------------------------------------- */
 
-struct qdisc_place schedule_leaf_place(const struct schedule *schedule, uint32_t leaf,
-				       uint32_t minor)
-{
-	return (struct qdisc_place){
-		.ifindex = schedule->htb.ifindex,
-		.parent = SCHEDULE_HANDLE | minor,
-		.handle = leaf,
-	};
-}
-
 /* The first kind that the kernel has, found by using it, serves the other bands too. */
 static int create_band_leaf(struct schedule *schedule, enum gw_class traffic_class)
 {
 	static const struct qdisc_kind *const choice[] = { &qdisc_fq_codel, &qdisc_fq,
 							   &qdisc_pfifo };
 	const struct queue_size size = plan_band_queue(&schedule->plan);
-	const struct qdisc_place place = schedule_leaf_place(
-		schedule, plan_leaf_of_band(traffic_class), schedule_class_of(traffic_class));
-	int r = -ENOENT;
+	const struct leaf leaf = plan_leaf_of_band(traffic_class);
+	int r = leaf_create_splitter(schedule, &leaf, &size);
 
+	if (r < 0)
+		return r;
 	if (schedule->leaf)
-		return qdisc_create(&schedule->tc, &place, schedule->leaf, &size);
+		return leaf_create_queue(schedule, &leaf, schedule->leaf, &size);
+	r = -ENOENT;
 	for (size_t i = 0; i < sizeof(choice) / sizeof(choice[0]) && r == -ENOENT; i++) {
-		r = qdisc_create(&schedule->tc, &place, choice[i], &size);
+		r = leaf_create_queue(schedule, &leaf, choice[i], &size);
 		if (r == 0)
 			schedule->leaf = choice[i];
 	}
@@ -105,19 +97,21 @@ static int create_bands(struct schedule *schedule)
 
 static int create_pool(struct schedule *schedule)
 {
-	const struct queue_size size = plan_pool_queue(&schedule->plan);
+	const struct queue_size size = plan_pool_queue(&schedule->plan, 0);
 
 	for (uint32_t i = 0; i < schedule->pool.size; i++) {
 		uint32_t minor = PLAN_POOL + i;
 		struct htb_class idle = plan_idle(&schedule->plan, minor);
-		struct qdisc_place place =
-			schedule_leaf_place(schedule, plan_leaf_of_pool(minor), minor);
+		struct leaf leaf = plan_leaf_of_pool(minor);
 		int r = htb_class_create(&schedule->htb, &idle);
 
 		if (r == 0)
-			r = qdisc_create(&schedule->tc, &place, &qdisc_pfifo, &size);
+			r = leaf_create_splitter(schedule, &leaf, &size);
+		if (r == 0)
+			r = leaf_create_queue(schedule, &leaf, &qdisc_pfifo, &size);
 		if (r < 0)
 			return r;
+		schedule->pool.classes[i].split_bytes = size.split_bytes;
 		pool_put_free(&schedule->pool, i);
 	}
 	return 0;
@@ -359,17 +353,19 @@ int schedule_apply(struct schedule *schedule, const struct plan *plan)
 
 	for (enum gw_class c = 0; r == 0 && c < GW_CLASS_COUNT; c++) {
 		struct htb_class band = plan_band(plan, c);
-		struct qdisc_place place =
-			schedule_leaf_place(schedule, plan_leaf_of_band(c), schedule_class_of(c));
+		struct leaf leaf = plan_leaf_of_band(c);
 
-		r = htb_class_change(&schedule->htb, &band);
+		r = leaf_change_splitter(schedule, &leaf, &size);
 		if (r == 0)
-			r = qdisc_change(&schedule->tc, &place, schedule->leaf, &size);
+			r = leaf_change_queue(schedule, &leaf, schedule->leaf, &size);
+		if (r == 0)
+			r = htb_class_change(&schedule->htb, &band);
 	}
 	for (uint32_t i = 0; r == 0 && i < schedule->pool.size; i++) {
 		struct htb_class c = pool_wanted(schedule, plan, i);
 
-		if (schedule->pool.classes[i].state != POOL_STATE_KEPT)
+		r = pool_settle_leaf(schedule, plan, i, schedule->pool.classes[i].demand.ceil_bps);
+		if (r == 0 && schedule->pool.classes[i].state != POOL_STATE_KEPT)
 			r = htb_class_change(&schedule->htb, &c);
 	}
 	return r;

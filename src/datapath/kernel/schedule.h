@@ -5,7 +5,7 @@
  * out to reserved and shaped flows by changing them, never by making new ones.
  *
  * Every call is one or more acknowledged requests to the kernel; on the fast path (reserve, change,
- * release) exactly one. -ENODEV: the link has gone; all there is left to do then is to close.
+ * release) exactly one, and one more when a class changes between slow and fast (schedule_leaf.c). -ENODEV: the link has gone; all there is left to do then is to close.
  */
 #ifndef GW_DATAPATH_SCHEDULE_H
 #define GW_DATAPATH_SCHEDULE_H

@@ -32,6 +32,7 @@ struct pool_class {
 	bool empty; /* while it drains: as last seen */
 	struct schedule_demand demand;
 	struct pool_counters base; /* the kernel's when it was last idle */
+	uint32_t split_bytes;	   /* what its leaf splits; 0: not known */
 };
 
 /* The classes of the pool, and the free ones in the order in which they came back. */
@@ -50,6 +51,8 @@ struct schedule {
 	struct htb htb;
 	struct plan plan;
 	const struct qdisc_kind *leaf; /* of the bands */
+	bool splits;		       /* there is something above the queues that splits */
+	bool unsplit;		       /* the kernel has nothing to split with */
 	struct pool pool;
 	struct schedule_config config; /* without what it points to */
 	struct foreign foreign;
@@ -70,8 +73,37 @@ struct pool_class *pool_find(struct schedule *schedule, uint32_t minor);
 struct htb_class pool_wanted(const struct schedule *schedule, const struct plan *plan,
 			     uint32_t index);
 
-struct qdisc_place schedule_leaf_place(const struct schedule *schedule, uint32_t leaf,
-				       uint32_t minor);
+/* A leaf: the splitter is made first. Where the kernel has none only the queue is. */
+int leaf_create_splitter(struct schedule *schedule, const struct leaf *leaf,
+			 const struct queue_size *size);
+int leaf_create_queue(struct schedule *schedule, const struct leaf *leaf,
+		      const struct qdisc_kind *kind, const struct queue_size *size);
+int leaf_change_splitter(struct schedule *schedule, const struct leaf *leaf,
+			 const struct queue_size *size);
+int leaf_change_queue(struct schedule *schedule, const struct leaf *leaf,
+		      const struct qdisc_kind *kind, const struct queue_size *size);
+
+/* The leaf of a class of the pool splits what it should while the class has that ceiling (0: the link's). */
+int pool_settle_leaf(struct schedule *schedule, const struct plan *plan, uint32_t index,
+		     uint64_t ceil_bps);
+
+/* What leaves count that their classes do not know of: parts of packets that were split. */
+struct leaf_counters {
+	uint32_t drops;
+	uint32_t backlog_bytes;
+};
+
+struct leaves_seen {
+	struct leaf_counters bands[GW_CLASS_COUNT];
+	struct leaf_counters *pool;
+	uint32_t pool_size;
+};
+
+/* Adds one queue of the link. */
+void leaves_add(struct leaves_seen *leaves, const struct qdisc_seen *qdisc);
+
+/* What a class counts together with its leaf. */
+void leaf_complete(struct htb_class_seen *seen, const struct leaf_counters *leaf);
 
 /* Every class and queue of the tree according to `plan`, in place. */
 int schedule_apply(struct schedule *schedule, const struct plan *plan);

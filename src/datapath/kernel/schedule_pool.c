@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "datapath/kernel/schedule_internal.h"
 
 int pool_init(struct pool *pool, uint32_t size)
@@ -89,6 +90,22 @@ struct htb_class pool_wanted(const struct schedule *schedule, const struct plan 
 	return wanted;
 }
 
+int pool_settle_leaf(struct schedule *schedule, const struct plan *plan, uint32_t index,
+		     uint64_t ceil_bps)
+{
+	const struct queue_size size = plan_pool_queue(plan, ceil_bps);
+	const struct leaf leaf = plan_leaf_of_pool(PLAN_POOL + index);
+	struct pool_class *c = &schedule->pool.classes[index];
+	int r;
+
+	if (c->split_bytes == size.split_bytes)
+		return 0;
+	r = leaf_change_splitter(schedule, &leaf, &size);
+	if (r == 0)
+		c->split_bytes = size.split_bytes;
+	return r;
+}
+
 /* When more is reserved than is reservable, who asks for less leaves more to all others. */
 static void share_anew(struct schedule *schedule, uint64_t reserved_before_bps)
 {
@@ -123,6 +140,9 @@ static int change_class(struct schedule *schedule, struct pool_class *c, uint32_
 		return -EDQUOT;
 	granted.rate_bps = granted_bps(plan, reserved_bps, demand->rate_bps);
 	r = plan_demand(plan, &granted, minor, &wanted);
+	/* Splitting other sizes than is best harms nobody, should the class itself not be changed then. */
+	if (r == 0)
+		r = pool_settle_leaf(schedule, plan, minor - PLAN_POOL, demand->ceil_bps);
 	if (r == 0)
 		r = htb_class_change(&schedule->htb, &wanted);
 	if (r < 0)
@@ -223,6 +243,7 @@ uint32_t schedule_sweep(struct schedule *schedule)
 struct look {
 	struct schedule *schedule;
 	bool found;
+	bool empty; /* one of them has nothing queued any more */
 };
 
 /* Requests wait until the dump is over. */
@@ -234,8 +255,35 @@ static void on_draining(void *user_data, const struct htb_class_seen *seen)
 	if (!c)
 		return;
 	look->found = true;
-	c->empty = seen->backlog_packets == 0 && seen->backlog_bytes == 0;
+	/* Before Linux 6.13 the bytes of packets that were split are not counted well. */
+	c->empty = seen->backlog_packets == 0;
+	look->empty |= c->empty;
 	c->base = pool_count(seen);
+}
+
+static void on_leaf(void *user_data, const struct qdisc_seen *qdisc)
+{
+	leaves_add(user_data, qdisc);
+}
+
+/* What the leaves of those that are empty have counted belongs to the past too. */
+static int complete_bases(struct schedule *schedule)
+{
+	struct pool *pool = &schedule->pool;
+	_cleanup_(freep) struct leaf_counters *counters = calloc(pool->size, sizeof(*counters));
+	struct leaves_seen leaves = { .pool = counters, .pool_size = pool->size };
+	int r;
+
+	if (!counters)
+		return -ENOMEM;
+	r = qdisc_visit(&schedule->tc, schedule->htb.ifindex, on_leaf, &leaves);
+	for (uint32_t i = 0; r == 0 && i < pool->size; i++) {
+		struct pool_class *c = &pool->classes[i];
+
+		if (c->state == POOL_STATE_DRAINING && c->base.drops < counters[i].drops)
+			c->base.drops = counters[i].drops;
+	}
+	return r;
 }
 
 int schedule_tick(struct schedule *schedule)
@@ -252,6 +300,8 @@ int schedule_tick(struct schedule *schedule)
 		r = schedule_check(schedule, NULL);
 	if (r == 0 && !look.found)
 		r = -ENOENT;
+	if (r == 0 && look.empty && schedule->splits)
+		r = complete_bases(schedule);
 	for (uint32_t i = 0; r == 0 && i < pool->size; i++) {
 		const struct htb_class idle = plan_idle(&schedule->plan, PLAN_POOL + i);
 		struct pool_class *c = &pool->classes[i];

@@ -6,18 +6,9 @@
 #include "base/cleanup.h"
 #include "datapath/kernel/schedule_internal.h"
 
-/* What a band's own queue has dropped, which fq_codel does not tell its class. */
-struct leaf_drops {
-	uint32_t drops[GW_CLASS_COUNT];
-};
-
 static void on_leaf(void *user_data, const struct qdisc_seen *qdisc)
 {
-	struct leaf_drops *leaves = user_data;
-
-	for (enum gw_class c = 0; c < GW_CLASS_COUNT; c++)
-		if (qdisc->place.handle == plan_leaf_of_band(c))
-			leaves->drops[c] = qdisc->drops;
+	leaves_add(user_data, qdisc);
 }
 
 /* Dumps may tell a class twice, and what is done about a class may change others; so first all. */
@@ -59,12 +50,14 @@ int schedule_stats(struct schedule *schedule,
 {
 	static const struct pool_counters none;
 	_cleanup_(freep) struct htb_class_seen *seen = calloc(schedule->pool.size, sizeof(*seen));
+	_cleanup_(freep) struct leaf_counters *counters =
+		calloc(schedule->pool.size, sizeof(*counters));
 	struct collected collected = { .pool = seen, .pool_size = schedule->pool.size };
+	struct leaves_seen leaves = { .pool = counters, .pool_size = schedule->pool.size };
 	struct schedule_class_stats stats;
-	struct leaf_drops leaves = { 0 };
 	int r;
 
-	if (!seen)
+	if (!seen || !counters)
 		return -ENOMEM;
 	r = htb_class_visit(&schedule->htb, on_class, &collected);
 	if (r == 0)
@@ -74,11 +67,10 @@ int schedule_stats(struct schedule *schedule,
 	for (enum gw_class c = 0; c < GW_CLASS_COUNT; c++) {
 		if (collected.bands[c].minor == 0)
 			return -ENOENT;
+		leaf_complete(&collected.bands[c], &leaves.bands[c]);
 		stats = stats_of(&collected.bands[c], &none);
 		stats.band = true;
 		stats.traffic_class = c;
-		if (stats.drops < leaves.drops[c])
-			stats.drops = leaves.drops[c];
 		visit(user_data, &stats);
 	}
 	for (uint32_t i = 0; i < schedule->pool.size; i++) {
@@ -86,6 +78,7 @@ int schedule_stats(struct schedule *schedule,
 
 		if (c->state == POOL_STATE_FREE || seen[i].minor == 0)
 			continue;
+		leaf_complete(&seen[i], &counters[i]);
 		stats = stats_of(&seen[i], &c->base);
 		stats.traffic_class = c->demand.traffic_class;
 		visit(user_data, &stats);
