@@ -207,22 +207,23 @@ static bool weigh_confirmation(struct rsvp *rsvp, const struct up *up, struct in
 	return goes_on;
 }
 
-static bool weigh_confirmations(struct rsvp *rsvp, struct up *up, const struct merged *merged)
+/* Of how many of the wanted paths a confirmation is asked for: all, or in FF some. */
+static int weigh_confirmations(struct rsvp *rsvp, struct up *up, const struct merged *merged, int n)
 {
 	struct merged of_path;
-	bool any = false;
 	struct path *path;
+	int confirmed = 0;
 
 	if (up->session->style != RSVP_STYLE_FF)
-		return weigh_confirmation(rsvp, up, up->session->installs, merged->lower);
+		return weigh_confirmation(rsvp, up, up->session->installs, merged->lower) ? n : 0;
 	DL_FOREACH2(up->paths, path, up_next) {
 		if (!path->wanted || !rsvp_merge_path(path, WHY_CHANGE, &of_path))
 			continue;
 		path->confirmed =
 			weigh_confirmation(rsvp, up, path->sender->installs, of_path.lower);
-		any |= path->confirmed;
+		confirmed += path->confirmed;
 	}
-	return any;
+	return confirmed;
 }
 
 /* ---- telling ---- */
@@ -287,20 +288,19 @@ static void set_timer(struct rsvp *rsvp, struct up *up)
 	rsvp_set_timer(rsvp, &up->refresh, TIMER_UP, after_us);
 }
 
-static void tell(struct rsvp *rsvp, struct up *up, unsigned why, const struct merged *merged)
+static void tell(struct rsvp *rsvp, struct up *up, unsigned why, const struct merged *merged, int n)
 {
 	uint64_t digest = digest_all(rsvp, up, merged);
-	bool changed = digest != up->digest, confirm = false;
+	bool changed = digest != up->digest;
 	struct rsvp_hop own;
 	struct path *path;
+	int confirmed = 0;
 
 	if (why & WHY_CONFIRM)
-		confirm = weigh_confirmations(rsvp, up, merged);
-	if (confirm && up->session->style == RSVP_STYLE_FF)
-		send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), true);
-	else if (confirm)
-		send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), false);
-	if ((changed && (!confirm || up->session->style == RSVP_STYLE_FF)) || (why & WHY_REFRESH))
+		confirmed = weigh_confirmations(rsvp, up, merged, n);
+	if (confirmed > 0)
+		send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), confirmed < n);
+	if (confirmed < n && (changed || (why & WHY_REFRESH)))
 		send_all(rsvp, up, merged, NULL, false);
 	DL_FOREACH2(up->paths, path, up_next)
 		path->reserved |= path->wanted;
@@ -322,7 +322,7 @@ static void tell_app(struct rsvp *rsvp, struct up *up, unsigned why, const struc
 	}
 	path->reserved = true;
 	if (why & WHY_CONFIRM)
-		weigh_confirmations(rsvp, up, merged);
+		weigh_confirmations(rsvp, up, merged, 1);
 }
 
 /* Nothing is reserved any more. */
@@ -374,5 +374,5 @@ void rsvp_up_update(struct rsvp *rsvp, struct up *up, unsigned why)
 	else if (n > 0 && up->app)
 		tell_app(rsvp, up, why, &merged);
 	else if (n > 0)
-		tell(rsvp, up, why, &merged);
+		tell(rsvp, up, why, &merged, n);
 }

@@ -458,6 +458,17 @@ void sim_restart(struct sim *sim, unsigned number)
 		sim_interface_apply(sim, number, i + 1);
 }
 
+void sim_end(struct sim *sim, unsigned number)
+{
+	struct node *node = &sim->nodes[number];
+
+	for (struct sim_app *app = sim->apps; app; app = app->next) {
+		if (app->node == number)
+			app->app = NULL;
+	}
+	node->rsvp = rsvp_free(node->rsvp, sim->now_us);
+}
+
 struct rsvp *sim_rsvp(const struct sim *sim, unsigned node)
 {
 	return sim->nodes[node].rsvp;

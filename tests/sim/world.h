@@ -95,6 +95,9 @@ unsigned sim_routes_asked(const struct sim *sim, unsigned node);
 /* Without a farewell, and with an empty memory. */
 void sim_restart(struct sim *sim, unsigned node);
 
+/* With a farewell; it speaks RSVP no more. */
+void sim_end(struct sim *sim, unsigned node);
+
 struct rsvp *sim_rsvp(const struct sim *sim, unsigned node);
 struct address sim_address(const struct sim *sim, unsigned node, uint32_t ifindex, uint16_t family);
 
