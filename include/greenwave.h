@@ -511,7 +511,7 @@ int gw_rsvp_close(struct gw *gw, uint32_t id);
 
 struct gw_rsvp_offer {
 	size_t size;
-	/* Where the data comes from: an address of this host, or none (it is chosen then), with its port. */
+	/* Where the data comes from: an address of this host, or 0.0.0.0, :: (it is chosen then), with its port. */
 	struct sockaddr_storage source;
 	struct gw_tspec tspec;
 	uint32_t services;  /* GW_RSVP_OFFER_*; 0: guaranteed and controlled load */

@@ -10,7 +10,7 @@
 
 static const struct cli_command *const commands[] = {
 	&command_run,	 &command_forward, &command_list, &command_watch,
-	&command_status, &command_doctor,  &command_help,
+	&command_status, &command_doctor,  &command_rsvp, &command_help,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

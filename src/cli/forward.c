@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/endings.h"
 #include "cli/host.h"
 
 struct forward_options {
@@ -114,23 +115,6 @@ struct stay {
 	pid_t child; /* 0: none */
 };
 
-/* Those that end us, unless whoever started us ignores them on purpose, and that of the child. */
-static int watch_signals(sigset_t *ret_before)
-{
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction inherited;
-	sigset_t mask;
-
-	signal(SIGCHLD, SIG_DFL); /* if it were ignored, nobody could ask for the status */
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
-		if (sigaction(ending[i], NULL, &inherited) == 0 && inherited.sa_handler != SIG_IGN)
-			sigaddset(&mask, ending[i]);
-	sigprocmask(SIG_BLOCK, &mask, ret_before);
-	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static pid_t start_command(char **command, const sigset_t *mask)
 {
 	pid_t child = fork();
@@ -216,9 +200,9 @@ static int hold(struct gw *gw, uint32_t id, char **command)
 	sigset_t before;
 	int status;
 
-	here.signals = watch_signals(&before);
+	here.signals = endings_watch(true, &before);
 	if (here.signals < 0)
-		return host_report("forward", -errno);
+		return host_report("forward", here.signals);
 	if (*command) {
 		here.child = start_command(command, &before);
 		if (here.child < 0) {

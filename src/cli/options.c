@@ -39,32 +39,47 @@ static int read_decimal(const char **text, uint64_t *ret_number, uint64_t *ret_s
 	return 0;
 }
 
-int options_parse_rate(const char *text, uint64_t *ret_rate_bps)
+struct unit {
+	const char *name; /* NULL ends the table */
+	uint64_t factor;
+};
+
+/* A decimal number and a unit: more than nothing and a whole number of the smallest unit. */
+static int read_quantity(const char *text, const struct unit *units, uint64_t *ret_value)
 {
-	static const struct {
-		const char *name;
-		uint64_t bps;
-	} units[] = {
-		{ "bit", 1 },
-		{ "kbit", 1000 },
-		{ "Mbit", 1000000 },
-		{ "Gbit", 1000000000 },
-	};
 	uint64_t number, scale;
 	int r = read_decimal(&text, &number, &scale);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(text, units[i].name) != 0)
+	for (; units->name; units++) {
+		if (strcmp(text, units->name) != 0)
 			continue;
-		if (number == 0 || __builtin_mul_overflow(number, units[i].bps, &number) ||
+		if (number == 0 || __builtin_mul_overflow(number, units->factor, &number) ||
 		    number % scale != 0)
 			return -ERANGE;
-		*ret_rate_bps = number / scale;
+		*ret_value = number / scale;
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int options_parse_rate(const char *text, uint64_t *ret_rate_bps)
+{
+	static const struct unit units[] = {
+		{ "bit", 1 }, { "kbit", 1000 }, { "Mbit", 1000000 }, { "Gbit", 1000000000 }, { 0 },
+	};
+
+	return read_quantity(text, units, ret_rate_bps);
+}
+
+int options_parse_duration(const char *text, uint64_t *ret_us)
+{
+	static const struct unit units[] = {
+		{ "us", 1 }, { "ms", 1000 }, { "s", 1000000 }, { "min", 60000000 }, { 0 },
+	};
+
+	return read_quantity(text, units, ret_us);
 }
 
 static const struct option_def *find(const struct option_def *defs, const char *name,
@@ -209,6 +224,81 @@ static bool read_interface(const char *text, struct option_interface *value, cha
 	return value->given;
 }
 
+static bool read_endpoints(const char *text, struct option_endpoints *value, char *error)
+{
+	struct option_endpoint one;
+
+	if (value->count == OPTION_ENDPOINTS_MAX) {
+		snprintf(error, OPTION_ERROR_LEN, "'%.60s' is one address too many: %d are allowed",
+			 text, OPTION_ENDPOINTS_MAX);
+		return false;
+	}
+	if (!read_endpoint(text, &one, error))
+		return false;
+	value->addresses[value->count++] = one.address;
+	return true;
+}
+
+static bool read_number(const char *text, struct option_number *value, char *error)
+{
+	size_t len = strspn(text, "0123456789");
+	unsigned long long number = 0;
+
+	if (len > 0 && len < 11 && text[len] == '\0')
+		number = strtoull(text, NULL, 10);
+	value->value = (uint32_t)number;
+	value->given = number >= 1 && number <= UINT32_MAX;
+	if (!value->given)
+		snprintf(error, OPTION_ERROR_LEN, "'%.40s' is no number from 1 to %u", text,
+			 UINT32_MAX);
+	return value->given;
+}
+
+static bool read_duration(const char *text, struct option_duration *value, char *error)
+{
+	int r = options_parse_duration(text, &value->us);
+
+	value->given = r == 0;
+	if (r == -EINVAL)
+		snprintf(error, OPTION_ERROR_LEN,
+			 "'%.40s' is no duration: a number with us, ms, s or min is needed", text);
+	else if (r < 0)
+		snprintf(error, OPTION_ERROR_LEN, "'%.40s' is out of range", text);
+	return value->given;
+}
+
+static bool read_style(const char *text, struct option_style *value, char *error)
+{
+	value->given = true;
+	if (strcmp(text, "ff") == 0)
+		value->value = GW_RSVP_FF;
+	else if (strcmp(text, "wf") == 0)
+		value->value = GW_RSVP_WF;
+	else if (strcmp(text, "se") == 0)
+		value->value = GW_RSVP_SE;
+	else
+		value->given = false;
+	if (!value->given)
+		snprintf(error, OPTION_ERROR_LEN, "'%.40s' is no style; there are wf, ff, se",
+			 text);
+	return value->given;
+}
+
+static bool read_service(const char *text, struct option_service *value, char *error)
+{
+	value->given = true;
+	if (strcmp(text, "controlled-load") == 0)
+		value->value = GW_RSVP_CONTROLLED_LOAD;
+	else if (strcmp(text, "guaranteed") == 0)
+		value->value = GW_RSVP_GUARANTEED;
+	else
+		value->given = false;
+	if (!value->given)
+		snprintf(error, OPTION_ERROR_LEN,
+			 "'%.40s' is no service; there are controlled-load, guaranteed", text);
+	return value->given;
+}
+
 static bool read_value(const struct option_def *def, const char *text, void *values, char *error)
 {
 	void *value = (char *)values + def->offset;
@@ -227,6 +317,16 @@ static bool read_value(const struct option_def *def, const char *text, void *val
 		return read_protocol(text, value, error);
 	case OPTION_INTERFACE:
 		return read_interface(text, value, error);
+	case OPTION_ENDPOINTS:
+		return read_endpoints(text, value, error);
+	case OPTION_NUMBER:
+		return read_number(text, value, error);
+	case OPTION_DURATION:
+		return read_duration(text, value, error);
+	case OPTION_STYLE:
+		return read_style(text, value, error);
+	case OPTION_SERVICE:
+		return read_service(text, value, error);
 	}
 	return false;
 }

@@ -15,12 +15,17 @@
 #include <sys/socket.h>
 
 enum option_type {
-	OPTION_FLAG,	 /* bool */
-	OPTION_CLASS,	 /* struct option_class */
-	OPTION_RATE,	 /* struct option_rate */
-	OPTION_ENDPOINT, /* struct option_endpoint */
-	OPTION_PROTOCOL, /* struct option_protocol */
-	OPTION_INTERFACE /* struct option_interface */
+	OPTION_FLAG,	  /* bool */
+	OPTION_CLASS,	  /* struct option_class */
+	OPTION_RATE,	  /* struct option_rate */
+	OPTION_ENDPOINT,  /* struct option_endpoint */
+	OPTION_PROTOCOL,  /* struct option_protocol */
+	OPTION_INTERFACE, /* struct option_interface */
+	OPTION_ENDPOINTS, /* struct option_endpoints: may stand several times */
+	OPTION_NUMBER,	  /* struct option_number */
+	OPTION_DURATION,  /* struct option_duration */
+	OPTION_STYLE,	  /* struct option_style */
+	OPTION_SERVICE	  /* struct option_service */
 };
 
 struct option_class {
@@ -46,6 +51,33 @@ struct option_protocol {
 struct option_interface {
 	bool given;
 	char name[IF_NAMESIZE];
+};
+
+#define OPTION_ENDPOINTS_MAX GW_RSVP_FLOWS_MAX
+
+struct option_endpoints {
+	uint32_t count;
+	struct sockaddr_storage addresses[OPTION_ENDPOINTS_MAX];
+};
+
+struct option_number {
+	bool given;
+	uint32_t value; /* 1 or more */
+};
+
+struct option_duration {
+	bool given;
+	uint64_t us; /* 1 or more */
+};
+
+struct option_style {
+	bool given;
+	enum gw_rsvp_style value;
+};
+
+struct option_service {
+	bool given;
+	enum gw_rsvp_service value;
 };
 
 struct option_def {
@@ -77,6 +109,9 @@ void options_print(FILE *out, const struct option_def *defs);
 
 /* Reads "64kbit", "2.5Gbit": more than nothing and a whole number of bits. -EINVAL, -ERANGE. */
 int options_parse_rate(const char *text, uint64_t *ret_rate_bps);
+
+/* Reads "20us", "500ms", "1.5s", "2min": more than nothing and whole microseconds. -EINVAL, -ERANGE. */
+int options_parse_duration(const char *text, uint64_t *ret_us);
 
 /* Reads "192.0.2.1", "192.0.2.1:5060", "2001:db8::1", "[2001:db8::1]:5060". -EINVAL. */
 int options_parse_endpoint(const char *text, struct sockaddr_storage *ret_address);

@@ -324,7 +324,7 @@ static void misuse_is_one_line(void **state)
 static void help_goes_to_standard_output(void **state)
 {
 	static char *const commands[] = { "run",    "forward", "list", "watch",
-					  "status", "doctor",  "help" };
+					  "status", "doctor",  "rsvp", "help" };
 	char by_option[sizeof(result.out)];
 
 	RUN("--help");
