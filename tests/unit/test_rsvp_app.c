@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/* test_rsvp_app.c: what applications may ask of a node, and what they are told (R-080, R-081, R-122, spec §8.13, §8.14). */
+#include "../sim/world.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Two hosts on one link. */
+struct pair {
+	struct sim *sim;
+	struct rsvp *rsvp[2];
+	struct address address[2];
+	struct rsvp_session session;
+	struct rsvp_sender sender;
+};
+
+static void make_pair(struct pair *pair)
+{
+	pair->sim = sim_new(21);
+	sim_line(pair->sim, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		pair->rsvp[i] = sim_rsvp(pair->sim, i);
+		pair->address[i] = sim_address(pair->sim, i, 1, AF_INET);
+	}
+	pair->session = sim_session(&pair->address[1], 5004);
+	pair->sender = sim_sender(&pair->address[0], 6000);
+}
+
+static int open_as(struct pair *pair, uint8_t protocol, uint16_t port, uint8_t form)
+{
+	struct rsvp_session session = pair->session;
+	struct rsvp_app *app = NULL;
+	int r;
+
+	session.protocol = protocol;
+	session.port = port;
+	session.form = form;
+	r = rsvp_app_open(pair->rsvp[0], &session, 0, NULL, &app, sim_now(pair->sim));
+	if (r == 0)
+		rsvp_app_close(pair->rsvp[0], app, sim_now(pair->sim));
+	assert_int_equal(rsvp_sizes(pair->rsvp[0]).sessions, 0);
+	return r;
+}
+
+/* Ports where there are any, and none where there are not; R-216 for IPsec. */
+static void test_session_ports(void **state)
+{
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	assert_int_equal(open_as(&pair, IPPROTO_UDP, 5004, RSVP_FORM_PORTS), 0);
+	assert_int_equal(open_as(&pair, IPPROTO_UDP, 0, RSVP_FORM_PORTS), -EINVAL);
+	assert_int_equal(open_as(&pair, IPPROTO_TCP, 0, RSVP_FORM_PORTS), -EINVAL);
+	assert_int_equal(open_as(&pair, IPPROTO_ICMP, 0, RSVP_FORM_PORTS), 0);
+	assert_int_equal(open_as(&pair, IPPROTO_ICMP, 7, RSVP_FORM_PORTS), -EINVAL);
+	assert_int_equal(open_as(&pair, 0, 0, RSVP_FORM_PORTS), -EINVAL);
+	assert_int_equal(open_as(&pair, IPPROTO_ESP, 7, RSVP_FORM_GPI), 0);
+	assert_int_equal(open_as(&pair, IPPROTO_AH, 7, RSVP_FORM_GPI), 0);
+	assert_int_equal(open_as(&pair, IPPROTO_ESP, 0, RSVP_FORM_GPI), -EINVAL);
+	assert_int_equal(open_as(&pair, IPPROTO_UDP, 7, RSVP_FORM_GPI), -EINVAL);
+	sim_free(pair.sim);
+}
+
+static int send_as(struct pair *pair, struct sim_app *app, const struct rsvp_sender *sender,
+		   const struct rsvp_tspec *tspec)
+{
+	struct rsvp_sender_request request = {
+		.sender = *sender,
+		.tspec = *tspec,
+		.offers_controlled_load = true,
+	};
+
+	return rsvp_app_send(pair->rsvp[0], app->app, &request, sim_now(pair->sim));
+}
+
+static void test_bad_senders(void **state)
+{
+	struct rsvp_tspec tspec = sim_tspec(1000), bad = sim_tspec(-1);
+	struct rsvp_sender_request request = { .tspec = tspec };
+	struct rsvp_sender sender;
+	struct sim_app *app, *other;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	app = sim_open(pair.sim, 0, &pair.session);
+	other = sim_open(pair.sim, 0, &pair.session);
+	assert_int_equal(send_as(&pair, app, &pair.sender, &bad), -EINVAL);
+	sender = sim_sender(&pair.address[1], 6000);
+	assert_int_equal(send_as(&pair, app, &sender, &tspec), -EADDRNOTAVAIL);
+	sender = pair.sender;
+	sender.form = RSVP_FORM_GPI;
+	assert_int_equal(send_as(&pair, app, &sender, &tspec), -EINVAL);
+	request.sender = pair.sender; /* it offers nothing */
+	assert_int_equal(rsvp_app_send(pair.rsvp[0], app->app, &request, sim_now(pair.sim)),
+			 -EINVAL);
+	assert_int_equal(rsvp_sizes(pair.rsvp[0]).senders, 0);
+	assert_int_equal(send_as(&pair, app, &pair.sender, &tspec), 0);
+	assert_int_equal(send_as(&pair, other, &pair.sender, &tspec), -EADDRINUSE);
+	sender = pair.sender;
+	sender.id = 0;
+	assert_int_equal(send_as(&pair, other, &sender, &tspec), -EADDRINUSE);
+	sender.id = 6001;
+	assert_int_equal(send_as(&pair, other, &sender, &tspec), 0);
+	assert_int_equal(rsvp_sizes(pair.rsvp[0]).senders, 2);
+	sim_free(pair.sim);
+}
+
+/* An address that is left open is that of the interface that data leaves by. */
+static void test_address_is_chosen(void **state)
+{
+	struct rsvp_sender sender = { .family = AF_INET, .id = 6000 };
+	struct sim_app *from, *to;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	sender.address[10] = sender.address[11] = 0xff;
+	from = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	sim_send(from, &sender, 1000);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_memory_equal(&sim_last_event(to, RSVP_EVENT_PATH)->event.sender, &pair.sender,
+			    sizeof(pair.sender));
+	sim_free(pair.sim);
+}
+
+/* Who comes later hears of the senders that there are; who closes takes its sender along. */
+static void test_comes_and_goes(void **state)
+{
+	struct rsvp_sender other;
+	struct sim_app *from, *to;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	from = sim_open(pair.sim, 0, &pair.session);
+	sim_send(from, &pair.sender, 1000);
+	sim_run(pair.sim, 10 * SIM_MS);
+	to = sim_open(pair.sim, 1, &pair.session);
+	assert_int_equal(sim_events(to, RSVP_EVENT_PATH), 1);
+	/* Another address is another sender. */
+	other = pair.sender;
+	other.id = 6001;
+	sim_send(from, &other, 1000);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_int_equal(rsvp_sizes(pair.rsvp[1]).senders, 1);
+	assert_int_equal(sim_events(to, RSVP_EVENT_PATH), 3);
+	sim_close(from);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_true(sim_last_event(to, RSVP_EVENT_PATH)->event.gone);
+	assert_int_equal(rsvp_sizes(pair.rsvp[0]).sessions, 0);
+	assert_int_equal(sim_sent(pair.sim, 0, RSVP_PATH_TEAR, 0), 2);
+	sim_free(pair.sim);
+}
+
+/* A sender and a receiver on one node: nothing leaves, and both hear of each other. */
+static void test_on_one_node(void **state)
+{
+	struct rsvp_flowspec flowspec = sim_controlled_load(500);
+	struct rsvp_session session;
+	struct sim_app *from, *to;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	session = sim_session(&pair.address[0], 5004);
+	from = sim_open(pair.sim, 0, &session);
+	to = sim_open(pair.sim, 0, &session);
+	sim_send(from, &pair.sender, 1000);
+	assert_int_equal(sim_events(to, RSVP_EVENT_PATH), 1);
+	assert_int_equal(sim_events(from, RSVP_EVENT_PATH), 0);
+	sim_reserve(to, RSVP_STYLE_FF, &flowspec, &pair.sender, 1, true);
+	assert_int_equal(sim_events(from, RSVP_EVENT_RESV), 1);
+	assert_int_equal(sim_events(to, RSVP_EVENT_CONFIRM), 1);
+	sim_close(to);
+	assert_true(sim_last_event(from, RSVP_EVENT_RESV)->event.gone);
+	assert_int_equal(sim_n_packets(pair.sim), 0);
+	sim_free(pair.sim);
+}
+
+static int reserve_as(struct pair *pair, struct sim_app *app, enum rsvp_style style,
+		      const struct rsvp_flowspec *flowspec, unsigned n_flows, uint8_t dscp)
+{
+	struct rsvp_reserve_request request = {
+		.style = style,
+		.n_flows = n_flows,
+		.flowspecs = flowspec,
+		.senders = &pair->sender,
+		.dscp = dscp,
+	};
+
+	return rsvp_app_reserve(pair->rsvp[1], app->app, &request, sim_now(pair->sim));
+}
+
+static void test_bad_reservations(void **state)
+{
+	struct rsvp_flowspec good = sim_controlled_load(500), bad = sim_guaranteed(500, 400);
+	struct sim_app *from, *to, *other;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	from = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	other = sim_open(pair.sim, 1, &pair.session);
+	sim_send(from, &pair.sender, 1000);
+	sim_run(pair.sim, SIM_S);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &bad, 1, 0xff), -EINVAL);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_NONE, &good, 1, 0xff), -EINVAL);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &good, 0, 0xff), -EINVAL);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &good, 257, 0xff), -EINVAL);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &good, 1, 64), -EINVAL);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &good, 1, 0xff), 0);
+	assert_int_equal(reserve_as(&pair, other, RSVP_STYLE_WF, &good, 1, 0xff), -EBUSY);
+	/* Its own style may change. */
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_WF, &good, 1, 0xff), 0);
+	assert_int_equal(rsvp_sizes(pair.rsvp[1]).reservations, 1);
+	sim_run(pair.sim, SIM_S);
+	assert_int_equal(sim_last_event(from, RSVP_EVENT_RESV)->event.style, RSVP_STYLE_WF);
+	/* Services that cannot be merged. */
+	bad = sim_guaranteed(500, 600);
+	assert_int_equal(reserve_as(&pair, other, RSVP_STYLE_WF, &bad, 1, 0xff), 0);
+	assert_int_equal(sim_last_event(other, RSVP_EVENT_RESV_ERROR)->event.error.code,
+			 RSVP_ERROR_TRAFFIC);
+	sim_free(pair.sim);
+}
+
+/* the receiver's DSCP reaches the sender. */
+static void test_dclass(void **state)
+{
+	struct rsvp_flowspec flowspec = sim_controlled_load(500);
+	struct sim_app *from, *to;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	from = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	sim_send(from, &pair.sender, 1000);
+	sim_run(pair.sim, SIM_S);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &flowspec, 1, 46), 0);
+	sim_run(pair.sim, SIM_S);
+	assert_int_equal(sim_last_event(from, RSVP_EVENT_RESV)->event.dscp, 46);
+	assert_int_equal(reserve_as(&pair, to, RSVP_STYLE_FF, &flowspec, 1, 0xff), 0);
+	sim_run(pair.sim, SIM_S);
+	assert_int_equal(sim_last_event(from, RSVP_EVENT_RESV)->event.dscp, 0xff);
+	sim_free(pair.sim);
+}
+
+/* What is no longer asked for of a sender ends; the rest stays as it is. */
+static void test_fewer_senders(void **state)
+{
+	static const enum rsvp_style styles[] = { RSVP_STYLE_FF, RSVP_STYLE_SE };
+	struct rsvp_flowspec flowspec = sim_controlled_load(500);
+	struct rsvp_sender senders[2];
+	struct sim_app *from[2], *to;
+	struct pair pair;
+
+	(void)state;
+	for (int s = 0; s < 2; s++) {
+		make_pair(&pair);
+		to = sim_open(pair.sim, 1, &pair.session);
+		for (int i = 0; i < 2; i++) {
+			from[i] = sim_open(pair.sim, 0, &pair.session);
+			senders[i] = pair.sender;
+			senders[i].id = 6000u + (unsigned)i;
+			sim_send(from[i], &senders[i], 1000);
+		}
+		sim_run(pair.sim, SIM_S);
+		sim_reserve(to, styles[s], &flowspec, senders, 2, false);
+		sim_run(pair.sim, SIM_S);
+		for (int i = 0; i < 2; i++)
+			assert_false(sim_last_event(from[i], RSVP_EVENT_RESV)->event.gone);
+		sim_reserve(to, styles[s], &flowspec, &senders[1], 1, false);
+		sim_run(pair.sim, SIM_S);
+		assert_true(sim_last_event(from[0], RSVP_EVENT_RESV)->event.gone);
+		assert_false(sim_last_event(from[1], RSVP_EVENT_RESV)->event.gone);
+		assert_int_equal(sim_n_installed(pair.sim, 0), 1);
+		sim_free(pair.sim);
+	}
+}
+
+/* A local sender whose address goes away is torn down (spec §8.12). */
+static void test_address_goes(void **state)
+{
+	struct sim_app *from, *to;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	from = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	sim_send(from, &pair.sender, 1000);
+	sim_run(pair.sim, SIM_S);
+	sim_interface(pair.sim, 0, 1)->address4.addr[15] = 88;
+	sim_interface_apply(pair.sim, 0, 1);
+	assert_int_equal(rsvp_sizes(pair.rsvp[0]).senders, 0);
+	assert_int_equal(sim_events(to, RSVP_EVENT_PATH), 1);
+	sim_free(pair.sim);
+}
+
+struct seen {
+	unsigned senders, reservations, neighbours;
+	bool local;
+};
+
+static int see_sender(void *user_data, const struct rsvp_sender_info *info)
+{
+	struct seen *seen = user_data;
+
+	seen->senders++;
+	seen->local |= info->local;
+	return 0;
+}
+
+static int see_reservation(void *user_data, const struct rsvp_reservation_info *info)
+{
+	struct seen *seen = user_data;
+
+	seen->reservations++;
+	assert_int_equal(info->n_senders, 1);
+	return 0;
+}
+
+static int see_neighbour(void *user_data, const struct rsvp_neighbour_info *info)
+{
+	struct seen *seen = user_data;
+
+	seen->neighbours++;
+	assert_true(info->received > 0);
+	return 0;
+}
+
+static void test_visit(void **state)
+{
+	struct rsvp_visitor visitor = { see_sender, see_reservation, see_neighbour };
+	struct rsvp_flowspec flowspec = sim_controlled_load(500);
+	struct sim_app *from, *to;
+	struct seen seen[2] = { 0 };
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	from = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	sim_send(from, &pair.sender, 1000);
+	sim_reserve(to, RSVP_STYLE_FF, &flowspec, &pair.sender, 1, false);
+	sim_run(pair.sim, SIM_S);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(rsvp_visit(pair.rsvp[i], &visitor, &seen[i]), 0);
+		assert_int_equal(seen[i].senders, 1);
+		assert_int_equal(seen[i].reservations, 1);
+		assert_int_equal(seen[i].neighbours, 1);
+		assert_int_equal(seen[i].local, i == 0);
+	}
+	for (int i = 0; i < RSVP_COUNT_COUNT; i++)
+		assert_non_null(rsvp_counter_name((enum rsvp_counter)i));
+	assert_int_equal(rsvp_count_type(pair.rsvp[1], RSVP_PATH, false), 2);
+	assert_int_equal(rsvp_count_type(pair.rsvp[0], RSVP_PATH, true), 2);
+	sim_free(pair.sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_session_ports),
+		cmocka_unit_test(test_bad_senders),
+		cmocka_unit_test(test_address_is_chosen),
+		cmocka_unit_test(test_comes_and_goes),
+		cmocka_unit_test(test_on_one_node),
+		cmocka_unit_test(test_bad_reservations),
+		cmocka_unit_test(test_dclass),
+		cmocka_unit_test(test_fewer_senders),
+		cmocka_unit_test(test_address_goes),
+		cmocka_unit_test(test_visit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
