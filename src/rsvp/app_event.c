@@ -188,7 +188,7 @@ void rsvp_app_resv_event(struct rsvp *rsvp, struct up *up, const struct merged *
 	};
 
 	if (merged && session->style == RSVP_STYLE_FF) {
-		rsvp_merge_path(up->paths, WHY_CHANGE, &of_path);
+		rsvp_merge_path(up->paths, &of_path);
 		event.flowspec = &of_path.flowspec;
 		take_carried(sender->installs, &event);
 	} else if (merged) {

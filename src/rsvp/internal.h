@@ -146,6 +146,7 @@ struct path {
 	bool reserved;	/* upstream was asked for it, and not told otherwise */
 	bool wanted;	/* is asked for now */
 	bool confirmed; /* and a confirmation of it */
+	bool held;	/* but not in this message */
 	bool chosen;	/* goes into the message that is being made */
 };
 
@@ -500,7 +501,7 @@ struct merged {
 };
 
 /* What is asked for of a path in FF; the installs that it comes from are marked. False: nothing. */
-bool rsvp_merge_path(const struct path *path, unsigned why, struct merged *merged);
+bool rsvp_merge_path(const struct path *path, struct merged *merged);
 
 /* ---- upstream.c ---- */
 

@@ -73,7 +73,7 @@ static bool settle(const struct tally *tally, unsigned why, struct merged *merge
 	return tally->n_free > 0 || (tally->n > 0 && why != WHY_REFUSED);
 }
 
-bool rsvp_merge_path(const struct path *path, unsigned why, struct merged *merged)
+bool rsvp_merge_path(const struct path *path, struct merged *merged)
 {
 	struct sender *sender = path->sender;
 	struct tally tally = { 0 };
@@ -85,7 +85,7 @@ bool rsvp_merge_path(const struct path *path, unsigned why, struct merged *merge
 		if (install->merged)
 			add(&tally, &install->flowspec, install->blockaded);
 	}
-	return settle(&tally, why, merged);
+	return settle(&tally, WHY_CHANGE, merged);
 }
 
 /* What is wanted of the paths of a previous hop by a WF install. */
@@ -148,10 +148,10 @@ static int merge(struct up *up, unsigned why, struct merged *merged)
 	int n = 0;
 
 	DL_FOREACH2(up->paths, path, up_next)
-		path->wanted = path->confirmed = false;
+		path->wanted = path->confirmed = path->held = false;
 	if (up->session->n_resvs > 0 && up->session->style == RSVP_STYLE_FF) {
 		DL_FOREACH2(up->paths, path, up_next)
-			path->wanted = rsvp_merge_path(path, why, merged);
+			path->wanted = rsvp_merge_path(path, merged);
 	} else if (!merge_shared(up, why, merged) && why == WHY_REFUSED) {
 		return -1;
 	}
@@ -217,7 +217,7 @@ static int weigh_confirmations(struct rsvp *rsvp, struct up *up, const struct me
 	if (up->session->style != RSVP_STYLE_FF)
 		return weigh_confirmation(rsvp, up, up->session->installs, merged->lower) ? n : 0;
 	DL_FOREACH2(up->paths, path, up_next) {
-		if (!path->wanted || !rsvp_merge_path(path, WHY_CHANGE, &of_path))
+		if (!path->wanted || !rsvp_merge_path(path, &of_path))
 			continue;
 		path->confirmed =
 			weigh_confirmation(rsvp, up, path->sender->installs, of_path.lower);
@@ -237,7 +237,7 @@ static bool choose(struct up *up, struct path **cursor, bool confirmed_only)
 	DL_FOREACH2(up->paths, path, up_next)
 		path->chosen = false;
 	for (path = *cursor; path && n < FLOWS_MAX; path = path->up_next) {
-		path->chosen = path->wanted && (!confirmed_only || path->confirmed);
+		path->chosen = path->wanted && !path->held && (!confirmed_only || path->confirmed);
 		n += path->chosen;
 	}
 	*cursor = path;
@@ -255,17 +255,31 @@ static uint64_t digest_all(struct rsvp *rsvp, struct up *up, const struct merged
 	return digest ? digest : 1;
 }
 
-static void send_all(struct rsvp *rsvp, struct up *up, const struct merged *merged,
+/* True: there was something to send. */
+static bool send_all(struct rsvp *rsvp, struct up *up, const struct merged *merged,
 		     const struct address *confirm, bool confirmed_only)
 {
 	struct path *cursor = up->paths;
 	struct rsvp_writer writer;
+	bool any = false;
 
 	while (choose(up, &cursor, confirmed_only)) {
+		any = true;
 		if (rsvp_resv_make(rsvp, up, merged, confirm, &writer) != 0)
 			rsvp_send_to_hop(rsvp, &writer, up->ifindex, &up->hop.address, NULL);
 		confirm = NULL;
 	}
+	return any;
+}
+
+/* FF: senders of whom everything is refused are part of what is asked for, but not in answer to that. */
+static void hold_refused(struct up *up)
+{
+	struct merged of_path;
+	struct path *path;
+
+	DL_FOREACH2(up->paths, path, up_next)
+		path->held = rsvp_merge_path(path, &of_path) && of_path.lower;
 }
 
 static const struct address *confirm_address(const struct rsvp *rsvp, const struct up *up,
@@ -295,19 +309,23 @@ static void tell(struct rsvp *rsvp, struct up *up, unsigned why, const struct me
 	struct rsvp_hop own;
 	struct path *path;
 	int confirmed = 0;
+	bool sent = false;
 
+	if (up->session->style == RSVP_STYLE_FF && why == WHY_REFUSED)
+		hold_refused(up);
 	if (why & WHY_CONFIRM)
 		confirmed = weigh_confirmations(rsvp, up, merged, n);
 	if (confirmed > 0)
-		send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), confirmed < n);
+		sent = send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), confirmed < n);
 	if (confirmed < n && (changed || (why & WHY_REFRESH)))
-		send_all(rsvp, up, merged, NULL, false);
+		sent |= send_all(rsvp, up, merged, NULL, false);
 	DL_FOREACH2(up->paths, path, up_next)
 		path->reserved |= path->wanted;
 	up->digest = digest;
-	if (changed)
+	/* What goes to and fro between refusals comes with R, and not sooner. */
+	if (changed && sent && (why & ~(WHY_REFRESH | WHY_REFUSED)))
 		up->repeats = RSVP_REPEATS;
-	if (changed || (why & WHY_REFRESH))
+	if ((changed && sent) || (why & WHY_REFRESH))
 		set_timer(rsvp, up);
 }
 

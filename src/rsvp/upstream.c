@@ -198,7 +198,7 @@ static void put_flows(struct rsvp_writer *writer, const struct up *up, const str
 		if (!path->chosen)
 			continue;
 		if (style == RSVP_STYLE_FF) {
-			rsvp_merge_path(path, WHY_CHANGE, &of_path);
+			rsvp_merge_path(path, &of_path);
 			rsvp_put_flowspec(writer, &of_path.flowspec);
 		}
 		rsvp_put_filter(writer, &path->sender->key.sender);
