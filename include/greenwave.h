@@ -524,7 +524,8 @@ struct gw_rsvp_offer {
  * Says what the handle sends to the session; PATH goes out before this returns. Called again it says something else,
  * with NULL nothing any more. In the Tspec of an offer or a reservation, depth 0 stands for 100 ms of the rate (two
  * of the largest packets at least), min_bytes 0 for 128, max_bytes 0 for 1500, peak 0 for none.
- * -EADDRNOTAVAIL: the source is no address of this host. -ENETUNREACH, -EHOSTUNREACH: no route.
+ * -EADDRNOTAVAIL: the source is no address of this host. -ENETUNREACH, -EHOSTUNREACH: no route. -EMSGSIZE: the policy
+ * is too long. The `size` of a Tspec inside another structure is not looked at.
  */
 int gw_rsvp_send(struct gw *gw, uint32_t id, const struct gw_rsvp_offer *offer);
 
@@ -546,7 +547,7 @@ struct gw_rsvp_request {
 /*
  * Reserves for what the handle receives of the session, now or as soon as a sender is heard of. Called again it
  * reserves something else, with NULL nothing any more. That it was sent is all that success means: what becomes of
- * it is told by events. -ENOBUFS: too many flows.
+ * it is told by events. -ENOBUFS: too many flows. -EMSGSIZE: the policy is too long.
  */
 int gw_rsvp_reserve(struct gw *gw, uint32_t id, const struct gw_rsvp_request *request);
 
@@ -645,8 +646,8 @@ struct gw_rsvp_record {
 /*
  * Calls `visit` for each thing of the kinds (GW_RSVP_KIND_BIT(), of the first five) that the caller may see, those of
  * one kind in no particular order: administrators all, others the sessions that their own programs take part in, and
- * what is known of these. A nonzero return of `visit` stops and is returned. `visit` must not use `gw`. What comes
- * or goes meanwhile may be missed or seen twice.
+ * what is known of these. Only administrators may ask for neighbours (-EACCES). A nonzero return of `visit` stops and
+ * is returned. `visit` must not use `gw`. What comes or goes meanwhile may be missed or seen twice.
  */
 int gw_rsvp_list(struct gw *gw, uint32_t kinds,
 		 int (*visit)(const struct gw_rsvp_record *record, void *user_data),

@@ -3,7 +3,9 @@
 
 _greenwave() {
 	local classes="best-effort background excellent-effort audio-video voice control"
-	local commands="run list watch status doctor help"
+	local commands="run forward list watch status doctor rsvp help"
+	local signalled="neighbours counters watch send receive trace ping"
+	local part="--to --protocol --from --interface --rate --burst --peak --min --max --duration --json --help"
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command=${COMP_WORDS[1]} i
 
@@ -45,6 +47,26 @@ _greenwave() {
 		;;
 	watch | status | doctor)
 		mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$current")
+		;;
+	rsvp)
+		case $previous in
+		--style) mapfile -t COMPREPLY < <(compgen -W "wf ff se" -- "$current") && return ;;
+		--service) mapfile -t COMPREPLY < <(compgen -W "controlled-load guaranteed" -- "$current") && return ;;
+		--protocol) mapfile -t COMPREPLY < <(compgen -W "udp tcp" -- "$current") && return ;;
+		esac
+		if ((COMP_CWORD == 2)); then
+			mapfile -t COMPREPLY < <(compgen -W "$signalled --json --help" -- "$current")
+			return
+		fi
+		case ${COMP_WORDS[2]} in
+		send) mapfile -t COMPREPLY < <(compgen -W "$part" -- "$current") ;;
+		receive)
+			mapfile -t COMPREPLY < <(compgen -W "$part --style --service --reserve --slack --dscp --confirm" -- "$current")
+			;;
+		trace) mapfile -t COMPREPLY < <(compgen -W "--interface --count --json --help" -- "$current") ;;
+		ping) mapfile -t COMPREPLY < <(compgen -W "--to --from --protocol --hops --json --help" -- "$current") ;;
+		*) mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$current") ;;
+		esac
 		;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
