@@ -175,6 +175,75 @@ static void rates(void **state)
 	}
 }
 
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t us;
+	} cases[] = {
+		{ "1us", 0, 1 },
+		{ "500ms", 0, 500000 },
+		{ "1.5s", 0, 1500000 },
+		{ "0.001ms", 0, 1 },
+		{ "2min", 0, 120000000 },
+		{ "0s", -ERANGE, 0 },
+		{ "0.5us", -ERANGE, 0 },
+		{ "18446744073709551615s", -ERANGE, 0 },
+		{ "99999999999999999999s", -ERANGE, 0 },
+		{ "10", -EINVAL, 0 },
+		{ "s", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },
+		{ "10 s", -EINVAL, 0 },
+		{ "-1s", -EINVAL, 0 },
+		{ "1h", -EINVAL, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t us = 0;
+
+		if (options_parse_duration(cases[i].text, &us) != cases[i].r || us != cases[i].us)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
+/* Options that may stand several times, and numbers. */
+static void many_and_numbers(void **state)
+{
+	struct {
+		struct option_endpoints from;
+		struct option_number count;
+	} given = { 0 };
+	const struct option_def many_defs[] = {
+		{ "from", OPTION_ENDPOINTS, offsetof(__typeof__(given), from), "ADDR", "" },
+		{ "count", OPTION_NUMBER, offsetof(__typeof__(given), count), "N", "" },
+		{ 0 },
+	};
+	char *argv[2 * (OPTION_ENDPOINTS_MAX + 1)];
+
+	for (int i = 0; i <= OPTION_ENDPOINTS_MAX; i++) {
+		argv[2 * i] = (char *)"--from";
+		argv[2 * i + 1] = (char *)"192.0.2.1:7";
+	}
+	assert_int_equal(options_read(many_defs, 2 * OPTION_ENDPOINTS_MAX, argv, &given, &operand,
+				      error),
+			 OPTIONS_READ);
+	assert_int_equal(given.from.count, OPTION_ENDPOINTS_MAX);
+	assert_int_equal(given.from.addresses[OPTION_ENDPOINTS_MAX - 1].ss_family, AF_INET);
+	given.from.count = 0;
+	assert_int_equal(options_read(many_defs, 2 * OPTION_ENDPOINTS_MAX + 2, argv, &given,
+				      &operand, error),
+			 OPTIONS_WRONG);
+	assert_string_equal(error, "'192.0.2.1:7' is one address too many: 64 are allowed");
+	assert_int_equal(options_read(many_defs, 1, (char *[]){ (char *)"--count=4294967295" },
+				      &given, &operand, error),
+			 OPTIONS_READ);
+	assert_int_equal(given.count.value, UINT32_MAX);
+	assert_int_equal(options_read(many_defs, 1, (char *[]){ (char *)"--count=0x10" }, &given,
+				      &operand, error),
+			 OPTIONS_WRONG);
+}
+
 static void endpoints(void **state)
 {
 	static const struct {
@@ -287,6 +356,8 @@ int main(void)
 		cmocka_unit_test(refuses_misuse),
 		cmocka_unit_test(long_texts_are_cut),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(many_and_numbers),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(protocols_and_interfaces),
 		cmocka_unit_test(help_names_all),
