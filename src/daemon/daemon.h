@@ -67,6 +67,9 @@ void marker_stop(struct marker *marker); /* before the host goes */
 int marker_reconfigure(struct marker *marker, const struct config *config);
 struct marker *marker_free(struct marker *marker);
 
+/* Is told whenever what can be reserved on some link may have changed; NULL: not any more. */
+void marker_on_links(struct marker *marker, void (*changed)(void *user_data), void *user_data);
+
 int marker_group_create(struct marker *marker, pid_t pid, uint64_t *ret_group);
 void marker_group_end(struct marker *marker, uint64_t group);
 void marker_facts(struct marker *marker,
@@ -76,8 +79,11 @@ void marker_facts(struct marker *marker,
 
 void sandbox_raise_limits(void);
 
-/* Once everything is loaded. -errno if rights could not be dropped; it must not serve then. */
-int sandbox_enter(void);
+/*
+ * Once everything is loaded. `raw`: packets of protocols that the kernel does not speak are sent, too. -errno if
+ * rights could not be dropped; it must not serve then.
+ */
+int sandbox_enter(bool raw);
 
 /* ---- notify.c: telling whoever started us ---- */
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/daemon.h"
+#include "daemon/rsvp/rsvp_daemon.h"
 
 struct daemon {
 	struct daemon_options options;
@@ -21,6 +22,7 @@ struct daemon {
 	struct event_base *base;
 	struct marker *marker;
 	struct host *host;
+	struct rsvp_daemon *rsvp; /* NULL: not enabled */
 	struct listener *listener;
 	struct event *signals[3];
 	struct log_limit complaints;
@@ -55,6 +57,7 @@ static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, vo
 	struct daemon *daemon = user_data;
 
 	marker_facts(daemon->marker, visit, visit_data);
+	rsvp_daemon_facts(daemon->rsvp, visit, visit_data);
 }
 
 static void on_complaint(void *user_data, const struct ucred *peer, const char *why)
@@ -114,6 +117,43 @@ static int load(struct daemon *daemon)
 				  &daemon->administrators);
 }
 
+static void links_changed(void *user_data)
+{
+	struct daemon *daemon = user_data;
+
+	if (daemon->rsvp)
+		rsvp_daemon_links_changed(daemon->rsvp);
+}
+
+/* Tears have left, and everything is given back, before the host goes. */
+static void stop_rsvp(struct daemon *daemon)
+{
+	daemon->rsvp = rsvp_daemon_free(daemon->rsvp);
+}
+
+static int start_rsvp(struct daemon *daemon, const struct config_rsvp *config)
+{
+	return rsvp_daemon_new(daemon->base, daemon->host, config, &daemon->rsvp);
+}
+
+static void reload_rsvp(struct daemon *daemon, const struct config_rsvp *config)
+{
+	int r;
+
+	if (daemon->rsvp && config->enabled) {
+		rsvp_daemon_reconfigure(daemon->rsvp, config);
+		return;
+	}
+	stop_rsvp(daemon);
+	if (!config->enabled)
+		return;
+	r = start_rsvp(daemon, config);
+	if (r == -EPERM)
+		log_warning("config", "rsvp: it is enabled when the daemon is started anew");
+	else if (r < 0)
+		log_error("rsvp", "not started: %s", strerror(-r));
+}
+
 /* A configuration with an error in it changes nothing. */
 static void reload(struct daemon *daemon)
 {
@@ -145,6 +185,7 @@ static void reload(struct daemon *daemon)
 	r = marker_reconfigure(daemon->marker, config);
 	if (r < 0)
 		log_error("config", "links: %s", strerror(-r));
+	reload_rsvp(daemon, &config->rsvp);
 	config_free(daemon->config);
 	daemon->config = config;
 	log_info("config", "reloaded");
@@ -238,6 +279,12 @@ static int start(struct daemon *daemon)
 	r = marker_start(daemon->marker, daemon->host);
 	if (r < 0)
 		return failed("kernel events", r);
+	if (daemon->config->rsvp.enabled) {
+		r = start_rsvp(daemon, &daemon->config->rsvp);
+		if (r < 0)
+			return failed("rsvp", r);
+	}
+	marker_on_links(daemon->marker, links_changed, daemon);
 	r = listener_new(daemon->base, daemon->options.socket_path, daemon->host,
 			 &daemon->listener);
 	if (r == -EADDRINUSE)
@@ -247,7 +294,7 @@ static int start(struct daemon *daemon)
 		failed(daemon->options.socket_path, r);
 	if (r < 0)
 		return r;
-	r = sandbox_enter();
+	r = sandbox_enter(daemon->config->rsvp.enabled);
 	return r < 0 ? failed("dropping rights", r) : 0;
 }
 
@@ -255,6 +302,7 @@ static int start(struct daemon *daemon)
 static void stop(struct daemon *daemon)
 {
 	listener_free(daemon->listener);
+	stop_rsvp(daemon);
 	if (daemon->marker)
 		marker_stop(daemon->marker);
 	host_free(daemon->host);

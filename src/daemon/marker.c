@@ -55,6 +55,21 @@ static void on_group(evutil_socket_t fd, short what, void *user_data)
 
 /* ---- links that are handed over, and rates ---- */
 
+static void admit(void *user_data, const struct handover_report *report)
+{
+	struct marker *marker = user_data;
+
+	links_admit(host_engine(marker->host), marker->config, report);
+	if (marker->links_changed)
+		marker->links_changed(marker->links_changed_data);
+}
+
+void marker_on_links(struct marker *marker, void (*changed)(void *user_data), void *user_data)
+{
+	marker->links_changed = changed;
+	marker->links_changed_data = user_data;
+}
+
 /* The first are there before the engine is: see marker_start(). */
 static void link_changed(void *user_data, const struct handover_report *report)
 {
@@ -62,7 +77,7 @@ static void link_changed(void *user_data, const struct handover_report *report)
 
 	links_log(report);
 	if (marker->host)
-		links_admit(host_engine(marker->host), marker->config, report);
+		admit(marker, report);
 }
 
 /* Sockets name their classes themselves, so each has to hear of another one. */
@@ -74,13 +89,6 @@ static void link_changed_without_kernel(void *user_data, const struct handover_r
 	link_changed(user_data, report);
 	if (marker->host)
 		engine_reapply(host_engine(marker->host));
-}
-
-static void admit(void *user_data, const struct handover_report *report)
-{
-	struct marker *marker = user_data;
-
-	links_admit(host_engine(marker->host), marker->config, report);
 }
 
 static void log_waiting(void *user_data, const struct handover_report *report)

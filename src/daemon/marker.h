@@ -30,6 +30,8 @@ struct marker {
 	struct event *retry;
 	struct event *resync;
 	uint64_t resynced_us; /* when it was done last */
+	void (*links_changed)(void *user_data);
+	void *links_changed_data;
 };
 
 /* endings.c: callbacks of events, with the marker */

@@ -3,8 +3,8 @@
  * sandbox.c: keeps only what serving needs. Programs and maps are loaded by then, so what remains is: changing
  * map entries (CAP_BPF), and attaching to interfaces that appear later (CAP_NET_ADMIN; CAP_PERFMON because the
  * verifier asks for it again when a filter is put back), and making and removing control groups, whose root
- * directory nobody has the right to write to, not even its owner (CAP_DAC_OVERRIDE). A daemon that was not root
- * has nothing to drop.
+ * directory nobody has the right to write to, not even its owner (CAP_DAC_OVERRIDE). Where RSVP is spoken, the
+ * router alert of IPv6 (CAP_NET_RAW). A daemon that was not root has nothing to drop.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -25,9 +25,11 @@ void sandbox_raise_limits(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int sandbox_enter(void)
+int sandbox_enter(bool raw)
 {
-	static const unsigned needed[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_DAC_OVERRIDE };
+	static const unsigned needed[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_DAC_OVERRIDE,
+					   CAP_NET_RAW };
+	size_t n_needed = sizeof(needed) / sizeof(needed[0]) - (raw ? 0 : 1);
 	unsigned kept[sizeof(needed) / sizeof(needed[0])];
 	size_t n = 0;
 
@@ -35,7 +37,7 @@ int sandbox_enter(void)
 		return -errno;
 	if (capng_get_caps_process() < 0)
 		return -EPERM;
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+	for (size_t i = 0; i < n_needed; i++) {
 		if (capng_have_capability(CAPNG_PERMITTED, needed[i]))
 			kept[n++] = needed[i];
 	}
