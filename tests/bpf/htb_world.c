@@ -188,6 +188,14 @@ char *tc_says_classes(void)
 	return output_of("tc class show dev " LINK);
 }
 
+char *tc_says_filters(const char *parent)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "tc -j filter show dev " LINK " parent %s", parent);
+	return output_of(command);
+}
+
 char *tc_says_class_ids(void)
 {
 	return output_of("tc class show dev " LINK " | grep htb | cut -d' ' -f2,3 | sort");

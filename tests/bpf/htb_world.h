@@ -30,6 +30,7 @@ struct schedule *htb_open(uint64_t rate_bps, uint32_t pool_size);
 /* What tc(8) says about the link: its queues and its classes. To be freed. */
 char *tc_says(void);
 char *tc_says_classes(void);
+char *tc_says_filters(const char *parent);
 char *tc_says_class_ids(void);
 
 /* Fails the test unless tc(8) says the same as before; frees both. */

@@ -541,6 +541,40 @@ static void test_force_survives_a_crash(void **state)
 	assert_tc_says(before);
 }
 
+/* A whole tree, through the file, as after kill -9. */
+static void test_force_keeps_a_tree(void **state)
+{
+	char *before;
+
+	net_run("tc qdisc add dev " LINK " root handle 9: htb default 20");
+	net_run("tc class add dev " LINK " parent 9: classid 9:1 htb rate 9mbit");
+	for (int i = 10; i < 60; i++)
+		net_run("tc class add dev " LINK
+			" parent 9:1 classid 9:%d htb rate %dmbit quantum 2000",
+			i, i);
+	net_run("tc qdisc add dev " LINK
+		" parent 9:20 handle 20: tbf rate 1mbit burst 10k limit 50k");
+	net_run("tc filter add dev " LINK " parent 9: protocol ip prio 5 u32 "
+		"match ip dport 5009 0xffff flowid 9:20");
+	before = tc_says();
+	open_link(true);
+	assert_changes(1, HANDOVER_SCHEDULED);
+	close_links(false);
+	assert_true(is_kept());
+	open_link(false);
+	assert_true(schedule_adopted(schedule_of(LINK)));
+	close_links(true);
+	assert_false(is_kept());
+	assert_tc_says(strdup(before));
+
+	open_link(true);
+	close_links(false);
+	open_links(NULL, 0);
+	assert_false(is_kept());
+	close_links(true);
+	assert_tc_says(before);
+}
+
 static void test_force_needs_the_folder(void **state)
 {
 	char *before;
@@ -855,6 +889,7 @@ static int run(void)
 		CASE(test_foreign_root_is_refused),
 		CASE(test_force),
 		CASE(test_force_survives_a_crash),
+		CASE(test_force_keeps_a_tree),
 		CASE(test_force_needs_the_folder),
 		CASE(test_damaged_files_are_ignored),
 		CASE(test_stale_file_is_removed),

@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "datapath/kernel/foreign.h"
+#include "datapath/kernel/foreign_tree.h"
 #include "datapath/kernel/handover_internal.h"
 #include "datapath/kernel/kept.h"
 
@@ -100,13 +100,13 @@ static void let_go(const struct handover *handover, struct handed *handed)
 static int recall(const struct handover *handover, const char *name, void **ret_foreign,
 		  size_t *ret_len)
 {
+	_cleanup_(freep) struct foreign_tree *foreign = NULL;
 	_cleanup_(freep) void *bytes = NULL;
-	struct foreign foreign;
 	size_t len;
 	int r = kept_read(handover->state_folder, name, &bytes, &len);
 
 	if (r == 0)
-		r = foreign_from_bytes(bytes, len, &foreign);
+		r = foreign_tree_from_bytes(bytes, len, &foreign);
 	if (r < 0)
 		return r;
 	*ret_foreign = steal_ptr(&bytes);

@@ -143,7 +143,8 @@ static int open_file(const char *path)
 
 int kept_read(const char *folder, const char *link, void **ret_data, size_t *ret_len)
 {
-	uint8_t bytes[sizeof(struct kept_header) + KEPT_MAX + 1];
+	const size_t room = sizeof(struct kept_header) + KEPT_MAX + 1;
+	_cleanup_(freep) uint8_t *bytes = malloc(room);
 	_cleanup_(closep) int fd = -1;
 	char path[PATH_LEN];
 	const void *data;
@@ -153,10 +154,12 @@ int kept_read(const char *folder, const char *link, void **ret_data, size_t *ret
 
 	if (r < 0)
 		return r;
+	if (!bytes)
+		return -ENOMEM;
 	fd = open_file(path);
 	if (fd < 0)
 		return fd;
-	n = read(fd, bytes, sizeof(bytes));
+	n = read(fd, bytes, room);
 	if (n < 0)
 		return -errno;
 	r = kept_parse(bytes, (size_t)n, &data, &len);

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEPT_MAX 8192
+/* More than any tree of queues that is taken over: see foreign_tree.h. */
+#define KEPT_MAX ((256u << 10) + 4096)
 
 /* In one step: there is the old file, or the new one. The folder is made if it is missing. */
 int kept_write(const char *folder, const char *link, const void *data, size_t len);

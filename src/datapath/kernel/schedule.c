@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/pkt_sched.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ static struct schedule *free_schedule(struct schedule *schedule)
 {
 	tc_close(&schedule->tc);
 	pool_free(&schedule->pool);
+	free(schedule->foreign);
 	free(schedule);
 	return NULL;
 }
@@ -129,27 +131,34 @@ static int create_classes(struct schedule *schedule)
 	return r;
 }
 
+/* Whichever of its own or of somebody else's is there. */
+static void delete_root(struct schedule *schedule)
+{
+	struct qdisc_place place = { .ifindex = schedule->htb.ifindex, .parent = TC_H_ROOT };
+	struct foreign root;
+
+	if (foreign_read(&schedule->tc, place.ifindex, &root) < 0 || is_default(&root))
+		return;
+	place.handle = root.handle;
+	(void)qdisc_delete(&schedule->tc, &place);
+}
+
 /* The link gets back what it had before us. */
 static int restore(struct schedule *schedule, struct schedule_text *text)
 {
-	const struct foreign *foreign = &schedule->foreign;
+	const struct foreign_tree *foreign = schedule->foreign;
 	int r;
 
-	if (!schedule->has_foreign)
+	if (!foreign)
 		return htb_delete(&schedule->htb);
-	r = foreign_restore(&schedule->tc, schedule->htb.ifindex, foreign);
-	if (r < 0 && r != -EBADMSG) {
+	r = foreign_tree_restore(&schedule->tc, schedule->htb.ifindex, foreign);
+	if (r == -EBADMSG) {
+		say(text, "%s %" PRIx32 ": was put back, but is not quite what it was",
+		    foreign->root.kind, foreign->root.handle >> 16);
+	} else if (r < 0) {
 		say(text, "%s %" PRIx32 ": could not be put back (%s); the link has its default",
-		    foreign->kind, foreign->handle >> 16, strerror(-r));
-		htb_delete(&schedule->htb);
-	} else if (r == -EBADMSG) {
-		say(text, "%s %" PRIx32 ": was put back with other options than it had",
-		    foreign->kind, foreign->handle >> 16);
-	} else if (!foreign_is_whole(foreign)) {
-		say(text,
-		    "%s %" PRIx32 ": was put back without what it held (%" PRIu32
-		    " classes and queues, and filters)",
-		    foreign->kind, foreign->handle >> 16, foreign->inner);
+		    foreign->root.kind, foreign->root.handle >> 16, strerror(-r));
+		delete_root(schedule);
 	}
 	return r;
 }
@@ -179,28 +188,27 @@ static int build(struct schedule *schedule, bool replace, struct schedule_text *
 static int remember(struct schedule *schedule, const struct schedule_config *config,
 		    const struct foreign *root, struct schedule_text *text)
 {
-	int r = 0;
+	struct foreign_words words;
+	int r;
 
 	if (!config->force) {
 		say(text, "%s %" PRIx32 ": is set up there by someone else", root->kind,
 		    root->handle >> 16);
 		return -EBUSY;
 	}
-	if (config->keep)
-		r = config->keep(config->user_data, root, sizeof(*root));
-	if (r < 0) {
+	r = foreign_tree_read(&schedule->tc, config->ifindex, &schedule->foreign, &words);
+	if (r == -EOPNOTSUPP || r == -E2BIG) {
+		say(text, "%s %" PRIx32 ": is left alone, for it could not be put back: %s",
+		    root->kind, root->handle >> 16, words.text);
+		return -EBUSY;
+	}
+	if (r == 0 && config->keep)
+		r = config->keep(config->user_data, schedule->foreign,
+				 foreign_tree_size(schedule->foreign));
+	if (r < 0)
 		say(text, "%s %" PRIx32 ": could not be kept to be given back (%s)", root->kind,
 		    root->handle >> 16, strerror(-r));
-		return r;
-	}
-	if (!foreign_is_whole(root))
-		say(text,
-		    "%s %" PRIx32 ": is taken over; what it holds (%" PRIu32
-		    " classes and queues, and filters) cannot be put back",
-		    root->kind, root->handle >> 16, root->inner);
-	schedule->foreign = *root;
-	schedule->has_foreign = true;
-	return 0;
+	return r;
 }
 
 static int recall(struct schedule *schedule, const void *bytes, size_t len)
@@ -209,11 +217,8 @@ static int recall(struct schedule *schedule, const void *bytes, size_t len)
 
 	if (!bytes)
 		return 0;
-	r = foreign_from_bytes(bytes, len, &schedule->foreign);
-	if (r == 0 && is_ours(&schedule->foreign))
-		r = -EINVAL;
-	schedule->has_foreign = r == 0;
-	return r;
+	r = foreign_tree_from_bytes(bytes, len, &schedule->foreign);
+	return r == 0 && is_ours(&schedule->foreign->root) ? -EINVAL : r;
 }
 
 static int take_over(struct schedule *schedule, const struct schedule_config *config,
@@ -241,7 +246,7 @@ static int take_over(struct schedule *schedule, const struct schedule_config *co
 		if (r < 0)
 			return r;
 	}
-	return build(schedule, schedule->has_foreign, text);
+	return build(schedule, schedule->foreign, text);
 }
 
 int schedule_open(const struct schedule_config *config, struct schedule **ret_schedule,
@@ -412,8 +417,8 @@ bool schedule_adopted(const struct schedule *schedule)
 
 const void *schedule_foreign(const struct schedule *schedule, size_t *ret_len)
 {
-	*ret_len = schedule->has_foreign ? sizeof(schedule->foreign) : 0;
-	return schedule->has_foreign ? &schedule->foreign : NULL;
+	*ret_len = schedule->foreign ? foreign_tree_size(schedule->foreign) : 0;
+	return schedule->foreign;
 }
 
 uint32_t schedule_class_of(enum gw_class traffic_class)

@@ -52,9 +52,9 @@ struct schedule_text {
  * tree of ours that still stands, of a daemon that has crashed, is adopted without an interruption,
  * or built anew if it does not fit.
  *
- * -EBUSY: someone else's root queueing discipline is there (named in the text), and no `force`.
- * -EOPNOTSUPP: the kernel has no HTB. -EINVAL: absurd figures. A success may come with a text about
- * what could not be given back later.
+ * -EBUSY: someone else's root queueing discipline is there (named in the text), and no `force`, or
+ * it holds something that could not be given back (named too). -EOPNOTSUPP: the kernel has no HTB.
+ * -EINVAL: absurd figures.
  */
 int schedule_open(const struct schedule_config *config, struct schedule **ret_schedule,
 		  struct schedule_text *ret_text);
@@ -72,7 +72,7 @@ int schedule_give_back(uint32_t ifindex, const void *foreign, size_t foreign_len
 
 bool schedule_adopted(const struct schedule *schedule);
 
-/* The root taken over by force, to be kept in a file; NULL: there was none. */
+/* What was taken over by force, to be kept in a file; NULL: nothing was. */
 const void *schedule_foreign(const struct schedule *schedule, size_t *ret_len);
 
 /*

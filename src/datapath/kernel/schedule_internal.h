@@ -3,7 +3,7 @@
 #ifndef GW_DATAPATH_SCHEDULE_INTERNAL_H
 #define GW_DATAPATH_SCHEDULE_INTERNAL_H
 
-#include "datapath/kernel/foreign.h"
+#include "datapath/kernel/foreign_tree.h"
 #include "datapath/kernel/htb.h"
 #include "datapath/kernel/plan.h"
 #include "datapath/kernel/qdisc.h"
@@ -55,8 +55,7 @@ struct schedule {
 	bool unsplit;		       /* the kernel has nothing to split with */
 	struct pool pool;
 	struct schedule_config config; /* without what it points to */
-	struct foreign foreign;
-	bool has_foreign;
+	struct foreign_tree *foreign;  /* taken over by force, to be given back; NULL: nothing */
 	bool adopted;
 };
 
