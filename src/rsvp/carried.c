@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "rsvp/policy.h"
-
 static size_t carried_len(const struct carried *carried)
 {
 	return (size_t)carried->adspec_len + carried->policy_len + carried->kept_len;
@@ -99,37 +97,4 @@ uint8_t rsvp_carried_dscp(const struct carried *carried)
 			return rsvp_dclass_first(&object);
 	}
 	return 0xff;
-}
-
-static void take_priorities(const struct rsvp_policy *policy, uint16_t *preemption,
-			    uint16_t *defending)
-{
-	struct rsvp_policy_element element;
-	struct rsvp_preemption found;
-	size_t position = 0;
-
-	while (rsvp_policy_next(policy, &position, &element)) {
-		if (element.type != RSVP_POLICY_PREEMPTION ||
-		    rsvp_read_preemption(&element, &found) < 0)
-			continue;
-		*preemption = found.preemption;
-		*defending = found.defending;
-		return;
-	}
-}
-
-void rsvp_carried_priorities(const struct carried *carried, uint16_t *ret_preemption,
-			     uint16_t *ret_defending)
-{
-	struct rsvp_object object;
-	size_t position = 0, len;
-	const uint8_t *data = rsvp_carried_policy(carried, &len);
-	struct rsvp_policy policy;
-
-	*ret_preemption = 0;
-	*ret_defending = 0;
-	while (data && rsvp_object_next(data, len, &position, &object) == 1) {
-		if (rsvp_read_policy(&object, &policy) == 0)
-			take_priorities(&policy, ret_preemption, ret_defending);
-	}
 }

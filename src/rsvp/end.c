@@ -45,6 +45,7 @@ static void free_resv(struct rsvp *rsvp, struct resv *resv)
 	if (resv->filters != &resv->one)
 		free(resv->filters);
 	free(resv->carried);
+	free(resv->cut);
 	free(resv->scope);
 	free(resv);
 }

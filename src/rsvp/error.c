@@ -35,18 +35,19 @@ static void put_sender(struct rsvp_writer *writer, const struct rsvp_message *me
 }
 
 void rsvp_path_err_answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
-			  const struct rsvp_message *message, uint8_t code, uint16_t value)
+			  const struct rsvp_message *message, const struct rsvp_error *error)
 {
-	struct rsvp_error_spec error = { .code = code, .value = value };
+	struct rsvp_error_spec spec = { .code = error->code, .value = error->value };
 	struct rsvp_writer writer;
 	struct rsvp_hop own;
 
 	if (!rsvp_own_hop(rsvp, arrival->ifindex, message->session.family, &own))
 		return;
-	error.node = own.address;
+	spec.node = own.address;
 	rsvp_begin(rsvp, &writer, RSVP_PATH_ERR, rsvp->config.hop_ttl);
 	rsvp_put_session(&writer, &message->session, 0);
-	rsvp_put_error(&writer, &error);
+	rsvp_put_error(&writer, &spec);
+	rsvp_put_raw(&writer, error->policy, error->policy_len);
 	put_sender(&writer, message);
 	rsvp_send_to_hop(rsvp, &writer, arrival->ifindex, &message->hop.address, NULL);
 }
@@ -140,6 +141,7 @@ void rsvp_resv_err_answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	rsvp_put_hop(&writer, &own);
 	rsvp_put_error(&writer, &spec);
 	put_all(&writer, message, RSVP_CLASS_SCOPE);
+	rsvp_put_raw(&writer, error->policy, error->policy_len);
 	put_all(&writer, message, RSVP_CLASS_STYLE);
 	put_flows_of(&writer, message, flow);
 	rsvp_send_to_hop(rsvp, &writer, ifindex, &message->hop.address, NULL);
@@ -209,6 +211,7 @@ void rsvp_resv_err_send(struct rsvp *rsvp, const struct resv *resv, const struct
 		put_all(&writer, cause, RSVP_CLASS_POLICY_DATA);
 		put_kept(&writer, cause);
 	}
+	rsvp_put_raw(&writer, error->policy, error->policy_len);
 	rsvp_put_style(&writer, session->style);
 	rsvp_put_flowspec(&writer, flowspec ? flowspec : &resv->flowspec);
 	for (uint32_t i = 0; i < resv->n_filters && i < FLOWS_MAX; i++)
@@ -240,7 +243,12 @@ static bool is_blameless(const struct refusal *refusal, const struct resv *resv)
 static void pass_to(const struct refusal *refusal, const struct resv *resv)
 {
 	const struct rsvp_error_spec *spec = &refusal->message->error;
-	struct rsvp_error error = { spec->code, spec->flags, spec->value, spec->node };
+	struct rsvp_error error = {
+		.code = spec->code,
+		.flags = spec->flags,
+		.value = spec->value,
+		.node = spec->node,
+	};
 	const struct install *install = resv->install;
 
 	if ((!install->local && install->ifindex == refusal->arrival->ifindex) ||

@@ -29,6 +29,7 @@
 
 #include "rsvp/adspec.h"
 #include "rsvp/message.h"
+#include "rsvp/policy.h"
 #include "rsvp/rsvp.h"
 #include "rsvp/wheel.h"
 #include "rsvp/writer.h"
@@ -68,6 +69,7 @@ struct interface {
 	struct rsvp_interface info;
 	uint32_t refresh_ms; /* R as it is now: it grows slowly (RFC 2205 §3.7) */
 	struct timer slew;
+	struct install *booked; /* by booked_prev, _next: what traffic control has there */
 	UT_hash_handle hh;
 };
 
@@ -189,9 +191,12 @@ struct install {
 	struct sender *sender; /* FF */
 	struct resv *resvs;
 	struct rsvp_flowspec flowspec; /* LUB of them */
-	uint64_t handle;	       /* of traffic control; 0: none */
-	uint64_t digest;	       /* of what traffic control was told */
+	struct install *booked_prev, *booked_next;
+	uint64_t booked_bps;
+	uint64_t handle; /* of traffic control; 0: none */
+	uint64_t digest; /* of what traffic control was told */
 	uint32_t ifindex;
+	uint16_t defending; /* priority against others that need its room */
 	bool local; /* to applications here; then ifindex is where they want data to arrive, 0: anywhere */
 	bool merged, blockaded; /* in what is being made for a previous hop */
 };
@@ -214,8 +219,10 @@ struct resv {
 	struct timer cleanup;
 	struct rsvp_hop hop;
 	struct rsvp_flowspec flowspec;
+	struct rsvp_flowspec
+		*cut; /* what was asked for, of which the rest was preempted; NULL: nothing was */
 	uint32_t epoch, id;
-	uint16_t preemption, defending;
+	struct rsvp_preemption priorities;
 	uint32_t confirming; /* serial of the message in which it asked for a confirmation */
 };
 
@@ -283,6 +290,8 @@ struct rsvp {
 	struct confirming confirming;
 	const struct rsvp_message *passing; /* the tear that is being passed on */
 
+	uint8_t refusal[32]; /* POLICY_DATA of an error of this node's own */
+
 	struct rsvp_sizes sizes;
 	uint64_t counts[RSVP_COUNT_COUNT];
 	uint64_t types[2][32];
@@ -346,9 +355,6 @@ const uint8_t *rsvp_carried_policy(const struct carried *carried, size_t *ret_le
 const uint8_t *rsvp_carried_kept(const struct carried *carried, size_t *ret_len);
 /* The first DSCP of a DCLASS object; 0xff: none. */
 uint8_t rsvp_carried_dscp(const struct carried *carried);
-/* PREEMPTION_PRI, where there is one. */
-void rsvp_carried_priorities(const struct carried *carried, uint16_t *ret_preemption,
-			     uint16_t *ret_defending);
 
 /* ---- interface.c, neighbour.c ---- */
 
@@ -473,6 +479,30 @@ void rsvp_install_free(struct rsvp *rsvp, struct install *install);
 /* After a change that nobody asked for: who has reserved hears of a refusal. */
 void rsvp_install_retune(struct rsvp *rsvp, struct install *install);
 
+/* ---- consent.c, priority.c, preempt.c ---- */
+
+/* Whether policy lets it be. -1: *ret_error says why not. */
+int rsvp_consent_to_path(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			 const struct rsvp_message *message, struct rsvp_error *ret_error);
+int rsvp_consent_to_resv(struct rsvp *rsvp, const struct request *request,
+			 struct rsvp_error *ret_error);
+
+/* The highest that are there; none: 0 and 0. */
+struct rsvp_preemption rsvp_priorities_of(const struct rsvp *rsvp, const struct carried *carried);
+/* Of what is merged there (RFC 3181 §5.1). */
+struct rsvp_preemption rsvp_priorities_merged(const struct install *install);
+/* False: one of its reservations is not to be merged with others that differ from it. */
+bool rsvp_priorities_agree(const struct install *install);
+/* An error with a PREEMPTION_PRI that says what is wrong with it. */
+struct rsvp_error rsvp_priorities_error(struct rsvp *rsvp, struct rsvp_preemption priorities,
+					uint8_t error, uint16_t value);
+
+/* What traffic control has of the install: at that rate; 0: nothing any more. */
+void rsvp_book(struct rsvp *rsvp, struct install *install, const struct rsvp_tc_request *request);
+void rsvp_unbook(struct rsvp *rsvp, struct install *install);
+/* After that error of traffic control. True: others have made room, and it may be tried again. */
+bool rsvp_preempt(struct rsvp *rsvp, const struct install *install, const struct rsvp_error *error);
+
 /* ---- merge.c ---- */
 
 /* Why a previous hop is dirty. */
@@ -548,7 +578,7 @@ void rsvp_resv_err_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival
 			   const struct rsvp_message *message);
 /* In answer to a Path. */
 void rsvp_path_err_answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
-			  const struct rsvp_message *message, uint8_t code, uint16_t value);
+			  const struct rsvp_message *message, const struct rsvp_error *error);
 /* In answer to a Resv; `flow` is the FF descriptor that it is about, else NULL. */
 void rsvp_resv_err_answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 			  const struct rsvp_message *message, const struct rsvp_flow *flow,
@@ -581,8 +611,9 @@ void rsvp_app_release(struct rsvp *rsvp, struct rsvp_app *app);
 /* ---- app_event.c ---- */
 
 /* A sender has come, changed or gone. */
-void rsvp_app_path_event(struct rsvp *rsvp, struct sender *sender, const struct path *path,
-			 bool gone);
+void rsvp_app_path_event(struct rsvp *rsvp, struct sender *sender, const struct path *path);
+/* The path is about to go; there may be another one. */
+void rsvp_app_path_lost(struct rsvp *rsvp, struct sender *sender, const struct path *path);
 /* The same, to one application. */
 void rsvp_app_tell_path(struct rsvp *rsvp, const struct rsvp_app *app, const struct path *path,
 			bool gone);

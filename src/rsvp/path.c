@@ -218,7 +218,7 @@ static void act_on(struct rsvp *rsvp, struct path *path, const struct change *ch
 		rsvp_sender_route(rsvp, sender, !change->new_path);
 	else if (sender->path == path)
 		rsvp_path_announce(rsvp, sender);
-	rsvp_app_path_event(rsvp, sender, path, false);
+	rsvp_app_path_event(rsvp, sender, path);
 	if (change->hop || change->new_path)
 		rsvp_up_dirty(rsvp, path->up, WHY_CHANGE);
 	if (change->tspec || change->new_path)
@@ -238,7 +238,7 @@ static struct sender *get_sender(struct rsvp *rsvp, const struct rsvp_arrival *a
 {
 	struct session *session;
 	struct sender *sender;
-	uint8_t code;
+	struct rsvp_error error = { 0 };
 	int r;
 
 	r = rsvp_session_get(rsvp, &message->session, &session);
@@ -247,12 +247,12 @@ static struct sender *get_sender(struct rsvp *rsvp, const struct rsvp_arrival *a
 		if (r == 0)
 			return sender;
 		rsvp_session_put(rsvp, session);
-		code = code_of(r, RSVP_ERROR_SRC_PORTS);
+		error.code = code_of(r, RSVP_ERROR_SRC_PORTS);
 	} else {
-		code = code_of(r, RSVP_ERROR_DST_PORTS);
+		error.code = code_of(r, RSVP_ERROR_DST_PORTS);
 	}
 	rsvp_count_one(rsvp, r == -EADDRINUSE ? RSVP_COUNT_BAD_PORTS : RSVP_COUNT_LIMITED);
-	rsvp_path_err_answer(rsvp, arrival, message, code, 0);
+	rsvp_path_err_answer(rsvp, arrival, message, &error);
 	return NULL;
 }
 
@@ -277,8 +277,10 @@ static struct path *get_path(struct rsvp *rsvp, const struct rsvp_arrival *arriv
 	if (rsvp_neighbour_has_room(rsvp, neighbour))
 		path = add_path(rsvp, sender, neighbour, &message->hop, arrival->ifindex);
 	if (!path) {
+		static const struct rsvp_error error = { .code = RSVP_ERROR_SYSTEM };
+
 		rsvp_count_one(rsvp, RSVP_COUNT_LIMITED);
-		rsvp_path_err_answer(rsvp, arrival, message, RSVP_ERROR_SYSTEM, 0);
+		rsvp_path_err_answer(rsvp, arrival, message, &error);
 		if (!sender->paths)
 			rsvp_sender_free(rsvp, sender);
 		return NULL;
@@ -292,8 +294,14 @@ void rsvp_path_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 {
 	const struct interface *interface = rsvp_interface_find(rsvp, arrival->ifindex);
 	struct change change = { 0 };
-	struct path *path = get_path(rsvp, arrival, neighbour, message, &change);
+	struct rsvp_error error;
+	struct path *path;
 
+	if (rsvp_consent_to_path(rsvp, arrival, message, &error) < 0) {
+		rsvp_path_err_answer(rsvp, arrival, message, &error);
+		return;
+	}
+	path = get_path(rsvp, arrival, neighbour, message, &change);
 	if (!path)
 		return;
 	set_path(rsvp, path, arrival, message, &change);

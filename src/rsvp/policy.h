@@ -46,9 +46,11 @@ enum rsvp_merge_strategy {
 	RSVP_MERGE_EQUAL_ONLY = 3,
 };
 
+enum { RSVP_PREEMPTION_PREEMPTED = 1, RSVP_PREEMPTION_HETEROGENEOUS = 2 };
+
 struct rsvp_preemption {
 	uint8_t strategy; /* enum rsvp_merge_strategy */
-	uint8_t error;	  /* 0: none, 1: preempted, 2: merged with another QoS */
+	uint8_t error;	  /* 0: none; RSVP_PREEMPTION_* */
 	uint16_t preemption, defending;
 };
 

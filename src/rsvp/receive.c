@@ -88,7 +88,7 @@ static void answer(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	if (message->session.family == AF_UNSPEC)
 		return;
 	if (message->type == RSVP_PATH)
-		rsvp_path_err_answer(rsvp, arrival, message, complaint->code, complaint->value);
+		rsvp_path_err_answer(rsvp, arrival, message, &error);
 	else if (message->type == RSVP_RESV)
 		rsvp_resv_err_answer(rsvp, arrival, message, NULL, &error);
 }

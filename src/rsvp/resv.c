@@ -94,13 +94,13 @@ struct before {
 	uint8_t *scope;
 	struct filter *filters, one;
 	uint32_t n_filters;
-	uint16_t preemption, defending;
+	struct rsvp_preemption priorities;
 };
 
 static struct before remember(const struct resv *resv)
 {
-	return (struct before){ resv->flowspec, resv->carried,	 resv->scope,	   resv->filters,
-				resv->one,	resv->n_filters, resv->preemption, resv->defending };
+	return (struct before){ resv->flowspec, resv->carried,	 resv->scope,	  resv->filters,
+				resv->one,	resv->n_filters, resv->priorities };
 }
 
 /* What was put in place of it is freed. */
@@ -118,8 +118,7 @@ static void restore(struct resv *resv, const struct before *before)
 	resv->filters = before->filters;
 	resv->one = before->one;
 	resv->n_filters = before->n_filters;
-	resv->preemption = before->preemption;
-	resv->defending = before->defending;
+	resv->priorities = before->priorities;
 }
 
 static void forget(const struct resv *resv, const struct before *before)
@@ -187,7 +186,8 @@ static int set_scope(struct resv *resv, const struct rsvp_object *object, bool *
 	return 0;
 }
 
-static int set_carried(struct resv *resv, const struct carried *carried, bool *changed)
+static int set_carried(const struct rsvp *rsvp, struct resv *resv, const struct carried *carried,
+		       bool *changed)
 {
 	struct carried *copy = NULL;
 
@@ -196,16 +196,23 @@ static int set_carried(struct resv *resv, const struct carried *carried, bool *c
 	if (rsvp_carried_store(&copy, carried) < 0)
 		return -ENOMEM;
 	resv->carried = copy;
-	rsvp_carried_priorities(copy, &resv->preemption, &resv->defending);
+	resv->priorities = rsvp_priorities_of(rsvp, copy);
 	*changed = true;
 	return 0;
 }
 
-static int apply(struct resv *resv, const struct request *request, bool *changed)
+/* What was preempted of it is not asked for again until it asks for something else (RFC 4495). */
+static bool is_repeated(const struct resv *resv, const struct request *request)
+{
+	return resv->cut && flowspec_same(resv->cut, request->flowspec);
+}
+
+static int apply(const struct rsvp *rsvp, struct resv *resv, const struct request *request,
+		 bool *changed)
 {
 	int r;
 
-	if (!flowspec_same(&resv->flowspec, request->flowspec)) {
+	if (!is_repeated(resv, request) && !flowspec_same(&resv->flowspec, request->flowspec)) {
 		resv->flowspec = *request->flowspec;
 		*changed = true;
 	}
@@ -213,7 +220,7 @@ static int apply(struct resv *resv, const struct request *request, bool *changed
 	if (r == 0)
 		r = set_scope(resv, request->scope, changed);
 	if (r == 0)
-		r = set_carried(resv, request->carried, changed);
+		r = set_carried(rsvp, resv, request->carried, changed);
 	return r;
 }
 
@@ -306,20 +313,40 @@ static int fail(struct rsvp_error *error, uint8_t code, uint16_t value)
 	return -1;
 }
 
+/* What is in its way goes, if it may. */
+static int install(struct rsvp *rsvp, const struct resv *resv, struct rsvp_error *ret_error)
+{
+	if (!rsvp_priorities_agree(resv->install)) {
+		*ret_error = rsvp_priorities_error(rsvp, resv->priorities,
+						   RSVP_PREEMPTION_HETEROGENEOUS,
+						   RSVP_POLICY_ERROR_MERGE);
+		return -1;
+	}
+	while (rsvp_install_update(rsvp, resv->install, ret_error) < 0) {
+		if (!rsvp_preempt(rsvp, resv->install, ret_error))
+			return -1;
+	}
+	return 0;
+}
+
 static int change_resv(struct rsvp *rsvp, struct resv *resv, const struct request *request,
 		       bool *changed, struct rsvp_error *ret_error)
 {
 	struct before before = remember(resv);
 
-	if (apply(resv, request, changed) < 0) {
+	if (apply(rsvp, resv, request, changed) < 0) {
 		restore(resv, &before);
 		return fail(ret_error, RSVP_ERROR_SYSTEM, 0);
 	}
-	if (*changed && rsvp_install_update(rsvp, resv->install, ret_error) < 0) {
+	if (*changed && install(rsvp, resv, ret_error) < 0) {
 		restore(resv, &before);
 		return -1;
 	}
 	forget(resv, &before);
+	if (!is_repeated(resv, request)) {
+		free(resv->cut);
+		resv->cut = NULL;
+	}
 	return 0;
 }
 
@@ -356,6 +383,13 @@ int rsvp_reserve(struct rsvp *rsvp, const struct request *request, struct rsvp_e
 		if (added)
 			drop_new(rsvp, install, added);
 		return fail(ret_error, RSVP_ERROR_TRAFFIC, RSVP_TRAFFIC_CONFLICT);
+	}
+	if (rsvp_consent_to_resv(rsvp, request, ret_error) < 0) {
+		if (added)
+			drop_new(rsvp, install, added);
+		else
+			ret_error->flags |= RSVP_ERROR_IN_PLACE;
+		return -1;
 	}
 	if (change_resv(rsvp, resv, request, &changed, ret_error) < 0) {
 		if (added)

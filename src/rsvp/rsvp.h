@@ -76,6 +76,25 @@ struct rsvp_error {
 	uint8_t flags; /* RSVP_ERROR_IN_PLACE, RSVP_ERROR_NOT_GUILTY */
 	uint16_t value;
 	struct address node;
+
+	/* Of traffic control that has not enough bandwidth: how much is missing on the interface; 0: not known. */
+	uint64_t missing_bps;
+	/* Of policy: whole POLICY_DATA objects that go along; good until the port is called again. NULL: none. */
+	const uint8_t *policy;
+	size_t policy_len;
+};
+
+/* What a neighbour's Path or Resv asks of policy (RFC 2750). */
+struct rsvp_policy_question {
+	struct rsvp_session session;
+	uint32_t ifindex; /* by which the Path came, or where the Resv reserves */
+	struct address neighbour;
+	const struct rsvp_sender *sender;     /* of Path and FF; else NULL */
+	const struct rsvp_tspec *tspec;	      /* of Path; else NULL */
+	enum rsvp_style style;		      /* of Resv */
+	const struct rsvp_flowspec *flowspec; /* of Resv; else NULL */
+	const uint8_t *policy;		      /* POLICY_DATA objects; NULL: none */
+	size_t policy_len;
 };
 
 enum rsvp_event_type {
@@ -122,6 +141,14 @@ struct rsvp_ports {
 			  struct rsvp_error *ret_error);
 	void (*tc_release)(void *user_data, uint64_t handle);
 
+	/*
+	 * Whether it may be, asked for each Path and Resv of a neighbour, refreshes too; NULL: whatever is asked for.
+	 * 0, or *ret_error says why not: its value (RSVP_POLICY_ERROR_*, which is _REJECT at first) and policy. What
+	 * stands already ends with its lifetime then, for nothing refreshes it.
+	 */
+	int (*policy)(void *user_data, const struct rsvp_policy_question *question,
+		      struct rsvp_error *ret_error);
+
 	/* To the application of `app` (the user data that it was opened with). */
 	void (*event)(void *user_data, void *app_data, const struct rsvp_event *event);
 
@@ -140,7 +167,8 @@ struct rsvp_config {
 	uint32_t max_neighbours;	       /* those without state make room */
 	uint32_t messages_per_s_per_neighbour; /* more are dropped and counted */
 	bool require_checksum;
-	uint8_t hop_ttl; /* of messages to a neighbour */
+	bool reduces_preempted; /* leaves what may stay of a reservation that makes room (RFC 4495) */
+	uint8_t hop_ttl;	/* of messages to a neighbour */
 };
 
 void rsvp_config_default(struct rsvp_config *ret_config);

@@ -107,19 +107,6 @@ static struct rsvp_tspec policed_to(const struct rsvp_flowspec *flowspec,
 	return tspec_installed(&flowspec->tspec, &senders->tspec);
 }
 
-/* The highest of those that contribute: preemption itself is traffic control's (RFC 3181 §5.1). */
-static void take_priorities(const struct install *install, struct rsvp_tc_request *request)
-{
-	const struct resv *resv;
-
-	DL_FOREACH(install->resvs, resv) {
-		if (resv->preemption > request->preemption_priority)
-			request->preemption_priority = resv->preemption;
-		if (resv->defending > request->defending_priority)
-			request->defending_priority = resv->defending;
-	}
-}
-
 static uint64_t digest_of(const struct rsvp *rsvp, const struct rsvp_tc_request *request)
 {
 	uint64_t digest = rsvp_digest64(rsvp->seed, &request->flowspec, sizeof(request->flowspec));
@@ -153,6 +140,7 @@ static int call(struct rsvp *rsvp, struct install *install, const struct rsvp_tc
 	if (!in_place)
 		rsvp->sizes.installed++;
 	install->digest = digest;
+	rsvp_book(rsvp, install, request);
 	return 0;
 }
 
@@ -166,6 +154,7 @@ static int update(struct rsvp *rsvp, struct install *install, const struct rsvp_
 		.style = install->session->style,
 		.flowspec = *flowspec,
 	};
+	struct rsvp_preemption priorities;
 
 	gather(install, senders);
 	/* All that is left of it is about to end: without filters it would be for everybody. */
@@ -177,7 +166,9 @@ static int update(struct rsvp *rsvp, struct install *install, const struct rsvp_
 	request.police_branch = is_branch(install, flowspec);
 	request.n_filters = senders->n_filters;
 	request.filters = senders->filters;
-	take_priorities(install, &request);
+	priorities = rsvp_priorities_merged(install);
+	request.preemption_priority = priorities.preemption;
+	request.defending_priority = priorities.defending;
 	return call(rsvp, install, &request, ret_error);
 }
 
@@ -223,6 +214,7 @@ int rsvp_install_update(struct rsvp *rsvp, struct install *install, struct rsvp_
 void rsvp_install_free(struct rsvp *rsvp, struct install *install)
 {
 	if (install->handle != 0) {
+		rsvp_unbook(rsvp, install);
 		rsvp->ports.tc_release(rsvp->ports.user_data, install->handle);
 		rsvp->sizes.installed--;
 	}

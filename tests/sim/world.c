@@ -282,6 +282,7 @@ static bool is_refused(struct node *node, const struct rsvp_tc_request *request,
 		       struct rsvp_error *ret_error)
 {
 	const struct attachment *at = sim_attachment(node->sim, node->number, request->ifindex);
+	double wanted;
 
 	if (node->refuse_code != 0) {
 		ret_error->code = node->refuse_code;
@@ -290,9 +291,19 @@ static bool is_refused(struct node *node, const struct rsvp_tc_request *request,
 	}
 	ret_error->code = RSVP_ERROR_ADMISSION;
 	ret_error->value = RSVP_ADMISSION_BANDWIDTH;
-	return at->capacity > 0 &&
-	       reserved_on(node, request->ifindex, handle) + (double)request->flowspec.tspec.r >
-		       at->capacity;
+	wanted = reserved_on(node, request->ifindex, handle) + (double)request->flowspec.tspec.r;
+	if (at->capacity <= 0 || wanted <= at->capacity)
+		return false;
+	ret_error->missing_bps = (uint64_t)((wanted - at->capacity) * 8);
+	return true;
+}
+
+static int port_policy(void *user_data, const struct rsvp_policy_question *question,
+		       struct rsvp_error *ret_error)
+{
+	struct node *node = user_data;
+
+	return node->policy ? node->policy(question, ret_error) : 0;
 }
 
 static void keep_request(struct sim_installed *installed, const struct rsvp_tc_request *request)
@@ -388,6 +399,7 @@ static void start(struct sim *sim, struct node *node)
 		.route = port_route,
 		.tc_reserve = port_tc_reserve,
 		.tc_release = port_tc_release,
+		.policy = port_policy,
 		.event = port_event,
 		.random = port_random,
 	};
@@ -482,6 +494,11 @@ unsigned sim_routes_asked(const struct sim *sim, unsigned node)
 void sim_set_capacity(struct sim *sim, unsigned node, uint32_t ifindex, double bytes_per_s)
 {
 	sim_attachment(sim, node, ifindex)->capacity = bytes_per_s;
+}
+
+void sim_set_policy(struct sim *sim, unsigned node, sim_policy_fn *policy)
+{
+	sim->nodes[node].policy = policy;
 }
 
 void sim_refuse(struct sim *sim, unsigned node, uint8_t code, uint16_t value)

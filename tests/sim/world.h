@@ -105,6 +105,10 @@ struct address sim_address(const struct sim *sim, unsigned node, uint32_t ifinde
 void sim_set_capacity(struct sim *sim, unsigned node, uint32_t ifindex, double bytes_per_s);
 /* Every request to traffic control of the node is refused with that, until code is 0. */
 void sim_refuse(struct sim *sim, unsigned node, uint8_t code, uint16_t value);
+/* The node asks this of what its neighbours ask for; NULL: whatever they do. */
+typedef int sim_policy_fn(const struct rsvp_policy_question *question,
+			  struct rsvp_error *ret_error);
+void sim_set_policy(struct sim *sim, unsigned node, sim_policy_fn *policy);
 size_t sim_n_installed(const struct sim *sim, unsigned node);
 const struct sim_installed *sim_installed(const struct sim *sim, unsigned node, size_t i);
 

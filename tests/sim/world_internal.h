@@ -42,6 +42,7 @@ struct node {
 	struct sim_installed *installed;
 	size_t n_installed, max_installed;
 	uint64_t last_handle;
+	sim_policy_fn *policy;
 	uint8_t refuse_code;
 	uint16_t refuse_value;
 };
