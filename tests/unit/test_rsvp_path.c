@@ -242,36 +242,56 @@ static void test_ttl_ends(void **state)
 	sim_free(router.sim);
 }
 
-/* a TTL that has fallen tells of a hop that takes no part, and the Adspec says so. */
+/* a TTL that has fallen tells of a hop that takes no part, and the Adspec says so from there on. */
 static void test_non_rsvp_hop(void **state)
 {
-	const struct sim_event *event;
 	struct sim *sim = sim_new(3);
-	struct sim_app *from, *to;
+	struct sim_app *from, *to[2];
 	struct rsvp_session session;
 	struct rsvp_sender sender;
-	struct address address;
+	struct address group = sim_group(AF_INET, 3), address;
 
 	(void)state;
 	sim_node(sim);
 	sim_plain_node(sim);
 	sim_node(sim);
-	sim_connect(sim, 0, 1);
-	sim_connect(sim, 1, 2);
-	address = sim_address(sim, 2, 1, AF_INET);
-	session = sim_session(&address, 5004);
+	sim_node(sim);
+	for (unsigned i = 0; i < 3; i++)
+		sim_connect(sim, i, i + 1);
+	session = sim_session(&group, 5004);
 	address = sim_address(sim, 0, 1, AF_INET);
 	sender = sim_sender(&address, 6000);
-	/* A router that takes no part does not look at what carries a Router Alert. */
 	from = sim_open(sim, 0, &session);
-	to = sim_open(sim, 2, &session);
+	to[0] = sim_open(sim, 2, &session);
+	to[1] = sim_open(sim, 3, &session);
 	sim_send(from, &sender, 1000);
 	sim_run(sim, 100 * SIM_MS);
-	event = sim_last_event(to, RSVP_EVENT_PATH);
-	assert_non_null(event);
-	assert_true(event->event.non_rsvp_hop);
-	/* The last hop's own advertisement is not in what it hears; the next node would be told. */
+	assert_non_null(sim_last_event(to[0], RSVP_EVENT_PATH));
+	assert_true(sim_last_event(to[0], RSVP_EVENT_PATH)->event.non_rsvp_hop);
+	assert_non_null(sim_last_event(to[1], RSVP_EVENT_PATH));
+	assert_false(sim_last_event(to[1], RSVP_EVENT_PATH)->event.non_rsvp_hop);
+	assert_true(sim_last_event(to[1], RSVP_EVENT_PATH)->adspec.broken);
 	sim_free(sim);
+}
+
+/* a Path does not go back where it came from, even if the route does. */
+static void test_does_not_go_back(void **state)
+{
+	struct router router;
+	struct address destination;
+	unsigned node;
+
+	(void)state;
+	make_router(&router);
+	node = sim_plain_node(router.sim);
+	sim_attach(router.sim, node, 0);
+	destination = sim_address(router.sim, node, 1, AF_INET);
+	router.hand.session = sim_session(&destination, 5004);
+	inject(router.sim, 0, 1, &router.hand);
+	assert_int_equal(rsvp_sizes(sim_rsvp(router.sim, 0)).senders, 1);
+	sim_run(router.sim, 60 * SIM_S);
+	assert_int_equal(sim_sent(router.sim, 0, RSVP_PATH, 0), 0);
+	sim_free(router.sim);
 }
 
 /* */
@@ -638,6 +658,7 @@ int main(void)
 		cmocka_unit_test(test_change_goes_on_at_once),
 		cmocka_unit_test(test_ttl_ends),
 		cmocka_unit_test(test_non_rsvp_hop),
+		cmocka_unit_test(test_does_not_go_back),
 		cmocka_unit_test(test_disabled_interface),
 		cmocka_unit_test(test_forwarded_as_ip),
 		cmocka_unit_test(test_no_route),

@@ -172,7 +172,7 @@ static void test_forwarded_when_larger(void **state)
 		forwarded_when_larger(families[i]);
 }
 
-/* WF is for all senders, and each previous hop hears of it on its own. */
+/* WF is for all senders, and each previous hop hears of it on its own. */
 static void test_wildcard(void **state)
 {
 	struct hand hand;
@@ -186,6 +186,31 @@ static void test_wildcard(void **state)
 	assert_int_equal(sim_installed(hand.sim, HAND_R, 0)->request.n_filters, 0);
 	assert_true(sim_installed(hand.sim, HAND_R, 0)->request.police_merge); /* */
 	hand_free(&hand);
+}
+
+/* of a sender whose data does not go out there, nothing is asked. */
+static void test_only_where_paths_go(void **state)
+{
+	static const enum rsvp_style styles[] = { RSVP_STYLE_WF, RSVP_STYLE_SE };
+	struct rsvp_message message;
+	struct hand hand;
+
+	(void)state;
+	for (int s = 0; s < 2; s++) {
+		hand_make(&hand, AF_INET);
+		/* Receiver 4 hears sender 1 from its own router, by a link that is not this one's. */
+		sim_connect(hand.sim, 2, 4);
+		sim_link_set_cost(hand.sim, 1, 9, false);
+		sim_link_set_cost(hand.sim, 3, 5, false);
+		for (unsigned i = 0; i < 3; i++)
+			hand_path(&hand, i, 5000);
+		hand_ask(&hand, 4, styles[s], 1000, 7);
+		assert_int_equal(hand_sent(&hand, RSVP_RESV, 2), 0);
+		assert_int_equal(hand_sent(&hand, RSVP_RESV, 1), 1);
+		hand_last(&hand, RSVP_RESV, 1, &message);
+		assert_int_equal(hand_senders(&hand, &message), s == 1 ? 5 : 0);
+		hand_free(&hand);
+	}
 }
 
 /* a descriptor for each sender. R-116: the union of the filters. */
@@ -512,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_lih),
 		cmocka_unit_test(test_forwarded_when_larger),
 		cmocka_unit_test(test_wildcard),
+		cmocka_unit_test(test_only_where_paths_go),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_installed),
 		cmocka_unit_test(test_refused),
