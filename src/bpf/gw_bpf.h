@@ -169,6 +169,8 @@ struct gw_bucket {
 	__u64 dropped_packets;
 	__u64 dropped_bytes;
 	__u64 conforming_before; /* the conforming packets as they were before they are segmented */
+	__u32 spread_ns;	 /* how far packets are from mean_ns, on average */
+	__u32 pad;
 };
 
 struct gw_fragkey {
@@ -259,7 +261,7 @@ _Static_assert(sizeof(struct gw_link) == 16, "layout");
 _Static_assert(sizeof(struct gw_stats) == 48, "layout");
 _Static_assert(sizeof(struct gw_tuplekey) == 48, "layout");
 _Static_assert(sizeof(struct gw_meter) == 136, "layout");
-_Static_assert(sizeof(struct gw_bucket) == 96, "layout");
+_Static_assert(sizeof(struct gw_bucket) == 104, "layout");
 _Static_assert(sizeof(struct gw_close) == 32, "layout");
 _Static_assert(sizeof(struct gw_settings) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct gw_socket, any_verdict) == 32, "layout");

@@ -28,7 +28,8 @@
  * How far ahead departures may lie. fq holds 100 packets of a flow and drops further ones in silence,
  * when the clock has moved already: what is dropped must be dropped here.
  */
-#define HORIZON_PACKETS 90ull
+#define HORIZON_PACKETS 98ull /* a socket's buffer holds 92 datagrams of a usual size */
+#define HORIZON_SPREAD 4ull
 #define HORIZON_NS (2 * NS_PER_S)
 #define MEAN_WEIGHT 8ull
 
@@ -134,25 +135,33 @@ static __always_inline void count_dropped(struct gw_bucket *bucket, const struct
  */
 static __always_inline void learn_mean(struct gw_bucket *bucket, __u64 takes_ns)
 {
-	__u64 mean = bucket->mean_ns;
+	__u64 mean = bucket->mean_ns, apart;
 
 	if (takes_ns > HORIZON_NS)
 		takes_ns = HORIZON_NS;
 	if (mean == 0)
 		mean = takes_ns;
+	apart = takes_ns > mean ? takes_ns - mean : mean - takes_ns;
+	bucket->spread_ns = (__u32)((bucket->spread_ns * (MEAN_WEIGHT - 1) + apart) / MEAN_WEIGHT);
 	bucket->mean_ns = (__u32)((mean * (MEAN_WEIGHT - 1) + takes_ns) / MEAN_WEIGHT);
+}
+
+/* The more packets differ, the less is known of how many the time holds. */
+static __always_inline __u64 horizon_of(const struct gw_bucket *bucket)
+{
+	__u64 mean = bucket->mean_ns, margin = bucket->spread_ns / HORIZON_SPREAD;
+	__u64 horizon_ns = (mean > margin ? mean - margin : 0) * HORIZON_PACKETS;
+
+	return horizon_ns < HORIZON_NS ? horizon_ns : HORIZON_NS;
 }
 
 /* Who was silent has saved nothing up: its next packet departs now. */
 static __always_inline int depart(struct gw_bucket *bucket, __u64 now_ns, __u64 takes_ns,
 				  __u64 *ret_at_ns)
 {
-	__u64 horizon_ns = bucket->mean_ns * HORIZON_PACKETS;
 	__u64 at_ns = bucket->departs_ns > now_ns ? bucket->departs_ns : now_ns;
 
-	if (horizon_ns > HORIZON_NS)
-		horizon_ns = HORIZON_NS;
-	if (at_ns - now_ns > horizon_ns)
+	if (at_ns - now_ns > horizon_of(bucket))
 		return -1;
 	bucket->departs_ns = at_ns + takes_ns;
 	learn_mean(bucket, takes_ns);

@@ -483,7 +483,7 @@ static void check_flood(uint64_t rate_bps, unsigned times, double seconds)
 	rate = (double)(queue.accepted_bytes - first_len) * 8e9 / (double)(queue.last_ns - begin);
 	assert_true(rate > (double)rate_bps * 0.9999 && rate < (double)rate_bps * 1.0001);
 	wanted = (unsigned)(2 * NS_PER_S / takes_ns(1228, rate_bps));
-	wanted = wanted < 90 ? wanted : 90;
+	wanted = wanted < 98 ? wanted : 98;
 	assert_in_range(queue.longest, wanted, wanted + 2);
 }
 
