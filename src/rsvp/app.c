@@ -279,7 +279,7 @@ int rsvp_app_send(struct rsvp *rsvp, struct rsvp_app *app,
 		return r;
 	}
 	rsvp_sender_route(rsvp, app->sender, true);
-	rsvp_app_path_event(rsvp, app->sender, app->sender->paths, false);
+	rsvp_app_path_event(rsvp, app->sender, app->sender->paths);
 	if (!added)
 		rsvp_sender_retune(rsvp, app->sender);
 	rsvp_app_fulfil(rsvp, app->session);

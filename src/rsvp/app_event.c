@@ -46,14 +46,13 @@ void rsvp_app_tell_path(struct rsvp *rsvp, const struct rsvp_app *app, const str
 	tell(rsvp, app, &event);
 }
 
-void rsvp_app_path_event(struct rsvp *rsvp, struct sender *sender, const struct path *path,
-			 bool gone)
+void rsvp_app_path_event(struct rsvp *rsvp, struct sender *sender, const struct path *path)
 {
 	struct rsvp_app *app;
 
 	DL_FOREACH(sender->key.session->apps, app) {
 		if (rsvp_sender_local_path(sender, app->ifindex) == path)
-			rsvp_app_tell_path(rsvp, app, path, gone);
+			rsvp_app_tell_path(rsvp, app, path, false);
 	}
 }
 
@@ -64,6 +63,25 @@ static unsigned senders_of(const struct resv *resv, struct rsvp_sender *senders)
 	for (; n < resv->n_filters && n < FLOWS_MAX; n++)
 		senders[n] = resv->filters[n].sender->key.sender;
 	return n;
+}
+
+/* By which way its data comes when that path is gone; NULL: it comes no more. */
+static const struct path *path_instead(const struct sender *sender, const struct path *path)
+{
+	if (sender->path && sender->path != path)
+		return sender->path;
+	return sender->paths != path ? sender->paths : path->next;
+}
+
+void rsvp_app_path_lost(struct rsvp *rsvp, struct sender *sender, const struct path *path)
+{
+	const struct path *instead = path_instead(sender, path);
+	struct rsvp_app *app;
+
+	DL_FOREACH(sender->key.session->apps, app) {
+		if (rsvp_sender_local_path(sender, app->ifindex) == path)
+			rsvp_app_tell_path(rsvp, app, instead ? instead : path, !instead);
+	}
 }
 
 /* Of a reservation of an application, with the senders that it has. */

@@ -126,7 +126,7 @@ void rsvp_path_end(struct rsvp *rsvp, struct path *path)
 	bool last = sender->paths == path && !path->next;
 	struct out *out, *next;
 
-	rsvp_app_path_event(rsvp, sender, path, true);
+	rsvp_app_path_lost(rsvp, sender, path);
 	if (sender->path == path) {
 		LL_FOREACH_SAFE(sender->outs, out, next) {
 			rsvp_path_tear_send(rsvp, path, out);

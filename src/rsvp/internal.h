@@ -83,6 +83,7 @@ struct neighbour {
 	uint64_t credit_us;
 	uint64_t received, sent, dropped;
 	bool udp, authenticated, reduces;
+	bool far; /* not on the link: somebody in between forwards without RSVP */
 	struct neighbour *prev, *next; /* those without state, the one longest silent first */
 	bool idle;		       /* is among these */
 	UT_hash_handle hh;

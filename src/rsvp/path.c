@@ -201,10 +201,9 @@ void rsvp_sender_retune(struct rsvp *rsvp, struct sender *sender)
 
 	DL_FOREACH_SAFE(sender->installs, install, next)
 		rsvp_install_retune(rsvp, install);
-	DL_FOREACH_SAFE(sender->key.session->installs, install, next) {
-		if (rsvp_install_reaches(install, sender))
-			rsvp_install_retune(rsvp, install);
-	}
+	/* Also where it does not go any more. */
+	DL_FOREACH_SAFE(sender->key.session->installs, install, next)
+		rsvp_install_retune(rsvp, install);
 }
 
 static void act_on(struct rsvp *rsvp, struct path *path, const struct change *change)

@@ -158,6 +158,8 @@ static void receive_one(struct rsvp *rsvp, const struct rsvp_arrival *arrival, c
 	}
 	if (arrival->udp)
 		neighbour->udp = true;
+	else
+		neighbour->far = arrival->ttl != message.send_ttl;
 	if (r == -EOPNOTSUPP)
 		answer(rsvp, arrival, &message, &complaint);
 	else

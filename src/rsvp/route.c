@@ -244,13 +244,14 @@ void rsvp_routes_changed(struct rsvp *rsvp, const struct address *prefix, unsign
 static void reroute(struct rsvp *rsvp, struct session *session)
 {
 	struct sender *sender;
-	bool was_local;
+	const struct path *before, *after;
 
 	DL_FOREACH(session->senders, sender) {
-		was_local = sender->to_local;
+		before = rsvp_sender_local_path(sender, 0);
 		rsvp_sender_route(rsvp, sender, false);
-		if (sender->to_local && !was_local)
-			rsvp_app_path_event(rsvp, sender, rsvp_sender_local_path(sender, 0), false);
+		after = rsvp_sender_local_path(sender, 0);
+		if (after && after != before)
+			rsvp_app_path_event(rsvp, sender, after);
 	}
 	rsvp_app_fulfil(rsvp, session);
 }

@@ -43,6 +43,9 @@ int rsvp_send(struct rsvp *rsvp, struct rsvp_writer *writer, const struct depart
 	if (departure->neighbour) {
 		departure->neighbour->sent++;
 		packet.udp |= departure->neighbour->udp;
+		/* The way back to it may be another one than it spoke by. */
+		if (departure->neighbour->far)
+			packet.ifindex = 0;
 	}
 	rsvp_count_one(rsvp, RSVP_COUNT_SENT);
 	rsvp->types[1][writer->buf[1] & 31]++;
