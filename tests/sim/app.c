@@ -3,7 +3,9 @@
 #include "net_internal.h"
 
 #include "net_routes.h"
+#include "rsvp/format.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,19 @@ static void hear_of_error(struct net_app *app, const struct rsvp_event *event)
 	app->refused += event->error.code == RSVP_ERROR_ADMISSION;
 }
 
+static void trace(const struct net_app *app, const struct rsvp_event *event)
+{
+	static const char *const names[] = { "?",	   "PATH",	 "RESV",
+					     "PATH_ERROR", "RESV_ERROR", "CONFIRM" };
+	char session[RSVP_TEXT_LEN], sender[RSVP_TEXT_LEN];
+
+	if (app->net->trace)
+		fprintf(stderr, "%.6f EVENT %s%s at %u: %s, %s\n", (double)app->net->now_us / 1e6,
+			names[event->type], event->gone ? " gone" : "", app->node,
+			rsvp_session_format(&event->session, session),
+			rsvp_sender_format(&event->sender, sender));
+}
+
 void net_app_event(void *user_data, void *app_data, const struct rsvp_event *event)
 {
 	struct net_app *app = app_data;
@@ -43,6 +58,7 @@ void net_app_event(void *user_data, void *app_data, const struct rsvp_event *eve
 	if (event->type < RSVP_EVENT_PATH || event->type > RSVP_EVENT_CONFIRM ||
 	    !rsvp_session_equal(&event->session, &app->session))
 		abort();
+	trace(app, event);
 	app->events[event->type]++;
 	switch (event->type) {
 	case RSVP_EVENT_PATH:

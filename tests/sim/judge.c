@@ -244,6 +244,26 @@ bool judge_rate(struct net *net, uint64_t for_us)
 	return good;
 }
 
+bool judge_no_storm(struct net *net, uint64_t for_us)
+{
+	const struct rsvp_interface *setting = &net->nodes[0]->setting;
+	double cycles = (double)for_us / (double)(setting->refresh_ms * MS), most;
+	struct sent before = count_sent(net), after;
+	uint64_t paths, resvs, sum = 0;
+
+	count_due(net, &paths, &resvs);
+	net_run_for(net, for_us);
+	after = count_sent(net);
+	for (unsigned type = 0; type < 32; type++)
+		sum += after.types[type] - before.types[type];
+	/* Each refused request may be told to its receivers, and made again. */
+	most = (double)(paths + 3 * resvs) * (2 * cycles + 1);
+	if ((double)sum <= most)
+		return true;
+	return complain(NULL, "%llu messages in %.1f R are more than %.0f", (unsigned long long)sum,
+			cycles, most);
+}
+
 /* ---- one receiver ---- */
 
 static bool is_reserved_at(const struct net_node *node, uint32_t interface,

@@ -26,6 +26,9 @@ bool judge_quiet(struct net *net);
 /* Refreshes of a settled network: no more than R and its jitter make, no fewer, and nothing else. Runs it. */
 bool judge_rate(struct net *net, uint64_t for_us);
 
+/* Whatever happens in it, no more messages than a few for each state in each R. Runs it. */
+bool judge_no_storm(struct net *net, uint64_t for_us);
+
 /* Every hop from the sender to the receiver has reserved at least what the receiver asks for. */
 bool judge_receiver(struct net *net, const struct net_app *receiver, const struct net_app *sender);
 

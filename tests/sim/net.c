@@ -37,6 +37,7 @@ struct net *net_new(uint64_t seed)
 	net->seed = seed;
 	net->dice.state = seed;
 	net->now_us = SECOND;
+	net->trace = getenv("GW_SIM_TRACE") != NULL;
 	net->converge_us = 500 * MS;
 	net->notify_us = 100 * MS;
 	net->convergence.happen = converged;

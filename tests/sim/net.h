@@ -153,7 +153,7 @@ struct net {
 	double loss, duplicate, reorder;
 
 	uint64_t n_packets, n_lost, n_duplicated, n_nowhere;
-	bool trace; /* every message, to stderr */
+	bool trace; /* every message, to stderr: GW_SIM_TRACE is set */
 };
 
 /* Times begin at 1 s. */

@@ -37,6 +37,8 @@ struct scenario_plan {
 	uint32_t refresh_ms;   /* 0: chance */
 	enum rsvp_style style; /* NONE: chance */
 	bool reduce_refreshes; /* half of the time */
+	double room;	       /* bytes/s on each link; 0: everything fits */
+	unsigned shapes;       /* mask of those there may be; 0: all */
 };
 
 extern const struct scenario_plan scenario_plan_default;
@@ -60,6 +62,7 @@ struct scenario {
 	uint32_t n_sessions;
 	struct scenario_session *sessions;
 	uint64_t refresh_us;
+	bool judges_seldom; /* the books: not after every deed, but after some */
 };
 
 struct scenario *scenario_new(uint64_t seed, const struct scenario_plan *plan);

@@ -2,10 +2,15 @@
 /* seeds.c: see seeds.h. */
 #include "seeds.h"
 
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #define FAILURES_MAX 3
 
@@ -35,6 +40,14 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 	return text && *text ? strtoull(text, NULL, 10) : otherwise;
 }
 
+void seeds_choose_test(void)
+{
+	const char *name = getenv("GW_SIM_TEST");
+
+	if (name && *name)
+		cmocka_set_test_filter(name);
+}
+
 bool seeds_run(const char *name, unsigned count, bool (*test)(uint64_t seed))
 {
 	uint64_t first = setting("GW_SEED", 1);
@@ -46,7 +59,7 @@ bool seeds_run(const char *name, unsigned count, bool (*test)(uint64_t seed))
 	signal(SIGABRT, on_abort);
 	for (uint64_t i = 0; i < n && failures < FAILURES_MAX; i++) {
 		current_len = snprintf(current, sizeof(current),
-				       "%s failed; again with GW_SEED=%llu\n", name,
+				       "again with GW_SIM_TEST=%s GW_SEED=%llu\n", name,
 				       (unsigned long long)(first + i));
 		if (!test(first + i)) {
 			name_seed();

@@ -140,5 +140,6 @@ int main(void)
 		cmocka_unit_test(plain_routers),       cmocka_unit_test(everything),
 	};
 
+	seeds_choose_test();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
