@@ -67,6 +67,9 @@ void marker_stop(struct marker *marker); /* before the host goes */
 int marker_reconfigure(struct marker *marker, const struct config *config);
 struct marker *marker_free(struct marker *marker);
 
+/* The priority of packets (SO_PRIORITY) with which they go with control on links that are handed over. */
+uint32_t marker_control_class(void);
+
 /* Is told whenever what can be reserved on some link may have changed; NULL: not any more. */
 void marker_on_links(struct marker *marker, void (*changed)(void *user_data), void *user_data);
 

@@ -133,17 +133,16 @@ static void stop_rsvp(struct daemon *daemon)
 
 static int start_rsvp(struct daemon *daemon, const struct config_rsvp *config)
 {
-	return rsvp_daemon_new(daemon->base, daemon->host, config, &daemon->rsvp);
+	return rsvp_daemon_new(daemon->base, daemon->host, config, marker_control_class(),
+			       &daemon->rsvp);
 }
 
 static void reload_rsvp(struct daemon *daemon, const struct config_rsvp *config)
 {
 	int r;
 
-	if (daemon->rsvp && config->enabled) {
-		rsvp_daemon_reconfigure(daemon->rsvp, config);
+	if (daemon->rsvp && config->enabled && rsvp_daemon_reconfigure(daemon->rsvp, config) == 0)
 		return;
-	}
 	stop_rsvp(daemon);
 	if (!config->enabled)
 		return;

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "daemon/links.h"
 #include "daemon/marker.h"
+#include "datapath/kernel/schedule.h"
 
 #define RETRY_SECONDS 5 /* for interfaces that refused our filter */
 #define DRAIN_MS 100	/* classes are looked at as often until they are empty */
@@ -386,6 +387,11 @@ struct marker *marker_free(struct marker *marker)
 }
 
 /* ---- programs ---- */
+
+uint32_t marker_control_class(void)
+{
+	return SCHEDULE_HANDLE | schedule_class_of(GW_CLASS_CONTROL);
+}
 
 int marker_group_create(struct marker *marker, pid_t pid, uint64_t *ret_group)
 {

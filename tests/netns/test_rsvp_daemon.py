@@ -319,6 +319,31 @@ def test_unenforced_link_takes_everything(routed):
     speaker.close()
 
 
+def packets_in(routed, minor):
+    """How many packets have left through a class of the scheduled link."""
+    text = routed.router.must('tc', '-s', 'class', 'show', 'dev', OUT, 'classid', f'4757:{minor}')
+    return int(re.search(rf'class htb 4757:{minor} .*?Sent \d+ bytes (\d+) pkt', text, re.DOTALL)[1])
+
+
+def test_messages_go_before_all_else(routed):
+    """On a link that is handed over they leave with control: refreshes must arrive however full it is."""
+    for a in FOUR, SIX:
+        before = packets_in(routed, 15)
+        for port in range(PORT, PORT + 5):
+            routed.path(a, port=port)
+        routed.at_far.wait(rsvp.PATH, 5, match=lambda path, a=a: path.source == a['near'])
+        assert packets_in(routed, 15) - before >= 5
+
+
+def test_keys_are_not_ignored(routed):
+    """With keys that it cannot use it does not speak at all."""
+    routed.daemon.configure(CONFIG.replace('settle', 'key one { id = 1 secret = x } settle'))
+    routed.daemon.process.send_signal(1)
+    until(lambda: 'reloaded' in routed.daemon.log())
+    assert 'cannot sign' in routed.daemon.log()
+    assert not routed.daemon.has('rsvp')
+
+
 def test_others_messages_pass(routed):
     """R-055: what is neither Path nor ResvConf and for somebody else goes by, with the alert or without."""
     a = FOUR

@@ -15,8 +15,15 @@
 
 static void send_one(struct rsvp_daemon *daemon, const struct rsvp_packet *packet)
 {
-	int r = transport_send(daemon->transport, packet);
+	const struct rsvp_link *link = rsvp_link_find(daemon, packet->ifindex);
 	char text[ADDRESS_TEXT_LEN];
+	int r;
+
+	/* On a link that is handed over all else may have to wait, or what is reserved would end for want of refreshes. */
+	transport_set_priority(daemon->transport, link && link->told.enforced
+							  ? daemon->control_class
+							  : TRANSPORT_PRIORITY_USUAL);
+	r = transport_send(daemon->transport, packet);
 
 	if (r < 0)
 		log_limited(&daemon->complaints, time_now_us(), LOG_LEVEL_DEBUG, RSVP_MODULE,

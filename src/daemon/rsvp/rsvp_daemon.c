@@ -266,17 +266,31 @@ static int open_parts(struct rsvp_daemon *daemon)
 	return r;
 }
 
-int rsvp_daemon_new(struct event_base *base, struct host *host, const struct config_rsvp *config,
-		    struct rsvp_daemon **ret_daemon)
+/* Without signatures nobody would be kept out whom the keys are to keep out. */
+static int check_keys(const struct config_rsvp *config)
 {
-	struct rsvp_daemon *daemon = calloc(1, sizeof(*daemon));
-	int r;
+	if (config->n_keys == 0)
+		return 0;
+	log_error(RSVP_MODULE, "there are keys, but this version cannot sign messages");
+	return -EOPNOTSUPP;
+}
+
+int rsvp_daemon_new(struct event_base *base, struct host *host, const struct config_rsvp *config,
+		    uint32_t control_class, struct rsvp_daemon **ret_daemon)
+{
+	struct rsvp_daemon *daemon;
+	int r = check_keys(config);
+
+	if (r < 0)
+		return r;
+	daemon = calloc(1, sizeof(*daemon));
 
 	if (!daemon)
 		return -ENOMEM;
 	daemon->base = base;
 	daemon->host = host;
 	daemon->config = config;
+	daemon->control_class = control_class;
 	daemon->armed_us = UINT64_MAX;
 	daemon->complaints = (struct log_limit)LOG_LIMIT(10, 10 * USEC_PER_SEC);
 	r = open_parts(daemon);
@@ -311,16 +325,20 @@ struct rsvp_daemon *rsvp_daemon_free(struct rsvp_daemon *daemon)
 	return NULL;
 }
 
-void rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config)
+int rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config)
 {
 	const struct rsvp_config before = limits_of(daemon->config), now = limits_of(config);
+	int r = check_keys(config);
 
+	if (r < 0)
+		return r;
 	if (memcmp(&before, &now, sizeof(now)) != 0)
 		log_warning("config", "rsvp: limits take effect when the daemon is started anew");
 	daemon->config = config;
 	transport_set_dscp(daemon->transport, config->dscp);
 	update_udp(daemon);
 	rsvp_daemon_links_changed(daemon);
+	return 0;
 }
 
 /* ---- seeing ---- */

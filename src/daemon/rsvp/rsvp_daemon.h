@@ -22,17 +22,21 @@ struct rsvp_daemon;
 struct rsvp_local; /* what one program has in one session */
 
 /*
- * `config` is kept until another comes or the end. The host must be there for as long, and its engine. -EPERM without
- * CAP_NET_RAW and CAP_NET_ADMIN.
+ * `config` is kept until another comes or the end. The host must be there for as long, and its engine. `control_class`:
+ * the priority of packets that takes them through links that are handed over before all others. -EPERM without
+ * CAP_NET_RAW and CAP_NET_ADMIN. -EOPNOTSUPP: the configuration has keys, and this version cannot sign messages.
  */
 int rsvp_daemon_new(struct event_base *base, struct host *host, const struct config_rsvp *config,
-		    struct rsvp_daemon **ret_daemon);
+		    uint32_t control_class, struct rsvp_daemon **ret_daemon);
 
 /* Tears leave, everything reserved is given back. Accepts NULL, returns it. */
 struct rsvp_daemon *rsvp_daemon_free(struct rsvp_daemon *daemon);
 
-/* Another configuration; what only a new start can change is told in the log. */
-void rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config);
+/*
+ * Another configuration; what only a new start can change is told in the log. Errors are those of rsvp_daemon_new(),
+ * and then it must end.
+ */
+int rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config);
 
 /* What can be reserved on links, or whether anything can, may have changed. */
 void rsvp_daemon_links_changed(struct rsvp_daemon *daemon);

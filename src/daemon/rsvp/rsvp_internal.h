@@ -44,6 +44,7 @@ struct rsvp_daemon {
 	struct event_base *base;
 	struct host *host;
 	const struct config_rsvp *config;
+	uint32_t control_class;
 	struct transport *transport;
 	struct traffic *traffic;
 	struct route *route;

@@ -21,8 +21,7 @@
 #define ROOM_BYTES (4 << 20) /* for the first refreshes of many sessions */
 #define MEMBERSHIPS_MAX 65536
 
-#define PRIORITY_CONTROL 7 /* of packets: with those that keep a network alive */
-#define ALERT_VALUE6 1	   /* RFC 2711: RSVP */
+#define ALERT_VALUE6 1 /* RFC 2711: RSVP */
 
 /* One for each, as the kernel allows a socket only so many. */
 struct membership {
@@ -39,6 +38,8 @@ struct transport {
 	struct membership *memberships;
 	size_t n_memberships;
 	uint8_t dscp;
+	uint32_t priority;			 /* wanted */
+	uint32_t priority_of[TRANSPORT_SOCKETS]; /* in force */
 };
 
 /* ---- opening ---- */
@@ -126,7 +127,13 @@ static int family_of(enum transport_socket socket)
 	return socket == TRANSPORT_RAW4 || socket == TRANSPORT_UDP4 ? AF_INET : AF_INET6;
 }
 
-static void apply_dscp(const struct transport *transport, enum transport_socket which)
+static void apply_priority(struct transport *transport, enum transport_socket which)
+{
+	(void)set(transport->fd[which], SOL_SOCKET, SO_PRIORITY, (int)transport->priority);
+	transport->priority_of[which] = transport->priority;
+}
+
+static void apply_dscp(struct transport *transport, enum transport_socket which)
 {
 	int fd = transport->fd[which], tos = transport->dscp << 2;
 
@@ -136,7 +143,7 @@ static void apply_dscp(const struct transport *transport, enum transport_socket 
 		(void)set(fd, IPPROTO_IP, IP_TOS, tos);
 	else
 		(void)set(fd, IPPROTO_IPV6, IPV6_TCLASS, tos);
-	(void)set(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL); /* IP_TOS has changed it */
+	apply_priority(transport, which); /* IP_TOS has changed it */
 }
 
 static int open_socket(struct transport *transport, enum transport_socket which)
@@ -183,6 +190,7 @@ int transport_new(struct transport **ret_transport)
 		return -ENOMEM;
 	for (int i = 0; i < TRANSPORT_SOCKETS; i++)
 		transport->fd[i] = -1;
+	transport->priority = TRANSPORT_PRIORITY_USUAL;
 	transport->buffers = malloc((size_t)BATCH * BUFFER_LEN);
 	r = transport->buffers ? open_socket(transport, TRANSPORT_RAW4) : -ENOMEM;
 	if (r >= 0)
@@ -238,6 +246,11 @@ void transport_set_dscp(struct transport *transport, uint8_t dscp)
 	transport->dscp = dscp;
 	for (enum transport_socket i = 0; i < TRANSPORT_SOCKETS; i++)
 		apply_dscp(transport, i);
+}
+
+void transport_set_priority(struct transport *transport, uint32_t priority)
+{
+	transport->priority = priority;
 }
 
 const struct transport_counters *transport_counters(const struct transport *transport)
@@ -546,11 +559,12 @@ static void say6(struct msghdr *header, union control *control, const struct out
 		    packet->options_len);
 }
 
-static int send_packet(const struct transport *transport, bool udp, const struct outgoing *packet)
+static int send_packet(struct transport *transport, bool udp, const struct outgoing *packet)
 {
 	bool is4 = packet->destination.family == AF_INET;
-	int fd = transport->fd[udp ? (is4 ? TRANSPORT_UDP4 : TRANSPORT_UDP6)
-				   : (is4 ? TRANSPORT_RAW4 : TRANSPORT_RAW6)];
+	enum transport_socket which = udp ? (is4 ? TRANSPORT_UDP4 : TRANSPORT_UDP6)
+					  : (is4 ? TRANSPORT_RAW4 : TRANSPORT_RAW6);
+	int fd = transport->fd[which];
 	struct iovec part = { (void *)packet->data, packet->len };
 	struct sockaddr_storage name;
 	union control control = { 0 };
@@ -567,6 +581,8 @@ static int send_packet(const struct transport *transport, bool udp, const struct
 		return -EAFNOSUPPORT;
 	if (packet->options_len > sizeof(control) / 2)
 		return -EMSGSIZE;
+	if (transport->priority_of[which] != transport->priority)
+		apply_priority(transport, which);
 	scope(&destination, packet->ifindex);
 	if (!udp)
 		destination.port = 0;

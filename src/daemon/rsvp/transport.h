@@ -54,6 +54,10 @@ int transport_set_udp(struct transport *transport, bool on);
 /* The mark of all that is sent; 0 to 63. */
 void transport_set_dscp(struct transport *transport, uint8_t dscp);
 
+/* The priority of packets sent from now on: their place in the queue of the link. */
+#define TRANSPORT_PRIORITY_USUAL 7 /* with those that keep a network alive */
+void transport_set_priority(struct transport *transport, uint32_t priority);
+
 /* The group that RSVP's own messages to a link are sent to: 224.0.0.14, ff02::e. */
 struct address transport_group(int family);
 
