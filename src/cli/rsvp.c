@@ -59,11 +59,13 @@ static int append_item(const struct rsvp_item *item, json_t *programs, json_t *s
 static json_t *json_of_session(const struct rsvp_item *items, size_t count, size_t *ret_count)
 {
 	json_t *programs = json_array(), *senders = json_array(), *reservations = json_array();
-	json_t *session = json_pack("{s:o, s:o, s:o}", "senders", senders, "reservations",
-				    reservations, "programs", programs);
-	int r = session ? rsvp_json_session(session, &items[0]) : -1;
+	json_t *session = json_object();
+	int r = rsvp_json_session(session, &items[0]);
 	size_t n = 0;
 
+	r |= json_object_set_new(session, "senders", senders) |
+	     json_object_set_new(session, "reservations", reservations) |
+	     json_object_set_new(session, "programs", programs);
 	for (; r == 0 && n < count && rsvp_item_same_session(&items[0], &items[n]); n++)
 		r = append_item(&items[n], programs, senders, reservations);
 	*ret_count = n;

@@ -387,8 +387,9 @@ static void print_reservation(FILE *out, const struct rsvp_item *item)
 	char rate[FMT_RATE_LEN], host[80];
 	const char *hop = fmt_compact_host(&item->hop, host);
 
-	fprintf(out, "reservation %s %s %s", style ? style : "-", service ? service : "-",
-		fmt_rate(item->rate_bps, rate));
+	fprintf(out, "reservation %s", style ? style : "-");
+	if (service) /* of one that is gone nothing more is known */
+		fprintf(out, " %s %s", service, fmt_rate(item->rate_bps, rate));
 	if (item->slack_us > 0)
 		fprintf(out, " slack %" PRIu32 "us", item->slack_us);
 	print_sources(out, item);

@@ -185,6 +185,9 @@ static int ping_execute(const struct cli_command *command, int argc, char **argv
 		cli_error("rsvp ping: RSVP has no such session: ports need a protocol that has "
 			  "them, and it needs ports");
 		status = CLI_MISUSE;
+	} else if (r == -EOPNOTSUPP) {
+		cli_error("rsvp ping: the daemon does not speak RSVP, or cannot ask about paths");
+		status = CLI_FAILED;
 	} else {
 		status = r < 0 ? rsvp_report(command->name, r) : rsvp_stay(&stay);
 	}

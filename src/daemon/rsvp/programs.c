@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * programs.c: see programs.h. A session of an owner has an identifier; what happens in it is told to the owner under
+ * that. Owners that trace hear of every message.
+ */
+#include "daemon/rsvp/programs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* A table that cannot grow is an error like any other, not the end of the process. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((void)(element))
+#include <uthash.h>
+
+#include "base/time.h"
+#include "daemon/rsvp/records.h"
+#include "engine/signalling.h"
+#include "rsvp/format.h"
+
+#define SESSIONS_PER_USER 1000u /* does not bind root */
+#define TRACERS_MAX 16
+#define TEXT_MAX 16384
+#define VISITS_PER_TURN 20000u /* of things that are not shown, so that others have their turn */
+
+struct program {
+	uint32_t id;
+	struct rsvp_programs *programs;
+	struct owner *owner;
+	struct rsvp_local *local;
+	UT_hash_handle hh;
+};
+
+struct rsvp_programs {
+	struct signalling port;
+	struct server *server;
+	struct rsvp_daemon *daemon;
+	struct program *sessions; /* by id */
+	uint32_t last_id;
+	struct owner *tracers[TRACERS_MAX];
+	unsigned n_tracers;
+};
+
+/* ---- events ---- */
+
+static enum gw_event_type event_type(enum rsvp_event_type type)
+{
+	switch (type) {
+	case RSVP_EVENT_PATH:
+		return GW_EVENT_RSVP_PATH;
+	case RSVP_EVENT_RESV:
+		return GW_EVENT_RSVP_RESV;
+	case RSVP_EVENT_PATH_ERROR:
+		return GW_EVENT_RSVP_PATH_ERROR;
+	case RSVP_EVENT_RESV_ERROR:
+		return GW_EVENT_RSVP_RESV_ERROR;
+	case RSVP_EVENT_CONFIRM:
+		return GW_EVENT_RSVP_CONFIRM;
+	}
+	return GW_EVENT_RSVP_CONFIRM;
+}
+
+static void on_event(void *user_data, const struct rsvp_event *event)
+{
+	struct program *program = user_data;
+	struct rsvp_record out;
+
+	record_of_event(event, &out);
+	out.record.id = program->id;
+	server_signal(program->programs->server, program->owner, event_type(event->type),
+		      program->id, 0, &out.record);
+}
+
+/* ---- sessions ---- */
+
+static struct program *find(struct rsvp_programs *programs, const struct owner *owner, uint32_t id)
+{
+	struct program *program;
+
+	HASH_FIND(hh, programs->sessions, &id, sizeof(id), program);
+	return program && program->owner == owner ? program : NULL;
+}
+
+static bool user_is_full(struct rsvp_programs *programs, const struct owner *owner)
+{
+	uint32_t uid = owner_info(owner)->uid;
+	const struct program *program, *next;
+	unsigned n = 0;
+
+	if (uid == 0)
+		return false;
+	HASH_ITER(hh, programs->sessions, program, next)
+		n += owner_info(program->owner)->uid == uid;
+	return n >= SESSIONS_PER_USER;
+}
+
+static void end_program(struct program *program)
+{
+	rsvp_daemon_close(program->local);
+	HASH_DEL(program->programs->sessions, program);
+	free(program);
+}
+
+static int program_new(struct rsvp_programs *programs, struct owner *owner,
+		       struct program **ret_program)
+{
+	struct program *program = calloc(1, sizeof(*program)), *other;
+
+	if (!program)
+		return -ENOMEM;
+	program->programs = programs;
+	program->owner = owner;
+	do {
+		program->id = ++programs->last_id;
+		HASH_FIND(hh, programs->sessions, &program->id, sizeof(program->id), other);
+	} while (program->id == 0 || other);
+	HASH_ADD(hh, programs->sessions, id, sizeof(program->id), program);
+	if (!program->hh.tbl) {
+		free(program);
+		return -ENOMEM;
+	}
+	*ret_program = program;
+	return 0;
+}
+
+static int port_open(void *user_data, struct owner *owner, const struct signalling_session *asked,
+		     uint32_t *ret_id, uint64_t now_us)
+{
+	struct rsvp_programs *programs = user_data;
+	struct rsvp_session session = { .family = asked->destination.family,
+					.port = asked->destination.port,
+					.protocol = asked->protocol,
+					.form = RSVP_FORM_PORTS };
+	struct program *program;
+	int r;
+
+	(void)now_us;
+	if (user_is_full(programs, owner))
+		return -ENOBUFS;
+	r = program_new(programs, owner, &program);
+	if (r < 0)
+		return r;
+	memcpy(session.address, asked->destination.addr, sizeof(session.address));
+	r = rsvp_daemon_open(programs->daemon, owner, &session, asked->ifindex, on_event, program,
+			     &program->local);
+	if (r < 0) {
+		HASH_DEL(programs->sessions, program);
+		free(program);
+		return r;
+	}
+	*ret_id = program->id;
+	return 0;
+}
+
+static int port_send(void *user_data, struct owner *owner, uint32_t id,
+		     const struct gw_rsvp_offer *offer, uint64_t now_us)
+{
+	struct program *program = find(user_data, owner, id);
+	struct rsvp_sender_request request = { 0 };
+	int r;
+
+	(void)now_us;
+	if (!program)
+		return -ENOENT;
+	if (!offer)
+		return rsvp_daemon_send(program->local, NULL);
+	r = tspec_from_public(&offer->tspec, &request.tspec);
+	if (r < 0)
+		return r;
+	sender_from_public(&(struct gw_rsvp_sender){ .address = offer->source }, &request.sender);
+	request.offers_guaranteed = offer->services & GW_RSVP_OFFER_GUARANTEED;
+	request.offers_controlled_load = offer->services & GW_RSVP_OFFER_CONTROLLED_LOAD;
+	request.offers_null = offer->services & GW_RSVP_OFFER_NULL;
+	request.data_ttl = (uint8_t)offer->data_ttl;
+	request.policy = offer->policy;
+	request.policy_len = offer->policy_len;
+	return rsvp_daemon_send(program->local, &request);
+}
+
+static int port_reserve(void *user_data, struct owner *owner, uint32_t id,
+			const struct gw_rsvp_request *asked, uint64_t now_us)
+{
+	struct program *program = find(user_data, owner, id);
+	struct rsvp_flowspec flowspecs[GW_RSVP_FLOWS_MAX];
+	struct rsvp_sender senders[GW_RSVP_FLOWS_MAX];
+	struct rsvp_reserve_request request = { .flowspecs = flowspecs, .senders = senders };
+	int r;
+
+	(void)now_us;
+	if (!program)
+		return -ENOENT;
+	if (!asked)
+		return rsvp_daemon_reserve(program->local, NULL);
+	for (uint32_t i = 0; i < asked->n_flows; i++) {
+		r = flowspec_from_public(&asked->flows[i], asked->service, &flowspecs[i]);
+		if (r < 0)
+			return r;
+		sender_from_public(&asked->flows[i].sender, &senders[i]);
+	}
+	request.style = (enum rsvp_style)asked->style;
+	request.confirm = asked->flags & GW_RSVP_CONFIRM;
+	request.n_flows = asked->n_flows;
+	request.policy = asked->policy;
+	request.policy_len = asked->policy_len;
+	request.dscp = asked->dscp < 0 ? 0xff : (uint8_t)asked->dscp;
+	return rsvp_daemon_reserve(program->local, &request);
+}
+
+static int port_close(void *user_data, struct owner *owner, uint32_t id, uint64_t now_us)
+{
+	struct program *program = find(user_data, owner, id);
+
+	(void)now_us;
+	if (!program)
+		return -ENOENT;
+	end_program(program);
+	return 0;
+}
+
+/* ---- tracing ---- */
+
+static void tap(void *user_data, bool sent, uint32_t ifindex, const struct address *source,
+		const struct address *destination, const uint8_t *data, size_t len)
+{
+	struct rsvp_programs *programs = user_data;
+	struct gw_rsvp_record record = { .size = sizeof(record),
+					 .kind = GW_RSVP_MESSAGE,
+					 .flags = sent ? GW_RSVP_OUTGOING : 0,
+					 .dscp = -1 };
+	struct rsvp_message message = { 0 };
+	struct rsvp_complaint complaint;
+	char text[TEXT_MAX];
+
+	if (rsvp_message_parse(data, len, &rsvp_limits_default, &message, &complaint) < 0)
+		message = (struct rsvp_message){ .data = data,
+						 .len = len,
+						 .type = len > 1 ? data[1] : 0 };
+	if (rsvp_message_format(&message, text, sizeof(text)) >= sizeof(text) - 1)
+		record.flags |= GW_RSVP_CUT;
+	record.text = text;
+	rsvp_daemon_interface_name(programs->daemon, ifindex, record.interface);
+	address_to_sockaddr(sent ? destination : source, &record.hop);
+	for (unsigned i = 0; i < programs->n_tracers; i++)
+		server_signal(programs->server, programs->tracers[i], GW_EVENT_RSVP_MESSAGE, 0, 0,
+			      &record);
+}
+
+static int port_watch(void *user_data, struct owner *owner)
+{
+	struct rsvp_programs *programs = user_data;
+
+	for (unsigned i = 0; i < programs->n_tracers; i++) {
+		if (programs->tracers[i] == owner)
+			return 0;
+	}
+	if (programs->n_tracers == TRACERS_MAX)
+		return -ENOBUFS;
+	programs->tracers[programs->n_tracers++] = owner;
+	rsvp_daemon_set_tap(programs->daemon, tap, programs);
+	return 0;
+}
+
+static void stop_tracing(struct rsvp_programs *programs, const struct owner *owner)
+{
+	for (unsigned i = 0; i < programs->n_tracers; i++) {
+		if (programs->tracers[i] != owner)
+			continue;
+		programs->tracers[i] = programs->tracers[--programs->n_tracers];
+		break;
+	}
+	if (programs->n_tracers == 0)
+		rsvp_daemon_set_tap(programs->daemon, NULL, NULL);
+}
+
+static void port_owner_gone(void *user_data, struct owner *owner, uint64_t now_us)
+{
+	struct rsvp_programs *programs = user_data;
+	struct program *program, *next;
+
+	(void)now_us;
+	stop_tracing(programs, owner);
+	HASH_ITER(hh, programs->sessions, program, next) {
+		if (program->owner == owner)
+			end_program(program);
+	}
+}
+
+/* ---- seeing ---- */
+
+/* A page of everything, in the order of the node's own tables: what has been shown is counted, and skipped. */
+struct page {
+	struct rsvp_programs *programs;
+	const struct owner *owner;
+	const struct engine_view *view;
+	uint64_t skip, seen;
+	unsigned hidden; /* since the last that was shown */
+	uint64_t now_us;
+	signalling_visit visit;
+	void *visit_data;
+};
+
+static bool may_see(const struct page *page, const struct rsvp_session *session)
+{
+	const struct program *program, *next;
+
+	if (page->view->everything)
+		return true;
+	HASH_ITER(hh, page->programs->sessions, program, next) {
+		if (owner_info(program->owner)->uid == page->view->uid &&
+		    memcmp(rsvp_local_session(program->local), session, sizeof(*session)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the next thing is still to be shown; if it is, it counts as seen. */
+static bool is_next(struct page *page)
+{
+	return page->seen++ >= page->skip;
+}
+
+static int show(struct page *page, const struct rsvp_record *out)
+{
+	int r = page->visit(&out->record, page->visit_data);
+
+	page->hidden = 0;
+	if (r != 0)
+		page->seen--; /* it was not taken */
+	return r;
+}
+
+/* Looking takes time as well. */
+static int hide(struct page *page)
+{
+	return ++page->hidden < VISITS_PER_TURN ? 0 : -EAGAIN;
+}
+
+static int visit_sender(void *user_data, const struct rsvp_sender_info *info)
+{
+	struct page *page = user_data;
+	struct rsvp_record out;
+
+	if (!is_next(page))
+		return 0;
+	if (!may_see(page, &info->session))
+		return hide(page);
+	record_of_sender(page->programs->daemon, info, page->now_us, &out);
+	return show(page, &out);
+}
+
+static int visit_reservation(void *user_data, const struct rsvp_reservation_info *info)
+{
+	struct page *page = user_data;
+	struct rsvp_record out;
+
+	if (!is_next(page))
+		return 0;
+	if (!may_see(page, &info->session))
+		return hide(page);
+	record_of_reservation(page->programs->daemon, info, page->now_us, &out);
+	return show(page, &out);
+}
+
+static int visit_neighbour(void *user_data, const struct rsvp_neighbour_info *info)
+{
+	struct page *page = user_data;
+	struct rsvp_record out;
+
+	if (!is_next(page))
+		return 0;
+	record_of_neighbour(page->programs->daemon, info, &out);
+	return show(page, &out);
+}
+
+static int visit_programs(struct page *page)
+{
+	struct program *program, *next;
+	struct rsvp_record out;
+	int r = 0;
+
+	HASH_ITER(hh, page->programs->sessions, program, next) {
+		const struct engine_owner_info *info = owner_info(program->owner);
+
+		if (!is_next(page) || !may_see(page, rsvp_local_session(program->local)))
+			continue;
+		record_of_session(rsvp_local_session(program->local), &out);
+		out.record.uid = info->uid;
+		out.record.pid = info->pid;
+		out.record.id = program->owner == page->owner ? program->id : 0;
+		r = show(page, &out);
+		if (r != 0)
+			break;
+	}
+	return r;
+}
+
+static int visit_counter(struct page *page, const char *name, const char *suffix, uint64_t value)
+{
+	struct rsvp_record out = { .record = { .size = sizeof(out.record),
+					       .kind = GW_RSVP_COUNTER,
+					       .dscp = -1,
+					       .value = value } };
+
+	if (!is_next(page))
+		return 0;
+	snprintf(out.record.name, sizeof(out.record.name), "%s%s", name, suffix);
+	return show(page, &out);
+}
+
+static int visit_counters(struct page *page)
+{
+	const struct rsvp *node = rsvp_daemon_node(page->programs->daemon);
+	int r = 0;
+
+	for (int i = 0; i < RSVP_COUNT_COUNT && r == 0; i++)
+		r = visit_counter(page, rsvp_counter_name((enum rsvp_counter)i), "",
+				  rsvp_count(node, (enum rsvp_counter)i));
+	for (int type = 0; type < 256 && r == 0; type++) {
+		const char *name = rsvp_type_name((uint8_t)type);
+
+		if (!name)
+			continue;
+		r = visit_counter(page, name, "-received",
+				  rsvp_count_type(node, (uint8_t)type, false));
+		if (r == 0)
+			r = visit_counter(page, name, "-sent",
+					  rsvp_count_type(node, (uint8_t)type, true));
+	}
+	return r;
+}
+
+static int port_visit(void *user_data, const struct owner *owner, const struct engine_view *view,
+		      uint32_t kinds, uint64_t *position, signalling_visit visit, void *visit_data,
+		      uint64_t now_us)
+{
+	struct rsvp_programs *programs = user_data;
+	struct page page = {
+		.programs = programs,
+		.owner = owner,
+		.view = view,
+		.skip = *position,
+		.now_us = now_us,
+		.visit = visit,
+		.visit_data = visit_data,
+	};
+	const struct rsvp_visitor visitor = {
+		.sender = kinds & GW_RSVP_KIND_BIT(GW_RSVP_SENDER) ? visit_sender : NULL,
+		.reservation = kinds & GW_RSVP_KIND_BIT(GW_RSVP_RESERVATION) ? visit_reservation
+									     : NULL,
+		.neighbour = kinds & GW_RSVP_KIND_BIT(GW_RSVP_NEIGHBOUR) ? visit_neighbour : NULL,
+	};
+	int r = 0;
+
+	if (kinds & GW_RSVP_KIND_BIT(GW_RSVP_SESSION))
+		r = visit_programs(&page);
+	if (r == 0 && (kinds & GW_RSVP_KIND_BIT(GW_RSVP_COUNTER)))
+		r = visit_counters(&page);
+	if (r == 0)
+		r = rsvp_visit(rsvp_daemon_node(programs->daemon), &visitor, &page);
+	*position = page.seen;
+	return r;
+}
+
+/* ---- life ---- */
+
+int rsvp_programs_new(struct host *host, struct rsvp_daemon *daemon,
+		      struct rsvp_programs **ret_programs)
+{
+	struct rsvp_programs *programs = calloc(1, sizeof(*programs));
+
+	if (!programs)
+		return -ENOMEM;
+	programs->server = host_server(host);
+	programs->daemon = daemon;
+	programs->port = (struct signalling){
+		.user_data = programs,
+		.open = port_open,
+		.send = port_send,
+		.reserve = port_reserve,
+		.close = port_close,
+		.owner_gone = port_owner_gone,
+		.visit = port_visit,
+		.watch = port_watch,
+	};
+	server_set_signalling(programs->server, &programs->port);
+	*ret_programs = programs;
+	return 0;
+}
+
+struct rsvp_programs *rsvp_programs_free(struct rsvp_programs *programs)
+{
+	struct program *program, *next;
+
+	if (!programs)
+		return NULL;
+	server_set_signalling(programs->server, NULL);
+	rsvp_daemon_set_tap(programs->daemon, NULL, NULL);
+	HASH_ITER(hh, programs->sessions, program, next)
+		end_program(program);
+	free(programs);
+	return NULL;
+}
