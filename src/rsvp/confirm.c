@@ -83,6 +83,8 @@ static void pass_on(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 
 static bool is_to(const struct rsvp_arrival *arrival, const struct rsvp_message *message)
 {
+	if (arrival->destination.family == AF_UNSPEC)
+		return true; /* it came in a Bundle */
 	return arrival->destination.family == message->confirm.family &&
 	       memcmp(arrival->destination.addr, message->confirm.addr,
 		      sizeof(message->confirm.addr)) == 0;

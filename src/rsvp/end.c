@@ -38,6 +38,7 @@ static void remove_filter(struct rsvp *rsvp, struct resv *resv, const struct sen
 static void free_resv(struct rsvp *rsvp, struct resv *resv)
 {
 	rsvp_stop_timer(rsvp, &resv->cleanup);
+	id_map_remove(rsvp, &rsvp->heard_ids, &resv->heard);
 	rsvp_neighbour_release(rsvp, resv->neighbour);
 	DL_DELETE(resv->install->resvs, resv);
 	resv->install->session->n_resvs--;
@@ -143,6 +144,7 @@ void rsvp_path_end(struct rsvp *rsvp, struct path *path)
 	if (sender->path == path)
 		sender->path = NULL;
 	rsvp_stop_timer(rsvp, &path->cleanup);
+	id_map_remove(rsvp, &rsvp->heard_ids, &path->heard);
 	LL_DELETE(sender->paths, path);
 	rsvp_path_detach(rsvp, path);
 	rsvp_neighbour_release(rsvp, path->neighbour);

@@ -39,23 +39,34 @@
 
 /* Descriptors in one message, which is what receivers take (spec §16.3). */
 #define FLOWS_MAX 256
+/* INTEGRITY, acknowledgements and MESSAGE_ID, which are put in front of a message when it leaves. */
+#define FRONT_MAX 1536
 #define SCOPE_MAX 1024
 
 enum timer_kind {
-	TIMER_OUT = 1,	/* Path refresh */
-	TIMER_PATH,	/* path state ends */
-	TIMER_UP,	/* Resv refresh */
-	TIMER_RESV,	/* reservation state ends */
-	TIMER_BLOCKADE, /* ends */
-	TIMER_REPEAT,	/* a tear, once more */
-	TIMER_SETTLE,	/* routes have settled */
-	TIMER_SLEW,	/* R may grow */
+	TIMER_OUT = 1,	 /* Path refresh */
+	TIMER_PATH,	 /* path state ends */
+	TIMER_UP,	 /* Resv refresh */
+	TIMER_RESV,	 /* reservation state ends */
+	TIMER_BLOCKADE,	 /* ends */
+	TIMER_REPEAT,	 /* a tear, once more */
+	TIMER_SETTLE,	 /* routes have settled */
+	TIMER_SLEW,	 /* R may grow */
+	TIMER_ACK,	 /* acknowledgements are owed */
+	TIMER_SREFRESH,	 /* the next summary refresh */
+	TIMER_CHALLENGE, /* no Response has come */
 };
 
 struct timer {
 	struct wheel_timer wheel;
 	uint32_t kind;
 };
+
+#include "rsvp/keys.h"
+#include "rsvp/reduce.h"
+
+#define CONTAINER(member_pointer, type, member) \
+	((type *)((char *)(member_pointer)-offsetof(type, member)))
 
 /* Objects that came with state and go on with it, as they came: ADSPEC, POLICY_DATA, unknown classes. */
 struct carried {
@@ -79,11 +90,14 @@ struct neighbour {
 		uint32_t ifindex;
 	} key;
 	uint32_t states; /* paths and resvs that came from it */
+	uint32_t uses;	 /* identifiers of its messages, or of messages to it */
 	uint64_t credit; /* messages that it may send now, in millionths */
 	uint64_t credit_us;
 	uint64_t received, sent, dropped;
 	bool udp, authenticated, reduces;
-	bool far; /* not on the link: somebody in between forwards without RSVP */
+	bool far;	  /* not on the link: somebody in between forwards without RSVP */
+	bool rejects_ids; /* it has refused a MESSAGE_ID */
+	struct reduction *reduction;   /* NULL: nothing is kept */
 	struct neighbour *prev, *next; /* those without state, the one longest silent first */
 	bool idle;		       /* is among these */
 	UT_hash_handle hh;
@@ -142,8 +156,9 @@ struct path {
 	struct carried *carried;
 	struct rsvp_sender_tspec tspec;
 	struct timer cleanup;
+	struct id_link heard;
 	uint32_t in_ifindex;
-	uint32_t epoch, id; /* of the last MESSAGE_ID */
+	uint32_t refresh_ms; /* of who sent it */
 	uint8_t ttl;
 	bool non_rsvp, e_police, udp;
 	bool reserved;	/* upstream was asked for it, and not told otherwise */
@@ -157,9 +172,9 @@ struct out {
 	struct out *next;
 	struct sender *sender;
 	struct timer refresh;
+	struct advert advert;
+	struct address next_hop; /* of unicast data; AF_UNSPEC: many, or not known */
 	uint32_t ifindex;
-	uint32_t gateway; /* digest of its address */
-	uint32_t sent_id;
 	uint8_t repeats; /* that are still to come soon */
 };
 
@@ -173,8 +188,8 @@ struct up {
 	struct rsvp_hop hop;
 	uint32_t ifindex;
 	struct timer refresh;
+	struct advert advert;
 	uint64_t digest; /* of the last Resv; 0: none */
-	uint32_t sent_id;
 	uint8_t repeats;
 	uint8_t why; /* it is dirty; 0: it is not */
 };
@@ -205,6 +220,7 @@ struct install {
 struct filter {
 	struct sender *sender;
 	uint64_t expires_us;
+	bool listed; /* in the last message with a MESSAGE_ID */
 };
 
 struct resv {
@@ -222,7 +238,8 @@ struct resv {
 	struct rsvp_flowspec flowspec;
 	struct rsvp_flowspec
 		*cut; /* what was asked for, of which the rest was preempted; NULL: nothing was */
-	uint32_t epoch, id;
+	struct id_link heard;
+	uint64_t lifetime_us;
 	struct rsvp_preemption priorities;
 	uint32_t confirming; /* serial of the message in which it asked for a confirmation */
 };
@@ -293,12 +310,22 @@ struct rsvp {
 
 	uint8_t refusal[32]; /* POLICY_DATA of an error of this node's own */
 
+	uint32_t epoch, last_id; /* of own MESSAGE_IDs */
+	struct id_map sent_ids, heard_ids;
+	struct bundle *bundle; /* made when it is first needed */
+	bool collecting;       /* what leaves may leave together */
+
+	struct key *keys;
+	uint64_t started_us;
+	struct challenge_limit challenges;
+
 	struct rsvp_sizes sizes;
 	uint64_t counts[RSVP_COUNT_COUNT];
 	uint64_t types[2][32];
 	bool ending;
 
-	uint8_t buf[RSVP_MESSAGE_MAX]; /* the message that is being made */
+	uint8_t buf[FRONT_MAX +
+		    RSVP_MESSAGE_MAX]; /* the message that is being made, and room in front */
 };
 
 /* ---- rsvp.c ---- */
@@ -376,6 +403,9 @@ bool rsvp_neighbour_may_send(struct rsvp *rsvp, struct neighbour *neighbour);
 bool rsvp_neighbour_has_room(const struct rsvp *rsvp, const struct neighbour *neighbour);
 void rsvp_neighbour_hold(struct rsvp *rsvp, struct neighbour *neighbour);
 void rsvp_neighbour_release(struct rsvp *rsvp, struct neighbour *neighbour);
+/* The same, without counting as state of it. */
+void rsvp_neighbour_use(struct rsvp *rsvp, struct neighbour *neighbour);
+void rsvp_neighbour_unuse(struct rsvp *rsvp, struct neighbour *neighbour);
 
 /* ---- session.c ---- */
 
@@ -408,7 +438,10 @@ struct departure {
 	struct address source, destination;
 	uint8_t ttl;
 	bool router_alert, foreign_source;
-	struct neighbour *neighbour;
+	bool bundled;		     /* may be */
+	struct neighbour *neighbour; /* whom it is to reach; NULL: not known */
+	const struct advert *advert; /* NULL, or plain: it has no MESSAGE_ID */
+	struct key *key;	     /* NULL: the one that is for the neighbour */
 };
 
 /* Begins a message in the node's buffer. */
@@ -419,6 +452,12 @@ int rsvp_send(struct rsvp *rsvp, struct rsvp_writer *writer, const struct depart
 /* To a neighbour on that interface: Resv, ResvTear, PathErr, ResvErr. */
 int rsvp_send_to_hop(struct rsvp *rsvp, struct rsvp_writer *writer, uint32_t ifindex,
 		     const struct address *hop, struct rsvp_packet *ret_packet);
+/* The same, of what the up is told: one message, or (advert NULL) several. */
+int rsvp_send_resv(struct rsvp *rsvp, struct rsvp_writer *writer, const struct up *up,
+		   const struct advert *advert);
+/* A Path that leaves by the out. `first`: its MESSAGE_ID leaves for the first time. */
+int rsvp_send_path(struct rsvp *rsvp, struct rsvp_writer *writer, const struct out *out,
+		   uint8_t ttl, bool first);
 /* Along the path of the data: Path, PathTear. */
 int rsvp_send_along(struct rsvp *rsvp, struct rsvp_writer *writer, const struct sender *sender,
 		    uint32_t ifindex, uint8_t ttl, struct rsvp_packet *ret_packet);
@@ -459,6 +498,7 @@ struct request {
 	uint64_t lifetime_us; /* 0: until it is ended */
 	const struct carried *carried;
 	const struct rsvp_object *scope;
+	const struct rsvp_message_id *id; /* NULL: none */
 	bool confirm;
 };
 
@@ -599,6 +639,109 @@ void rsvp_blockade_free(struct rsvp *rsvp, struct blockade *blockade);
 void rsvp_blockade_expire(struct rsvp *rsvp, struct blockade *blockade);
 /* Whether it keeps the flowspec from being asked for: NULL does not. */
 bool rsvp_blockades(const struct blockade *blockade, const struct rsvp_flowspec *flowspec);
+
+/* ---- reduce.c ---- */
+
+/* NULL: no memory. */
+struct reduction *rsvp_reduction_get(struct neighbour *neighbour);
+void rsvp_reduction_free(struct rsvp *rsvp, struct neighbour *neighbour);
+/* Whether it may be sent MESSAGE_IDs, Srefreshs and Bundles; NULL may not. */
+bool rsvp_may_reduce(const struct rsvp *rsvp, const struct neighbour *neighbour);
+/* What the header says of who sent it. */
+void rsvp_watch_reduction(struct neighbour *neighbour, const struct rsvp_message *message);
+/* Of messages that leave there. */
+uint8_t rsvp_header_flags(const struct rsvp *rsvp, uint32_t ifindex);
+/* True: the error was about a MESSAGE_ID; what it was in is sent without, now and from now on. */
+bool rsvp_ids_are_rejected(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			   const struct rsvp_message *message);
+/* False: what has come is older than the state that it is about. */
+bool rsvp_is_in_order(const struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		      struct neighbour *neighbour, const struct rsvp_message *message);
+/* NULL: it has none. */
+const struct rsvp_message_id *rsvp_message_id_of(const struct rsvp_message *message);
+/* The message was taken in; `changed`: it said something new. */
+void rsvp_path_heard(struct rsvp *rsvp, struct path *path, struct neighbour *neighbour,
+		     const struct rsvp_message *message, bool changed);
+void rsvp_resv_heard(struct rsvp *rsvp, struct resv *resv, const struct request *request,
+		     bool changed);
+void rsvp_path_touch(struct rsvp *rsvp, struct path *path);
+void rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv);
+
+/* ---- retransmit.c ---- */
+
+/*
+ * The advert is about to be sent in full to the neighbour (NULL: many, or one that is not known). `trigger`: it is
+ * new, or says something new. True: it has a new identifier.
+ */
+bool rsvp_advert_begin(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
+		       struct neighbour *neighbour, bool trigger, uint8_t *repeats);
+/* It has been sent in full: the timer is set to when it is sent again. */
+void rsvp_advert_set_timer(struct rsvp *rsvp, const struct advert *advert, struct timer *timer,
+			   enum timer_kind kind, uint32_t ifindex, uint8_t *repeats);
+/* It is not advertised any more, or plain from now on. Idempotent. */
+void rsvp_advert_end(struct rsvp *rsvp, struct advert *advert);
+/* What is advertised becomes plain, and is refreshed within that time. */
+void rsvp_advert_dismiss(struct rsvp *rsvp, struct advert *advert, uint64_t within_us);
+/* False: it has none. */
+bool rsvp_advert_id(const struct advert *advert, struct rsvp_message_id *ret_id);
+void rsvp_advert_acked(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t epoch, uint32_t id);
+void rsvp_advert_nacked(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t epoch,
+			uint32_t id);
+
+/* ---- ack.c ---- */
+
+/* RSVP_CTYPE_ACK or _NACK goes to it within that time. */
+void rsvp_ack_owe(struct rsvp *rsvp, struct neighbour *neighbour, uint8_t ctype, uint32_t epoch,
+		  uint32_t id, uint64_t delay_us);
+/* If the message wants one. */
+void rsvp_ack_message(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		      struct neighbour *neighbour, const struct rsvp_message *message);
+/* Writes as many of those owed as fit into `room` bytes. */
+void rsvp_ack_put(struct rsvp *rsvp, struct neighbour *neighbour, struct rsvp_writer *writer,
+		  size_t room);
+void rsvp_ack_due(struct rsvp *rsvp, struct reduction *reduction);
+/* Those in a message. */
+void rsvp_ack_receive(struct rsvp *rsvp, struct neighbour *neighbour,
+		      const struct rsvp_message *message);
+
+/* ---- srefresh.c ---- */
+
+/* False: no memory. */
+bool rsvp_srefresh_add(struct rsvp *rsvp, struct advert *advert);
+void rsvp_srefresh_remove(struct rsvp *rsvp, struct advert *advert);
+void rsvp_srefresh_due(struct rsvp *rsvp, struct reduction *reduction);
+void rsvp_srefresh_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			   struct neighbour *neighbour, const struct rsvp_message *message);
+
+/* ---- bundle.c ---- */
+
+/* False: it does not fit, and nothing waits any more. */
+bool rsvp_bundle_add(struct rsvp *rsvp, const struct neighbour *neighbour,
+		     const struct rsvp_packet *packet);
+void rsvp_bundle_flush(struct rsvp *rsvp);
+
+/* ---- keys.c, challenge.c: see keys.h ---- */
+
+/* NULL: messages to that neighbour (AF_UNSPEC: many, or not known) are not signed. */
+struct key *rsvp_key_to(struct rsvp *rsvp, uint32_t ifindex, const struct address *neighbour);
+/* INTEGRITY, to be completed by rsvp_key_sign() when the message is finished. */
+void rsvp_key_put(struct rsvp *rsvp, struct key *key, struct rsvp_writer *writer);
+void rsvp_key_sign(struct rsvp *rsvp, const struct key *key, uint8_t *message, size_t len);
+/* A message that goes out once more, with a number of its own. False: its key is gone, and it must not. */
+bool rsvp_key_renew(struct rsvp *rsvp, const struct rsvp_packet *packet, uint8_t *message,
+		    size_t len);
+/* Whether the message may be processed. `origin`: the hop that it names, or its IP source. */
+bool rsvp_is_authentic(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		       const struct rsvp_message *message, const struct address *origin);
+bool rsvp_interface_is_protected(const struct rsvp *rsvp, uint32_t ifindex);
+void rsvp_keys_free(struct rsvp *rsvp);
+
+/* An authentic message of a peer that nothing is known of; true: it was challenged, and nothing else is done. */
+bool rsvp_challenge_peer(struct rsvp *rsvp, struct peer *peer,
+			 const struct rsvp_integrity *integrity);
+void rsvp_challenge_due(struct rsvp *rsvp, struct peer *peer);
+void rsvp_challenge_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			    const struct rsvp_message *message);
 
 /* ---- app.c, app_reserve.c ---- */
 

@@ -256,8 +256,9 @@ static uint64_t digest_all(struct rsvp *rsvp, struct up *up, const struct merged
 }
 
 /* True: there was something to send. */
-static bool send_all(struct rsvp *rsvp, struct up *up, const struct merged *merged,
-		     const struct address *confirm, bool confirmed_only)
+static bool send_chosen(struct rsvp *rsvp, struct up *up, const struct merged *merged,
+			const struct address *confirm, bool confirmed_only,
+			const struct advert *advert)
 {
 	struct path *cursor = up->paths;
 	struct rsvp_writer writer;
@@ -266,7 +267,7 @@ static bool send_all(struct rsvp *rsvp, struct up *up, const struct merged *merg
 	while (choose(up, &cursor, confirmed_only)) {
 		any = true;
 		if (rsvp_resv_make(rsvp, up, merged, confirm, &writer) != 0)
-			rsvp_send_to_hop(rsvp, &writer, up->ifindex, &up->hop.address, NULL);
+			rsvp_send_resv(rsvp, &writer, up, advert);
 		confirm = NULL;
 	}
 	return any;
@@ -282,6 +283,30 @@ static void hold_refused(struct up *up)
 		path->held = rsvp_merge_path(path, &of_path) && of_path.lower;
 }
 
+/* One identifier stands for all that is asked for, so it must be in one message. */
+static const struct advert *begin_advert(struct rsvp *rsvp, struct up *up, bool trigger)
+{
+	struct neighbour *neighbour = rsvp_neighbour_find(rsvp, up->ifindex, &up->hop.address);
+	bool whole = true;
+	const struct path *path;
+	unsigned n = 0;
+
+	DL_FOREACH2(up->paths, path, up_next) {
+		n += path->wanted;
+		whole &= !path->wanted || !path->held;
+	}
+	whole &= n <= FLOWS_MAX;
+	rsvp_advert_begin(rsvp, &up->advert, ID_UP, whole ? neighbour : NULL, trigger,
+			  &up->repeats);
+	return &up->advert;
+}
+
+static bool send_all(struct rsvp *rsvp, struct up *up, const struct merged *merged,
+		     const struct address *confirm, bool trigger)
+{
+	return send_chosen(rsvp, up, merged, confirm, false, begin_advert(rsvp, up, trigger));
+}
+
 static const struct address *confirm_address(const struct rsvp *rsvp, const struct up *up,
 					     struct rsvp_hop *own)
 {
@@ -292,14 +317,7 @@ static const struct address *confirm_address(const struct rsvp *rsvp, const stru
 
 static void set_timer(struct rsvp *rsvp, struct up *up)
 {
-	const struct interface *interface = rsvp_interface_find(rsvp, up->ifindex);
-	uint64_t after_us;
-
-	if (up->repeats > 0)
-		after_us = rsvp_repeat_after_us(up->repeats--);
-	else
-		after_us = rsvp_jitter_us(rsvp, interface ? interface->refresh_ms : 30000);
-	rsvp_set_timer(rsvp, &up->refresh, TIMER_UP, after_us);
+	rsvp_advert_set_timer(rsvp, &up->advert, &up->refresh, TIMER_UP, up->ifindex, &up->repeats);
 }
 
 static void tell(struct rsvp *rsvp, struct up *up, unsigned why, const struct merged *merged, int n)
@@ -315,17 +333,19 @@ static void tell(struct rsvp *rsvp, struct up *up, unsigned why, const struct me
 		hold_refused(up);
 	if (why & WHY_CONFIRM)
 		confirmed = weigh_confirmations(rsvp, up, merged, n);
-	if (confirmed > 0)
-		sent = send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), confirmed < n);
+	if (confirmed == n)
+		sent = send_all(rsvp, up, merged, confirm_address(rsvp, up, &own), true);
+	else if (confirmed > 0)
+		sent = send_chosen(rsvp, up, merged, confirm_address(rsvp, up, &own), true, NULL);
 	if (confirmed < n && (changed || (why & WHY_REFRESH)))
-		sent |= send_all(rsvp, up, merged, NULL, false);
+		sent |= send_all(rsvp, up, merged, NULL, changed);
 	DL_FOREACH2(up->paths, path, up_next)
 		path->reserved |= path->wanted;
 	up->digest = digest;
 	/* What goes to and fro between refusals comes with R, and not sooner. */
 	if (changed && sent && (why & ~(WHY_REFRESH | WHY_REFUSED)))
 		up->repeats = RSVP_REPEATS;
-	if ((changed && sent) || (why & WHY_REFRESH))
+	if (((changed || confirmed == n) && sent) || (why & WHY_REFRESH))
 		set_timer(rsvp, up);
 }
 
@@ -351,6 +371,7 @@ static void fall_silent(struct rsvp *rsvp, struct up *up)
 	up->digest = 0;
 	up->repeats = 0;
 	rsvp_stop_timer(rsvp, &up->refresh);
+	rsvp_advert_end(rsvp, &up->advert);
 }
 
 /* What was asked for and is no longer. Of WF there is only all or nothing. */

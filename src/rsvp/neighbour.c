@@ -47,6 +47,7 @@ static void forget(struct rsvp *rsvp, struct neighbour *neighbour)
 	set_idle(rsvp, neighbour, false);
 	HASH_DEL(rsvp->neighbours, neighbour);
 	rsvp->sizes.neighbours--;
+	rsvp_reduction_free(rsvp, neighbour);
 	free(neighbour);
 }
 
@@ -121,6 +122,18 @@ void rsvp_neighbour_hold(struct rsvp *rsvp, struct neighbour *neighbour)
 
 void rsvp_neighbour_release(struct rsvp *rsvp, struct neighbour *neighbour)
 {
-	if (neighbour && --neighbour->states == 0)
+	if (neighbour && --neighbour->states == 0 && neighbour->uses == 0)
+		set_idle(rsvp, neighbour, true);
+}
+
+void rsvp_neighbour_use(struct rsvp *rsvp, struct neighbour *neighbour)
+{
+	if (neighbour->uses++ == 0)
+		set_idle(rsvp, neighbour, false);
+}
+
+void rsvp_neighbour_unuse(struct rsvp *rsvp, struct neighbour *neighbour)
+{
+	if (--neighbour->uses == 0 && neighbour->states == 0)
 		set_idle(rsvp, neighbour, true);
 }

@@ -52,7 +52,15 @@ static uint8_t session_flags(const struct interface *interface, const struct pat
 	return path->e_police && !interface->info.enforced ? RSVP_SESSION_E_POLICE : 0;
 }
 
-static void send_path(struct rsvp *rsvp, const struct path *path, const struct out *out)
+/* Whom a Path reaches, if it is one, and has been heard. */
+static struct neighbour *next_neighbour(const struct rsvp *rsvp, const struct out *out)
+{
+	if (out->next_hop.family == AF_UNSPEC)
+		return NULL;
+	return rsvp_neighbour_find(rsvp, out->ifindex, &out->next_hop);
+}
+
+static void send_path(struct rsvp *rsvp, const struct path *path, struct out *out, bool trigger)
 {
 	const struct interface *interface = rsvp_interface_usable(rsvp, out->ifindex);
 	const struct sender *sender = path->sender;
@@ -62,6 +70,7 @@ static void send_path(struct rsvp *rsvp, const struct path *path, const struct o
 	struct rsvp_hop own;
 	const uint8_t *data;
 	size_t len;
+	bool first;
 
 	if (ttl == 0 || !interface || !rsvp_own_hop(rsvp, out->ifindex, session->key.family, &own))
 		return;
@@ -75,28 +84,27 @@ static void send_path(struct rsvp *rsvp, const struct path *path, const struct o
 	rsvp_put_raw(&writer, data, len);
 	rsvp_put_sender(&writer, &sender->key.sender, &path->tspec);
 	put_adspec(&writer, interface, path);
-	rsvp_send_along(rsvp, &writer, sender, out->ifindex, ttl, NULL);
+	first = rsvp_advert_begin(rsvp, &out->advert, ID_OUT, next_neighbour(rsvp, out), trigger,
+				  &out->repeats);
+	rsvp_send_path(rsvp, &writer, out, ttl, first);
 }
 
-static uint64_t next_refresh_us(struct rsvp *rsvp, struct out *out)
+static void send_out(struct rsvp *rsvp, struct out *out, bool trigger)
 {
-	const struct interface *interface = rsvp_interface_find(rsvp, out->ifindex);
-
-	if (out->repeats > 0)
-		return rsvp_repeat_after_us(out->repeats--);
-	return rsvp_jitter_us(rsvp, interface ? interface->refresh_ms : 30000);
+	send_path(rsvp, out->sender->path, out, trigger);
+	rsvp_advert_set_timer(rsvp, &out->advert, &out->refresh, TIMER_OUT, out->ifindex,
+			      &out->repeats);
 }
 
 void rsvp_path_refresh(struct rsvp *rsvp, struct out *out)
 {
-	send_path(rsvp, out->sender->path, out);
-	rsvp_set_timer(rsvp, &out->refresh, TIMER_OUT, next_refresh_us(rsvp, out));
+	send_out(rsvp, out, false);
 }
 
 void rsvp_path_announce_out(struct rsvp *rsvp, struct out *out)
 {
 	out->repeats = RSVP_REPEATS;
-	rsvp_path_refresh(rsvp, out);
+	send_out(rsvp, out, true);
 }
 
 void rsvp_path_announce(struct rsvp *rsvp, struct sender *sender)
@@ -113,6 +121,11 @@ void rsvp_path_announce(struct rsvp *rsvp, struct sender *sender)
 struct change {
 	bool new_path, hop, tspec, other;
 };
+
+static bool is_any(const struct change *change)
+{
+	return change->new_path || change->hop || change->tspec || change->other;
+}
 
 static struct path *find_path(const struct sender *sender, uint32_t in_ifindex)
 {
@@ -210,7 +223,7 @@ static void act_on(struct rsvp *rsvp, struct path *path, const struct change *ch
 {
 	struct sender *sender = path->sender;
 
-	if (!change->new_path && !change->hop && !change->tspec && !change->other)
+	if (!is_any(change))
 		return;
 	/* With the previous hop may have changed where data should come from, and go to. */
 	if (change->new_path || change->hop)
@@ -306,5 +319,6 @@ void rsvp_path_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	set_path(rsvp, path, arrival, message, &change);
 	rsvp_set_timer(rsvp, &path->cleanup, TIMER_PATH,
 		       rsvp_lifetime_us(interface, message->refresh_ms));
+	rsvp_path_heard(rsvp, path, neighbour, message, is_any(&change));
 	act_on(rsvp, path, &change);
 }

@@ -121,16 +121,49 @@ static void dispatch(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	case RSVP_RESV_CONF:
 		rsvp_confirm_receive(rsvp, arrival, message);
 		break;
+	case RSVP_SREFRESH:
+		rsvp_srefresh_receive(rsvp, arrival, neighbour, message);
+		break;
+	case RSVP_ACK:
+		break;
 	case RSVP_DREQ:
 	case RSVP_DREP:
 	case RSVP_BUNDLE:
-	case RSVP_ACK:
-	case RSVP_SREFRESH:
 	case RSVP_CHALLENGE:
 	case RSVP_RESPONSE:
 		rsvp_count_one(rsvp, RSVP_COUNT_BAD_TYPE);
 		break;
 	}
+}
+
+/* It is what it claims to be. What it acknowledges comes first, so that what it asks for is new. */
+static void process(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		    struct neighbour *neighbour, const struct rsvp_message *message)
+{
+	if (!rsvp_is_in_order(rsvp, arrival, neighbour, message)) {
+		rsvp_count_one(rsvp, RSVP_COUNT_OUT_OF_ORDER);
+		return;
+	}
+	rsvp_ack_receive(rsvp, neighbour, message);
+	rsvp_ack_message(rsvp, arrival, neighbour, message);
+	if (!rsvp_ids_are_rejected(rsvp, arrival, message))
+		dispatch(rsvp, arrival, neighbour, message);
+}
+
+static void receive_bundle(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			   const struct rsvp_message *bundle);
+
+/* These are not of a neighbour that one deals with. True: it was one of them. */
+static bool receive_other(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			  const struct rsvp_message *message)
+{
+	if (message->type == RSVP_BUNDLE)
+		receive_bundle(rsvp, arrival, message);
+	else if (message->type == RSVP_CHALLENGE)
+		rsvp_challenge_receive(rsvp, arrival, message);
+	else
+		return message->type == RSVP_RESPONSE;
+	return true;
 }
 
 static void receive_one(struct rsvp *rsvp, const struct rsvp_arrival *arrival, const uint8_t *data,
@@ -151,6 +184,9 @@ static void receive_one(struct rsvp *rsvp, const struct rsvp_arrival *arrival, c
 	origin = message.hop.address.family != AF_UNSPEC ? &message.hop.address : &arrival->source;
 	if (!origin_is_good(rsvp, origin))
 		return;
+	if (!rsvp_is_authentic(rsvp, arrival, &message, origin) ||
+	    receive_other(rsvp, arrival, &message))
+		return;
 	neighbour = rsvp_neighbour_get(rsvp, arrival->ifindex, origin);
 	if (!neighbour || !rsvp_neighbour_may_send(rsvp, neighbour)) {
 		rsvp_count_one(rsvp, RSVP_COUNT_LIMITED);
@@ -160,17 +196,40 @@ static void receive_one(struct rsvp *rsvp, const struct rsvp_arrival *arrival, c
 		neighbour->udp = true;
 	else
 		neighbour->far = arrival->ttl != message.send_ttl;
+	neighbour->authenticated = rsvp_interface_is_protected(rsvp, arrival->ifindex);
+	rsvp_watch_reduction(neighbour, &message);
 	if (r == -EOPNOTSUPP)
 		answer(rsvp, arrival, &message, &complaint);
 	else
-		dispatch(rsvp, arrival, neighbour, &message);
+		process(rsvp, arrival, neighbour, &message);
+}
+
+/*
+ * Each message in it is one as any other. It went where it had to go, and what a router that knows no RSVP has taken
+ * of the TTL was taken of the Bundle's (RFC 2961 §3.4).
+ */
+static void receive_bundle(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			   const struct rsvp_message *bundle)
+{
+	struct rsvp_arrival inner = *arrival;
+	size_t position = 0, len;
+	const uint8_t *data;
+	uint8_t taken = bundle->send_ttl > arrival->ttl ? (uint8_t)(bundle->send_ttl - arrival->ttl)
+							: 0;
+
+	inner.router_alert = false;
+	inner.destination = (struct address){ 0 };
+	while (rsvp_bundle_next(bundle, &position, &data, &len)) {
+		inner.ttl = data[4] > taken ? (uint8_t)(data[4] - taken) : 0;
+		receive_one(rsvp, &inner, data, len);
+	}
 }
 
 /* These are for every hop of the way; the others only for whom they are addressed to (spec §8.1.3). */
 static bool concerns_every_hop(uint8_t type)
 {
-	return type == RSVP_PATH || type == RSVP_PATH_TEAR || type == RSVP_RESV_CONF ||
-	       type == RSVP_DREQ;
+	return type == RSVP_PATH || type == RSVP_SREFRESH || type == RSVP_PATH_TEAR ||
+	       type == RSVP_RESV_CONF || type == RSVP_DREQ;
 }
 
 enum rsvp_verdict rsvp_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
@@ -189,7 +248,10 @@ enum rsvp_verdict rsvp_receive(struct rsvp *rsvp, const struct rsvp_arrival *arr
 		rsvp_count_one(rsvp, RSVP_COUNT_FORWARDED);
 		return RSVP_FORWARD;
 	}
+	rsvp->collecting = true;
 	receive_one(rsvp, arrival, data, len);
 	rsvp_flush(rsvp);
+	rsvp_bundle_flush(rsvp);
+	rsvp->collecting = false;
 	return RSVP_CONSUMED;
 }

@@ -398,6 +398,7 @@ int rsvp_reserve(struct rsvp *rsvp, const struct request *request, struct rsvp_e
 	}
 	resv->confirming = request->confirm ? rsvp->confirming.serial : 0;
 	restart(rsvp, resv, request);
+	rsvp_resv_heard(rsvp, resv, request, changed);
 	make_dirty(rsvp, request, changed);
 	return 0;
 }

@@ -183,6 +183,7 @@ void rsvp_resv_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 					 rsvp_message_has(message, RSVP_CLASS_SCOPE)
 				 ? &message->object[RSVP_CLASS_SCOPE]
 				 : NULL,
+		.id = rsvp_message_id_of(message),
 		.lifetime_us = rsvp_lifetime_us(asking.interface, message->refresh_ms),
 	};
 	if (!asking.request.session || !asking.request.session->senders) {

@@ -11,6 +11,7 @@
 void rsvp_out_free(struct rsvp *rsvp, struct sender *sender, struct out *out)
 {
 	rsvp_stop_timer(rsvp, &out->refresh);
+	rsvp_advert_end(rsvp, &out->advert);
 	LL_DELETE(sender->outs, out);
 	free(out);
 }
@@ -60,21 +61,27 @@ static bool drop_outs(struct rsvp *rsvp, struct sender *sender, const struct rsv
 	return any;
 }
 
-/* The gateway matters only in that it changes: then it is another next hop that must hear of the path. */
-static uint32_t gateway_digest(const struct rsvp *rsvp, const struct rsvp_route *route)
+/* Whom Paths reach next, as far as it is one: when that changes, somebody else must hear of the path. */
+static void set_next_hop(const struct sender *sender, const struct rsvp_route *route,
+			 struct address *ret_next_hop)
 {
-	return (uint32_t)rsvp_digest64(rsvp->seed, route->gateway.addr,
-				       sizeof(route->gateway.addr));
+	*ret_next_hop = (struct address){ 0 };
+	if (rsvp_session_is_multicast(sender->key.session))
+		return;
+	*ret_next_hop = route->gateway;
+	if (route->gateway.family == AF_UNSPEC)
+		*ret_next_hop = rsvp_session_host(&sender->key.session->key);
 }
 
 /* True: it goes other ways than before. */
 static bool set_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp_route *route,
 		     bool announce_all)
 {
-	uint32_t gateway = gateway_digest(rsvp, route);
 	bool changed = drop_outs(rsvp, sender, route), is_new;
+	struct address next_hop;
 	struct out *out;
 
+	set_next_hop(sender, route, &next_hop);
 	for (unsigned i = 0; i < route->n_out && i < RSVP_OUT_MAX; i++) {
 		if (!may_leave(rsvp, sender, route->out[i]))
 			continue;
@@ -85,8 +92,8 @@ static bool set_outs(struct rsvp *rsvp, struct sender *sender, const struct rsvp
 		if (!out)
 			continue;
 		changed |= is_new;
-		if (is_new || announce_all || out->gateway != gateway) {
-			out->gateway = gateway;
+		if (is_new || announce_all || !address_equal(&out->next_hop, &next_hop)) {
+			out->next_hop = next_hop;
 			rsvp_path_announce_out(rsvp, out);
 		}
 	}

@@ -14,6 +14,9 @@ void rsvp_config_default(struct rsvp_config *ret_config)
 		.max_neighbours = 4096,
 		.messages_per_s_per_neighbour = 50000,
 		.hop_ttl = 63,
+		.full_refresh_every = 24,
+		.multicast_ack_ms = 250,
+		.integrity_window = 32,
 	};
 }
 
@@ -84,8 +87,6 @@ uint64_t rsvp_lifetime_us(const struct interface *interface, uint32_t refresh_ms
 	return (2 * UINT64_C(1) * interface->info.lifetime_factor + 1) * 3 * r * US_PER_MS / 4;
 }
 
-#define CONTAINER(timer, type, member) ((type *)((char *)(timer)-offsetof(type, member)))
-
 static void expire(struct rsvp *rsvp, struct timer *timer)
 {
 	switch ((enum timer_kind)timer->kind) {
@@ -107,6 +108,15 @@ static void expire(struct rsvp *rsvp, struct timer *timer)
 		break;
 	case TIMER_REPEAT:
 		rsvp_repeat_tear(rsvp, CONTAINER(timer, struct repeat, timer));
+		break;
+	case TIMER_ACK:
+		rsvp_ack_due(rsvp, CONTAINER(timer, struct reduction, ack));
+		break;
+	case TIMER_SREFRESH:
+		rsvp_srefresh_due(rsvp, CONTAINER(timer, struct reduction, srefresh));
+		break;
+	case TIMER_CHALLENGE:
+		rsvp_challenge_due(rsvp, CONTAINER(timer, struct peer, timer));
 		break;
 	case TIMER_SETTLE:
 		rsvp_settled(rsvp);
@@ -140,10 +150,13 @@ void rsvp_tick(struct rsvp *rsvp, uint64_t now_us)
 	struct wheel_timer *timer;
 
 	rsvp->now_us = now_us;
+	rsvp->collecting = true;
 	while ((timer = wheel_take(&rsvp->wheel, now_us))) {
 		expire(rsvp, CONTAINER(timer, struct timer, wheel));
 		rsvp_flush(rsvp);
 	}
+	rsvp_bundle_flush(rsvp);
+	rsvp->collecting = false;
 }
 
 /* ---- life ---- */
@@ -162,6 +175,9 @@ struct rsvp *rsvp_new(const struct rsvp_ports *ports, const struct rsvp_config *
 	rsvp->now_us = now_us;
 	rsvp->seed = (uint64_t)ports->random(ports->user_data) << 32;
 	rsvp->seed |= ports->random(ports->user_data);
+	rsvp->epoch = ports->random(ports->user_data) & RSVP_EPOCH_MASK;
+	rsvp->last_id = ports->random(ports->user_data);
+	rsvp->started_us = now_us;
 	wheel_init(&rsvp->wheel, now_us);
 	return rsvp;
 }
@@ -220,8 +236,13 @@ struct rsvp *rsvp_free(struct rsvp *rsvp, uint64_t now_us)
 	}
 	HASH_ITER(hh, rsvp->neighbours, neighbour, next_neighbour) {
 		HASH_DEL(rsvp->neighbours, neighbour);
+		rsvp_reduction_free(rsvp, neighbour);
 		free(neighbour);
 	}
+	rsvp_keys_free(rsvp);
+	id_map_free(&rsvp->sent_ids);
+	id_map_free(&rsvp->heard_ids);
+	free(rsvp->bundle);
 	free(rsvp);
 	return NULL;
 }

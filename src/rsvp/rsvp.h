@@ -169,6 +169,14 @@ struct rsvp_config {
 	bool require_checksum;
 	bool reduces_preempted; /* leaves what may stay of a reservation that makes room (RFC 4495) */
 	uint8_t hop_ttl;	/* of messages to a neighbour */
+
+	/* Refresh reduction: what it refreshes goes out in full each so many R all the same; 0: never. */
+	uint32_t full_refresh_every;
+	uint32_t multicast_ack_ms; /* what was sent to many is acknowledged within that time, at random */
+
+	/* Integrity. */
+	uint32_t started_s; /* seconds of a clock that does not go back over a restart, at rsvp_new() */
+	uint32_t integrity_window; /* how far behind the last a sequence number may be; 1: not at all */
 };
 
 void rsvp_config_default(struct rsvp_config *ret_config);
@@ -230,7 +238,11 @@ struct rsvp_key {
 	bool challenge;
 };
 
-/* With keys for an interface, messages without INTEGRITY are dropped there. Replaces all keys. */
+/*
+ * With keys for an interface, messages without INTEGRITY are dropped there. Replaces all keys; one that stays keeps
+ * its sequence. When the last one has ended it stays in use, and RSVP_COUNT_EXPIRED_KEY says so. -EINVAL: no secret;
+ * -EOPNOTSUPP: nobody computes digests.
+ */
 int rsvp_keys_set(struct rsvp *rsvp, const struct rsvp_key *keys, size_t n_keys);
 
 /* ---- messages ---- */
@@ -357,6 +369,10 @@ enum rsvp_counter {
 	RSVP_COUNT_DISABLED,
 	RSVP_COUNT_TIMEOUTS_PATH,
 	RSVP_COUNT_TIMEOUTS_RESV,
+	RSVP_COUNT_RETRANSMITTED, /* for want of an acknowledgement */
+	RSVP_COUNT_UNKNOWN_ID,	  /* in summary refreshes */
+	RSVP_COUNT_EXPIRED_KEY, /* signed or verified with a key that has ended: there is no other */
+	RSVP_COUNT_CHALLENGED,	/* answered */
 	RSVP_COUNT_COUNT
 };
 const char *rsvp_counter_name(enum rsvp_counter counter);

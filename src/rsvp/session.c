@@ -308,6 +308,7 @@ static void free_up(struct rsvp *rsvp, struct up *up)
 	if (up->blockade)
 		rsvp_blockade_free(rsvp, up->blockade);
 	rsvp_stop_timer(rsvp, &up->refresh);
+	rsvp_advert_end(rsvp, &up->advert);
 	DL_DELETE(up->session->ups, up);
 	free(up);
 }

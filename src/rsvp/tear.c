@@ -77,7 +77,9 @@ static bool has_begun_anew(const struct rsvp *rsvp, const struct repeat *repeat)
 
 void rsvp_repeat_tear(struct rsvp *rsvp, struct repeat *repeat)
 {
-	if (!has_begun_anew(rsvp, repeat) && rsvp_interface_usable(rsvp, repeat->packet.ifindex)) {
+	if (!has_begun_anew(rsvp, repeat) && rsvp_interface_usable(rsvp, repeat->packet.ifindex) &&
+	    rsvp_key_renew(rsvp, &repeat->packet, repeat->data, repeat->packet.len)) {
+		rsvp_bundle_flush(rsvp);
 		rsvp_count_one(rsvp, RSVP_COUNT_SENT);
 		rsvp->types[1][repeat->data[1] & 31]++;
 		rsvp->ports.send(rsvp->ports.user_data, &repeat->packet);

@@ -105,13 +105,13 @@ static int visit_session(const struct rsvp *rsvp, const struct session *session,
 				    : 0;
 }
 
-static int visit_neighbour(const struct neighbour *neighbour, const struct rsvp_visitor *visitor,
-			   void *user_data)
+static int visit_neighbour(const struct rsvp *rsvp, const struct neighbour *neighbour,
+			   const struct rsvp_visitor *visitor, void *user_data)
 {
 	struct rsvp_neighbour_info info = {
 		.address = neighbour->key.address,
 		.ifindex = neighbour->key.ifindex,
-		.reduces_refreshes = neighbour->reduces,
+		.reduces_refreshes = rsvp_may_reduce(rsvp, neighbour),
 		.udp = neighbour->udp,
 		.authenticated = neighbour->authenticated,
 		.received = neighbour->received,
@@ -135,7 +135,7 @@ int rsvp_visit(const struct rsvp *rsvp, const struct rsvp_visitor *visitor, void
 	}
 	for (neighbour = rsvp->neighbours; visitor->neighbour && neighbour;
 	     neighbour = neighbour->hh.next) {
-		r = visit_neighbour(neighbour, visitor, user_data);
+		r = visit_neighbour(rsvp, neighbour, visitor, user_data);
 		if (r != 0)
 			return r;
 	}
@@ -164,6 +164,10 @@ const char *rsvp_counter_name(enum rsvp_counter counter)
 		[RSVP_COUNT_DISABLED] = "disabled",
 		[RSVP_COUNT_TIMEOUTS_PATH] = "path-timeouts",
 		[RSVP_COUNT_TIMEOUTS_RESV] = "resv-timeouts",
+		[RSVP_COUNT_RETRANSMITTED] = "retransmitted",
+		[RSVP_COUNT_UNKNOWN_ID] = "unknown-id",
+		[RSVP_COUNT_EXPIRED_KEY] = "expired-key",
+		[RSVP_COUNT_CHALLENGED] = "challenged",
 	};
 
 	return counter < RSVP_COUNT_COUNT ? names[counter] : NULL;
