@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/daemon.h"
+#include "daemon/rsvp/programs.h"
 #include "daemon/rsvp/rsvp_daemon.h"
 
 struct daemon {
@@ -23,6 +24,7 @@ struct daemon {
 	struct marker *marker;
 	struct host *host;
 	struct rsvp_daemon *rsvp; /* NULL: not enabled */
+	struct rsvp_programs *rsvp_programs;
 	struct listener *listener;
 	struct event *signals[3];
 	struct log_limit complaints;
@@ -128,13 +130,20 @@ static void links_changed(void *user_data)
 /* Tears have left, and everything is given back, before the host goes. */
 static void stop_rsvp(struct daemon *daemon)
 {
+	daemon->rsvp_programs = rsvp_programs_free(daemon->rsvp_programs);
 	daemon->rsvp = rsvp_daemon_free(daemon->rsvp);
 }
 
 static int start_rsvp(struct daemon *daemon, const struct config_rsvp *config)
 {
-	return rsvp_daemon_new(daemon->base, daemon->host, config, marker_control_class(),
-			       &daemon->rsvp);
+	int r = rsvp_daemon_new(daemon->base, daemon->host, config, marker_control_class(),
+				&daemon->rsvp);
+
+	if (r == 0)
+		r = rsvp_programs_new(daemon->host, daemon->rsvp, &daemon->rsvp_programs);
+	if (r < 0)
+		stop_rsvp(daemon);
+	return r;
 }
 
 static void reload_rsvp(struct daemon *daemon, const struct config_rsvp *config)
