@@ -42,7 +42,7 @@ static bool join_and_leave(uint64_t seed)
 
 static void joining_and_leaving(void **state)
 {
-	assert_true(seeds_run("joining_and_leaving", 250, join_and_leave));
+	assert_true(seeds_run("joining_and_leaving", 100, join_and_leave));
 }
 
 /* what is lost is repeated. */
@@ -58,7 +58,7 @@ static bool lose(uint64_t seed)
 
 static void losing_packets(void **state)
 {
-	assert_true(seeds_run("losing_packets", 200, lose));
+	assert_true(seeds_run("losing_packets", 80, lose));
 }
 
 /* R-170..R-177: routes change, links fail, networks fall apart. */
@@ -75,7 +75,7 @@ static bool move(uint64_t seed)
 
 static void changing_routes(void **state)
 {
-	assert_true(seeds_run("changing_routes", 150, move));
+	assert_true(seeds_run("changing_routes", 80, move));
 }
 
 /* whoever crashes says nothing. */
@@ -91,7 +91,7 @@ static bool crash(uint64_t seed)
 
 static void crashing(void **state)
 {
-	assert_true(seeds_run("crashing", 150, crash));
+	assert_true(seeds_run("crashing", 60, crash));
 }
 
 /* routers on the way that know no RSVP. */
@@ -106,7 +106,7 @@ static bool be_plain(uint64_t seed)
 
 static void plain_routers(void **state)
 {
-	assert_true(seeds_run("plain_routers", 120, be_plain));
+	assert_true(seeds_run("plain_routers", 60, be_plain));
 }
 
 static bool suffer_everything(uint64_t seed)
@@ -129,7 +129,7 @@ static bool suffer_everything(uint64_t seed)
 
 static void everything(void **state)
 {
-	assert_true(seeds_run("everything", 150, suffer_everything));
+	assert_true(seeds_run("everything", 60, suffer_everything));
 }
 
 int main(void)
