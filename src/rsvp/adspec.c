@@ -326,7 +326,7 @@ static uint8_t *put_new_overrides(uint8_t *p, const struct intserv_block *block,
 				  const struct rsvp_adspec_hop *hop, unsigned from, unsigned to)
 {
 	const struct rsvp_adspec_offer *offer = offer_of(hop, block->service);
-	uint32_t arriving;
+	uint32_t arriving = 0;
 
 	for (unsigned id = from; offer && id < to; id++) {
 		if (!offers_override(offer, (uint8_t)id) ||

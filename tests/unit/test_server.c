@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -216,12 +217,12 @@ static struct {
 } last_refusal;
 
 static void port_refused(void *user_data, const struct owner *owner, uint32_t flow_id,
-			 const char *why)
+			 const char *text)
 {
 	(void)user_data;
 	last_refusal.owner = owner;
 	last_refusal.flow_id = flow_id;
-	snprintf(last_refusal.why, sizeof(last_refusal.why), "%s", why);
+	snprintf(last_refusal.why, sizeof(last_refusal.why), "%s", text);
 }
 
 static int set_up(void **state)
