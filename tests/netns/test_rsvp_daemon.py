@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """RSVP in a daemon that routes: neighbours made by hand (rsvp.py) send it messages; what it sends on, what it
 reserves in the kernel, and what is left of it are judged at the links, by tshark too."""
+import hmac
 import pathlib
 import re
 import shutil
@@ -335,13 +336,51 @@ def test_messages_go_before_all_else(routed):
         assert packets_in(routed, 15) - before >= 5
 
 
-def test_keys_are_not_ignored(routed):
-    """With keys that it cannot use it does not speak at all."""
-    routed.daemon.configure(CONFIG.replace('settle', 'key one { id = 1 secret = x } settle'))
+def signed(kind, secret, number, sequence, *parts):
+    """A message with HMAC-MD5 (RFC 2747): 16 bytes of digest over all of it, with checksum and digest zero."""
+    head = struct.pack('!BB', 0x80, 0) + number.to_bytes(6, 'big') + struct.pack('!Q', sequence)
+    blank = rsvp.obj(rsvp.INTEGRITY, 1, head + bytes(16))
+    data = bytearray(rsvp.message(kind, blank, *parts))
+    data[2:4] = bytes(2)
+    digest = hmac.new(secret, bytes(data), 'md5').digest()
+    return rsvp.message(kind, rsvp.obj(rsvp.INTEGRITY, 1, head + digest), *parts)
+
+
+def test_keys(routed):
+    """R-245..R-249, R-252 on the wire: what is not signed is dropped where there is a key, and we sign there."""
+    a = FOUR
+    routed.daemon.configure(CONFIG.replace('settle', f"""
+        key ours {{ id = 258 secret = "a secret" interface = {IN} }}
+        key theirs {{ id = 7 secret = "another" algorithm = hmac-sha256 interface = {OUT} }}
+        settle"""))
     routed.daemon.process.send_signal(1)
     until(lambda: 'reloaded' in routed.daemon.log())
-    assert 'cannot sign' in routed.daemon.log()
-    assert not routed.daemon.has('rsvp')
+    before = routed.counter('bad-integrity')
+    routed.path(a)
+    until(lambda: routed.counter('bad-integrity') == before + 1)
+    assert not routed.at_far.settle(0.1)
+    parts = [rsvp.session(a['session'], PORT), rsvp.hop(a['near'], 1), rsvp.time_values(),
+             rsvp.template(a['near'], SENDER_PORT), rsvp.tspec(BYTES)]
+    for secret, number in (b'a secreT', 258), (b'a secret', 259):
+        before = routed.counter('bad-integrity')
+        routed.sender.send(signed(rsvp.PATH, secret, number, 1, *parts), a['near'], a['session'], alert=True)
+        until(lambda before=before: routed.counter('bad-integrity') == before + 1)
+    good = signed(rsvp.PATH, b'a secret', 258, 5, *parts)
+    routed.sender.send(good, a['near'], a['session'], alert=True)
+    path, = routed.at_far.wait(rsvp.PATH)
+    judge(routed.at_far)
+    # Ours, with the other key: over all, with the checksum and the digest zero.
+    body = path.one(rsvp.INTEGRITY)
+    assert path.data[8:12] == struct.pack('!HBB', 4 + len(body), rsvp.INTEGRITY, 1), 'it comes first'
+    assert len(body) == 16 + 32 and body[2:8] == (7).to_bytes(6, 'big')
+    blank = bytearray(path.data)
+    blank[2:4] = bytes(2)
+    blank[12 + 16:12 + 48] = bytes(32)
+    assert hmac.new(b'another', bytes(blank), 'sha256').digest() == body[16:]
+    # The same again is not the same.
+    before = routed.counter('replayed')
+    routed.sender.send(good, a['near'], a['session'], alert=True)
+    until(lambda: routed.counter('replayed') == before + 1)
 
 
 def test_others_messages_pass(routed):

@@ -299,7 +299,8 @@ static void refusals(void **state)
 {
 	struct rsvp_tc_filter filters[] = { from("192.0.2.1", 1), from("192.0.2.2", 2) };
 	struct rsvp_tc_request r = request(RSVP_STYLE_SE, filters, 1), bad;
-	uint64_t handle;
+	uint64_t handle, none = 0;
+	struct rsvp_error error;
 
 	(void)state;
 	hand_over(10000000); /* of which 5 may be reserved, which is 2.5 of ours */
@@ -311,6 +312,9 @@ static void refusals(void **state)
 	assert_int_equal(world->datapath.n_marks, 1);
 	bad = request(RSVP_STYLE_FF, filters + 1, 1);
 	bad.tspec.r = 400000;
+	/* 6.4 of the link, beside 2, of 5. */
+	assert_int_equal(traffic_reserve(traffic, &bad, &none, &error, 0), -EDQUOT);
+	assert_true(error.missing_bps == 3400000);
 	refused(&bad, 0, RSVP_ERROR_ADMISSION, RSVP_ADMISSION_BANDWIDTH);
 	bad.tspec.r = 3e12f;
 	refused(&bad, 0, RSVP_ERROR_ADMISSION, RSVP_ADMISSION_BANDWIDTH);

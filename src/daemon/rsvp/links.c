@@ -147,9 +147,14 @@ void rsvp_link_update(struct rsvp_daemon *daemon, const struct interface *interf
 			    "%s: no memory", interface->name);
 		return;
 	}
+	if (strcmp(link->name, interface->name) != 0) {
+		/* Keys know it by its name, and nothing must leave without them. */
+		memcpy(link->name, interface->name, sizeof(link->name));
+		if (rsvp_daemon_set_keys(daemon) < 0)
+			return;
+	}
 	memset(&info, 0, sizeof(info)); /* compared as bytes */
 	describe(daemon, interface, config, &info);
-	memcpy(link->name, interface->name, sizeof(link->name));
 	link->max_alerts_per_s = config->max_alerts_per_s;
 	link->udp_heard = config->udp != CONFIG_RSVP_UDP_OFF;
 	wanted = info.enabled && info.up && interface->multicast;

@@ -260,29 +260,20 @@ static int open_parts(struct rsvp_daemon *daemon)
 	if (r >= 0)
 		r = open_node(daemon);
 	if (r >= 0)
+		r = rsvp_daemon_set_keys(daemon);
+	if (r >= 0)
 		r = open_interfaces(daemon);
 	if (r >= 0)
 		r = watch_all(daemon);
 	return r;
 }
 
-/* Without signatures nobody would be kept out whom the keys are to keep out. */
-static int check_keys(const struct config_rsvp *config)
-{
-	if (config->n_keys == 0)
-		return 0;
-	log_error(RSVP_MODULE, "there are keys, but this version cannot sign messages");
-	return -EOPNOTSUPP;
-}
-
 int rsvp_daemon_new(struct event_base *base, struct host *host, const struct config_rsvp *config,
 		    uint32_t control_class, struct rsvp_daemon **ret_daemon)
 {
 	struct rsvp_daemon *daemon;
-	int r = check_keys(config);
+	int r;
 
-	if (r < 0)
-		return r;
 	daemon = calloc(1, sizeof(*daemon));
 
 	if (!daemon)
@@ -328,13 +319,14 @@ struct rsvp_daemon *rsvp_daemon_free(struct rsvp_daemon *daemon)
 int rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config)
 {
 	const struct rsvp_config before = limits_of(daemon->config), now = limits_of(config);
-	int r = check_keys(config);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (memcmp(&before, &now, sizeof(now)) != 0)
 		log_warning("config", "rsvp: limits take effect when the daemon is started anew");
 	daemon->config = config;
+	r = rsvp_daemon_set_keys(daemon);
+	if (r < 0)
+		return r;
 	transport_set_dscp(daemon->transport, config->dscp);
 	update_udp(daemon);
 	rsvp_daemon_links_changed(daemon);

@@ -24,7 +24,7 @@ struct rsvp_local; /* what one program has in one session */
 /*
  * `config` is kept until another comes or the end. The host must be there for as long, and its engine. `control_class`:
  * the priority of packets that takes them through links that are handed over before all others. -EPERM without
- * CAP_NET_RAW and CAP_NET_ADMIN. -EOPNOTSUPP: the configuration has keys, and this version cannot sign messages.
+ * CAP_NET_RAW and CAP_NET_ADMIN.
  */
 int rsvp_daemon_new(struct event_base *base, struct host *host, const struct config_rsvp *config,
 		    uint32_t control_class, struct rsvp_daemon **ret_daemon);
@@ -33,8 +33,8 @@ int rsvp_daemon_new(struct event_base *base, struct host *host, const struct con
 struct rsvp_daemon *rsvp_daemon_free(struct rsvp_daemon *daemon);
 
 /*
- * Another configuration; what only a new start can change is told in the log. Errors are those of rsvp_daemon_new(),
- * and then it must end.
+ * Another configuration; what only a new start can change is told in the log. A negative errno if its keys cannot be
+ * used: then it must end, or it would speak without.
  */
 int rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config);
 

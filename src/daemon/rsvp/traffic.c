@@ -180,7 +180,12 @@ static int failed(struct rsvp_error *ret_error, const struct admission_refusal *
 
 	if (r == -EDQUOT) {
 		log_debug(MODULE, "refused: %s", admission_refusal_format(refusal, text));
-		return refuse(ret_error, RSVP_ERROR_ADMISSION, RSVP_ADMISSION_BANDWIDTH, r);
+		refuse(ret_error, RSVP_ERROR_ADMISSION, RSVP_ADMISSION_BANDWIDTH, r);
+		/* Bits of the link are more than those of packets: who makes room for so many makes enough. */
+		if (refusal->rule == ADMISSION_RULE_SHARE)
+			ret_error->missing_bps =
+				refusal->reserved_bps + refusal->asked_bps - refusal->limit_bps;
+		return r;
 	}
 	log_debug(MODULE, "refused: %s", strerror(-r));
 	if (r == -EINVAL) /* no bucket can be like that */
