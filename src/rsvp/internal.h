@@ -455,9 +455,9 @@ int rsvp_send_to_hop(struct rsvp *rsvp, struct rsvp_writer *writer, uint32_t ifi
 /* The same, of what the up is told: one message, or (advert NULL) several. */
 int rsvp_send_resv(struct rsvp *rsvp, struct rsvp_writer *writer, const struct up *up,
 		   const struct advert *advert);
-/* A Path that leaves by the out. `first`: its MESSAGE_ID leaves for the first time. */
+/* A Path that leaves by the out. */
 int rsvp_send_path(struct rsvp *rsvp, struct rsvp_writer *writer, const struct out *out,
-		   uint8_t ttl, bool first);
+		   uint8_t ttl);
 /* Along the path of the data: Path, PathTear. */
 int rsvp_send_along(struct rsvp *rsvp, struct rsvp_writer *writer, const struct sender *sender,
 		    uint32_t ifindex, uint8_t ttl, struct rsvp_packet *ret_packet);
@@ -671,9 +671,9 @@ void rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv);
 
 /*
  * The advert is about to be sent in full to the neighbour (NULL: many, or one that is not known). `trigger`: it is
- * new, or says something new. True: it has a new identifier.
+ * new, or says something new; it has a new identifier then.
  */
-bool rsvp_advert_begin(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
+void rsvp_advert_begin(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
 		       struct neighbour *neighbour, bool trigger, uint8_t *repeats);
 /* It has been sent in full: the timer is set to when it is sent again. */
 void rsvp_advert_set_timer(struct rsvp *rsvp, const struct advert *advert, struct timer *timer,

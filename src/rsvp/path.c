@@ -70,7 +70,6 @@ static void send_path(struct rsvp *rsvp, const struct path *path, struct out *ou
 	struct rsvp_hop own;
 	const uint8_t *data;
 	size_t len;
-	bool first;
 
 	if (ttl == 0 || !interface || !rsvp_own_hop(rsvp, out->ifindex, session->key.family, &own))
 		return;
@@ -84,9 +83,9 @@ static void send_path(struct rsvp *rsvp, const struct path *path, struct out *ou
 	rsvp_put_raw(&writer, data, len);
 	rsvp_put_sender(&writer, &sender->key.sender, &path->tspec);
 	put_adspec(&writer, interface, path);
-	first = rsvp_advert_begin(rsvp, &out->advert, ID_OUT, next_neighbour(rsvp, out), trigger,
-				  &out->repeats);
-	rsvp_send_path(rsvp, &writer, out, ttl, first);
+	rsvp_advert_begin(rsvp, &out->advert, ID_OUT, next_neighbour(rsvp, out), trigger,
+			  &out->repeats);
+	rsvp_send_path(rsvp, &writer, out, ttl);
 }
 
 static void send_out(struct rsvp *rsvp, struct out *out, bool trigger)

@@ -21,31 +21,26 @@ void rsvp_advert_end(struct rsvp *rsvp, struct advert *advert)
 }
 
 /* Each trigger message has a greater identifier than all before. */
-static bool give_id(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
+static void give_id(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
 		    struct neighbour *neighbour)
 {
 	leave_summary(rsvp, advert);
 	if (id_map_put(rsvp, &rsvp->sent_ids, &advert->link, neighbour, kind, rsvp->epoch,
-		       ++rsvp->last_id) < 0)
-		return false;
-	advert->condition = ADVERT_SENT;
-	return true;
+		       ++rsvp->last_id) == 0)
+		advert->condition = ADVERT_SENT;
 }
 
-bool rsvp_advert_begin(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
+void rsvp_advert_begin(struct rsvp *rsvp, struct advert *advert, enum id_kind kind,
 		       struct neighbour *neighbour, bool trigger, uint8_t *repeats)
 {
 	if (!rsvp_may_reduce(rsvp, neighbour)) {
 		rsvp_advert_end(rsvp, advert);
-		return false;
+	} else if (trigger || advert->link.neighbour != neighbour) {
+		*repeats = RSVP_REPEATS;
+		give_id(rsvp, advert, kind, neighbour);
+	} else if (advert->condition == ADVERT_SENT && *repeats < RSVP_REPEATS) {
+		rsvp_count_one(rsvp, RSVP_COUNT_RETRANSMITTED);
 	}
-	if (!trigger && advert->link.neighbour == neighbour) {
-		if (advert->condition == ADVERT_SENT && *repeats < RSVP_REPEATS)
-			rsvp_count_one(rsvp, RSVP_COUNT_RETRANSMITTED);
-		return false;
-	}
-	*repeats = RSVP_REPEATS;
-	return give_id(rsvp, advert, kind, neighbour);
 }
 
 bool rsvp_advert_id(const struct advert *advert, struct rsvp_message_id *ret_id)

@@ -193,13 +193,13 @@ static struct departure along(const struct rsvp *rsvp, const struct sender *send
 }
 
 int rsvp_send_path(struct rsvp *rsvp, struct rsvp_writer *writer, const struct out *out,
-		   uint8_t ttl, bool first)
+		   uint8_t ttl)
 {
 	struct departure departure = along(rsvp, out->sender, out->ifindex, ttl);
 
 	departure.advert = &out->advert;
-	/* A bundle goes to the neighbour; a Path finds its way to whoever is next, if that is somebody else. */
-	departure.bundled = first || out->advert.condition == ADVERT_SUMMARY;
+	/* A bundle goes to the neighbour; where that does not answer, the Path may find somebody else. */
+	departure.bundled = out->advert.condition == ADVERT_SUMMARY || out->repeats == RSVP_REPEATS;
 	return rsvp_send(rsvp, writer, &departure, NULL);
 }
 
