@@ -3,6 +3,7 @@
 #include "daemon/rsvp/rsvp_daemon.h"
 
 #include <errno.h>
+#include <time.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,7 @@ static struct rsvp_config limits_of(const struct config_rsvp *config)
 	limits.max_neighbours = config->max_neighbours;
 	limits.messages_per_s_per_neighbour = config->max_messages_per_s;
 	limits.require_checksum = config->require_checksum;
+	limits.started_s = (uint32_t)time(NULL);
 	return limits;
 }
 
