@@ -664,8 +664,9 @@ void rsvp_path_heard(struct rsvp *rsvp, struct path *path, struct neighbour *nei
 		     const struct rsvp_message *message, bool changed);
 void rsvp_resv_heard(struct rsvp *rsvp, struct resv *resv, const struct request *request,
 		     bool changed);
-void rsvp_path_touch(struct rsvp *rsvp, struct path *path);
-void rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv);
+/* The message would come again, by its identifier. False: it would be refused. */
+bool rsvp_path_touch(struct rsvp *rsvp, struct path *path);
+bool rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv);
 
 /* ---- retransmit.c ---- */
 

@@ -252,24 +252,46 @@ void rsvp_resv_heard(struct rsvp *rsvp, struct resv *resv, const struct request 
 }
 
 /* As if the message had come again. */
-void rsvp_path_touch(struct rsvp *rsvp, struct path *path)
+bool rsvp_path_touch(struct rsvp *rsvp, struct path *path)
 {
 	const struct interface *interface = rsvp_interface_find(rsvp, path->in_ifindex);
 
 	if (interface)
 		rsvp_set_timer(rsvp, &path->cleanup, TIMER_PATH,
 			       rsvp_lifetime_us(interface, path->refresh_ms));
+	return interface;
 }
 
-void rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv)
+/* Where data of nobody goes any more, the message would have been refused. */
+static bool is_wanted(const struct resv *resv)
+{
+	const struct sender *sender;
+
+	DL_FOREACH(resv->install->session->senders, sender) {
+		if (rsvp_install_reaches(resv->install, sender))
+			return true;
+	}
+	return false;
+}
+
+bool rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv)
 {
 	uint64_t expires_us = rsvp->now_us + resv->lifetime_us;
+	bool any = false;
 
-	if (!resv->filters)
+	if (!resv->filters && is_wanted(resv)) {
 		resv->one.expires_us = expires_us;
-	for (uint32_t i = 0; i < resv->n_filters; i++) {
-		if (resv->filters[i].listed)
-			resv->filters[i].expires_us = expires_us;
+		any = true;
 	}
-	rsvp_resv_set_timer(rsvp, resv);
+	for (uint32_t i = 0; i < resv->n_filters; i++) {
+		struct filter *filter = &resv->filters[i];
+
+		if (!filter->listed || !rsvp_install_reaches(resv->install, filter->sender))
+			continue;
+		filter->expires_us = expires_us;
+		any = true;
+	}
+	if (any)
+		rsvp_resv_set_timer(rsvp, resv);
+	return any;
 }

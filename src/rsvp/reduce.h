@@ -80,6 +80,8 @@ struct reduction {
 	struct neighbour *neighbour;
 	struct advert *adverts; /* summary */
 	uint32_t n_adverts;
+	uint32_t n_stale;	 /* first ones of them: the neighbour knows another R of them */
+	uint32_t refresh_ms;	 /* R that it knows */
 	uint32_t epoch, largest; /* of its identifiers */
 	bool heard;		 /* these are known */
 	struct timer srefresh, ack;

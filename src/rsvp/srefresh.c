@@ -23,15 +23,26 @@ static unsigned ids_per_message(const struct interface *interface)
 	return n < IDS_MAX ? n : IDS_MAX;
 }
 
-/* All of it goes round once in [R/2, R]. */
+static uint32_t refresh_on(const struct rsvp *rsvp, const struct reduction *reduction)
+{
+	const struct interface *interface =
+		rsvp_interface_find(rsvp, reduction->neighbour->key.ifindex);
+
+	return interface ? interface->refresh_ms : 30000;
+}
+
+/* All of it goes round once in [R/2, R], R being what the neighbour knows. */
 static uint64_t interval_us(struct rsvp *rsvp, const struct reduction *reduction)
 {
 	const struct interface *interface =
 		rsvp_interface_find(rsvp, reduction->neighbour->key.ifindex);
-	uint32_t refresh_ms = interface ? interface->refresh_ms : 30000;
+	uint32_t refresh_ms = reduction->refresh_ms;
 	unsigned each = ids_per_message(interface);
-	uint64_t round_us = refresh_ms * US_PER_MS / 4 + rsvp_jitter_us(rsvp, refresh_ms) / 2;
+	uint64_t round_us;
 
+	if (interface && interface->refresh_ms < refresh_ms)
+		refresh_ms = interface->refresh_ms;
+	round_us = refresh_ms * US_PER_MS / 4 + rsvp_jitter_us(rsvp, refresh_ms) / 2;
 	return round_us / ((reduction->n_adverts + each - 1) / each);
 }
 
@@ -42,6 +53,8 @@ bool rsvp_srefresh_add(struct rsvp *rsvp, struct advert *advert)
 
 	if (!reduction)
 		return false;
+	if (reduction->n_adverts == 0)
+		reduction->refresh_ms = refresh_on(rsvp, reduction);
 	DL_APPEND(reduction->adverts, advert);
 	reduction->n_adverts++;
 	after_us = interval_us(rsvp, reduction);
@@ -58,6 +71,8 @@ void rsvp_srefresh_remove(struct rsvp *rsvp, struct advert *advert)
 	DL_DELETE(reduction->adverts, advert);
 	if (--reduction->n_adverts == 0)
 		rsvp_stop_timer(rsvp, &reduction->srefresh);
+	if (reduction->n_stale > reduction->n_adverts)
+		reduction->n_stale = reduction->n_adverts;
 }
 
 /* The next ones, which become the last. */
@@ -91,15 +106,29 @@ static void send_some(struct rsvp *rsvp, struct reduction *reduction,
 	rsvp_send_to_hop(rsvp, &writer, neighbour->key.ifindex, &neighbour->key.address, NULL);
 }
 
-/* It has stopped to announce that it can, or stopped to answer: refreshes in full, soon but not all at once. */
+/* Refreshes in full, soon but not all at once. */
 static void dismiss_some(struct rsvp *rsvp, struct reduction *reduction,
 			 const struct interface *interface)
 {
-	uint32_t refresh_ms = interface ? interface->refresh_ms : 30000;
 	unsigned n = ids_per_message(interface);
 
-	while (n-- > 0 && reduction->adverts)
-		rsvp_advert_dismiss(rsvp, reduction->adverts, rsvp_jitter_us(rsvp, refresh_ms) / 4);
+	while (n-- > 0 && reduction->adverts) {
+		if (reduction->n_stale > 0)
+			reduction->n_stale--;
+		rsvp_advert_dismiss(rsvp, reduction->adverts,
+				    rsvp_jitter_us(rsvp, reduction->refresh_ms) / 4);
+	}
+}
+
+/* With another R everything is something new, as of the next time that it goes out. */
+static void follow_refresh(struct rsvp *rsvp, struct reduction *reduction)
+{
+	uint32_t refresh_ms = refresh_on(rsvp, reduction);
+
+	if (reduction->refresh_ms == refresh_ms || reduction->n_stale > 0)
+		return;
+	reduction->refresh_ms = refresh_ms;
+	reduction->n_stale = reduction->n_adverts;
 }
 
 void rsvp_srefresh_due(struct rsvp *rsvp, struct reduction *reduction)
@@ -109,12 +138,14 @@ void rsvp_srefresh_due(struct rsvp *rsvp, struct reduction *reduction)
 	bool silent = interface && rsvp->now_us - neighbour->credit_us >
 					   rsvp_lifetime_us(interface, interface->refresh_ms);
 
+	/* It has stopped to answer, or to announce that it can. */
 	if (silent)
 		neighbour->reduces = false;
-	if (rsvp_may_reduce(rsvp, neighbour))
-		send_some(rsvp, reduction, interface);
-	else
+	follow_refresh(rsvp, reduction);
+	if (reduction->n_stale > 0 || !rsvp_may_reduce(rsvp, neighbour))
 		dismiss_some(rsvp, reduction, interface);
+	else
+		send_some(rsvp, reduction, interface);
 	if (reduction->n_adverts > 0)
 		rsvp_set_timer(rsvp, &reduction->srefresh, TIMER_SREFRESH,
 			       interval_us(rsvp, reduction));
@@ -142,10 +173,9 @@ static bool refresh(struct hearing *hearing, uint32_t id)
 	while ((link = id_map_find(rsvp, &rsvp->heard_ids, hearing->neighbour, hearing->epoch, id,
 				   link))) {
 		if (link->kind == ID_PATH)
-			rsvp_path_touch(rsvp, CONTAINER(link, struct path, heard));
+			any |= rsvp_path_touch(rsvp, CONTAINER(link, struct path, heard));
 		else
-			rsvp_resv_touch(rsvp, CONTAINER(link, struct resv, heard));
-		any = true;
+			any |= rsvp_resv_touch(rsvp, CONTAINER(link, struct resv, heard));
 	}
 	return any;
 }
