@@ -230,6 +230,10 @@ static pid_t start(int out, int err, char **args)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		signal(SIGPIPE, SIG_DFL);
+		/* Whoever runs the tests may have them ignored. */
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
 		exit(cli_main(argc, argv));
