@@ -188,9 +188,16 @@ int plan_demand(const struct plan *plan, const struct schedule_demand *demand, u
 /* --- Queues ----------------------------------------------------------------------------------- */
 
 /* A frame at once at most, unless it is so fast that many take no time worth the work. */
+bool plan_splits(const struct plan *plan, uint64_t ceil_bps)
+{
+	if (ceil_bps == 0 || ceil_bps > plan->rate_bps)
+		ceil_bps = plan->rate_bps;
+	return ceil_bps < SPLIT_BELOW_BPS;
+}
+
 static uint32_t split_bytes(const struct plan *plan, uint64_t ceil_bps)
 {
-	return ceil_bps < SPLIT_BELOW_BPS ? plan->frame_bytes + TAGS_BYTES : UNSPLIT_BYTES;
+	return plan_splits(plan, ceil_bps) ? plan->frame_bytes + TAGS_BYTES : UNSPLIT_BYTES;
 }
 
 struct queue_size plan_band_queue(const struct plan *plan)
@@ -204,8 +211,6 @@ struct queue_size plan_band_queue(const struct plan *plan)
 
 struct queue_size plan_pool_queue(const struct plan *plan, uint64_t ceil_bps)
 {
-	if (ceil_bps == 0 || ceil_bps > plan->rate_bps)
-		ceil_bps = plan->rate_bps;
 	return (struct queue_size){
 		.rate_bps = plan->rate_bps,
 		.frame_bytes = plan->frame_bytes,

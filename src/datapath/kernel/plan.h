@@ -7,6 +7,7 @@
 #define GW_DATAPATH_PLAN_H
 
 #include <greenwave.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "datapath/kernel/htb.h"
@@ -45,6 +46,9 @@ struct queue_size plan_band_queue(const struct plan *plan);
 
 /* Of a class of the pool that may use as much as `ceil_bps`; 0: as the link. */
 struct queue_size plan_pool_queue(const struct plan *plan, uint64_t ceil_bps);
+
+/* Whether packets of many segments are split in a class of the pool that has this ceiling; 0: the link's. */
+bool plan_splits(const struct plan *plan, uint64_t ceil_bps);
 
 /* Where the queue of a class stands: handles, for good as well. */
 struct leaf {

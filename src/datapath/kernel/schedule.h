@@ -131,6 +131,9 @@ int schedule_tick(struct schedule *schedule);
 int schedule_claim(struct schedule *schedule, uint32_t minor, const struct schedule_demand *demand);
 uint32_t schedule_sweep(struct schedule *schedule);
 
+/* Whether a class of the pool splits packets of many segments while it has that ceiling. */
+bool schedule_splits(const struct schedule *schedule, uint64_t ceil_bps);
+
 uint64_t schedule_reservable_bps(const struct schedule *schedule);
 uint64_t schedule_reserved_bps(const struct schedule *schedule);
 uint32_t schedule_free_classes(const struct schedule *schedule);

@@ -333,3 +333,8 @@ uint32_t schedule_free_classes(const struct schedule *schedule)
 {
 	return schedule->pool.free_count;
 }
+
+bool schedule_splits(const struct schedule *schedule, uint64_t ceil_bps)
+{
+	return !schedule->unsplit && plan_splits(&schedule->plan, ceil_bps);
+}

@@ -22,15 +22,16 @@ struct shaped_class *class_set_find(struct class_set *set, const struct shaped_l
 
 /*
  * Of a rate of IP packets what a class has to let through. It reckons the header of the link to each packet on
- * the wire, but what lies beyond that only once to packets that are yet to be segmented.
+ * the wire, but what lies beyond that only once to packets that are yet to be segmented when they leave it.
  */
 static uint64_t class_rate(const struct shaper *shaper, const struct shaped_flow *flow,
 			   const struct shaped_link *link, uint64_t rate_bps)
 {
 	uint32_t all = handover_overhead_bytes(shaper->handover, link->ifindex);
 	uint32_t beyond = all > IFACE_HEADER_BYTES ? all - IFACE_HEADER_BYTES : 0;
-	double around =
-		(double)flow->mix.packets * (all - beyond) + (double)flow->mix.before * beyond;
+	uint64_t leaving = schedule_splits(link->schedule, rate_bps) ? flow->mix.packets
+								     : flow->mix.before;
+	double around = (double)flow->mix.packets * (all - beyond) + (double)leaving * beyond;
 
 	return (uint64_t)((double)rate_bps * (1 + around / (double)flow->mix.bytes));
 }
