@@ -52,6 +52,7 @@ enum timer_kind {
 	TIMER_REPEAT,	 /* a tear, once more */
 	TIMER_SETTLE,	 /* routes have settled */
 	TIMER_SLEW,	 /* R may grow */
+	TIMER_DIAGNOSIS, /* is asked for, once more */
 	TIMER_ACK,	 /* acknowledgements are owed */
 	TIMER_SREFRESH,	 /* the next summary refresh */
 	TIMER_CHALLENGE, /* no Response has come */
@@ -160,6 +161,7 @@ struct path {
 	uint32_t in_ifindex;
 	uint32_t refresh_ms; /* of who sent it */
 	uint8_t ttl;
+	uint8_t ttl_loss; /* on the way from the previous hop */
 	bool non_rsvp, e_police, udp;
 	bool reserved;	/* upstream was asked for it, and not told otherwise */
 	bool wanted;	/* is asked for now */
@@ -303,6 +305,9 @@ struct rsvp {
 	struct destination *settling;
 	struct timer settle;
 	uint64_t settle_first_us;
+
+	struct rsvp_diagnosis *diagnoses;
+	uint32_t n_diagnoses;
 
 	struct up *dirty;
 	struct confirming confirming;
@@ -640,6 +645,23 @@ void rsvp_blockade_expire(struct rsvp *rsvp, struct blockade *blockade);
 /* Whether it keeps the flowspec from being asked for: NULL does not. */
 bool rsvp_blockades(const struct blockade *blockade, const struct rsvp_flowspec *flowspec);
 
+/* ---- receive.c, diagnose.c, diagnosis.c ---- */
+
+/* Neither loopback nor nobody in particular: such a one is never answered (spec §16.5). */
+bool rsvp_is_host(const struct address *address);
+
+void rsvp_dreq_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		       const struct rsvp_message *message);
+/* It has got to where it is to be answered. */
+void rsvp_diagnose_here(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+			const struct rsvp_message *message);
+void rsvp_drep_receive(struct rsvp *rsvp, const struct rsvp_message *message);
+/* A DREP that is for this node. */
+void rsvp_diagnosis_receive(struct rsvp *rsvp, const uint8_t *data, size_t len);
+void rsvp_diagnosis_expire(struct rsvp *rsvp, struct timer *timer);
+void rsvp_diagnoses_end(struct rsvp *rsvp);
+/* This node's address on the interface that leads there. */
+bool rsvp_source_towards(struct rsvp *rsvp, const struct address *to, struct address *ret_source);
 /* ---- reduce.c ---- */
 
 /* NULL: no memory. */

@@ -203,6 +203,7 @@ static void set_path(struct rsvp *rsvp, struct path *path, const struct rsvp_arr
 	change->other |= path->non_rsvp != non_rsvp || path->e_police != e_police;
 	path->non_rsvp = non_rsvp;
 	path->e_police = e_police;
+	path->ttl_loss = non_rsvp ? (uint8_t)(message->send_ttl - ttl) : 0;
 	path->ttl = ttl;
 	path->udp = arrival->udp;
 }

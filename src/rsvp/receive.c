@@ -40,8 +40,7 @@ static enum rsvp_counter counter_of(enum rsvp_reason reason)
 	return RSVP_COUNT_BAD_OBJECT;
 }
 
-/* Loopback, or nobody in particular: such a one is never answered (spec §16.5). */
-static bool is_host(const struct address *address)
+bool rsvp_is_host(const struct address *address)
 {
 	if (address->family == AF_UNSPEC || address_is_unspecified(address) ||
 	    address_is_multicast(address))
@@ -55,7 +54,7 @@ static bool is_host(const struct address *address)
 /* Whom it is from: the hop that it names, or who sent it. */
 static bool origin_is_good(struct rsvp *rsvp, const struct address *origin)
 {
-	if (is_host(origin) && !rsvp_address_is_local(rsvp, origin))
+	if (rsvp_is_host(origin) && !rsvp_address_is_local(rsvp, origin))
 		return true;
 	rsvp_count_one(rsvp, RSVP_COUNT_BAD_HOP);
 	return false;
@@ -127,7 +126,11 @@ static void dispatch(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	case RSVP_ACK:
 		break;
 	case RSVP_DREQ:
+		rsvp_dreq_receive(rsvp, arrival, message);
+		break;
 	case RSVP_DREP:
+		rsvp_drep_receive(rsvp, message);
+		break;
 	case RSVP_BUNDLE:
 	case RSVP_CHALLENGE:
 	case RSVP_RESPONSE:

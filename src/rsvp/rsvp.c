@@ -124,6 +124,9 @@ static void expire(struct rsvp *rsvp, struct timer *timer)
 	case TIMER_SLEW:
 		rsvp_slew(rsvp, CONTAINER(timer, struct interface, slew));
 		break;
+	case TIMER_DIAGNOSIS:
+		rsvp_diagnosis_expire(rsvp, timer);
+		break;
 	}
 }
 
@@ -226,6 +229,7 @@ struct rsvp *rsvp_free(struct rsvp *rsvp, uint64_t now_us)
 		return NULL;
 	rsvp->now_us = now_us;
 	rsvp->ending = true;
+	rsvp_diagnoses_end(rsvp);
 	HASH_ITER(hh, rsvp->sessions, session, next_session)
 		end_session(rsvp, session);
 	while (rsvp->repeats)

@@ -123,6 +123,23 @@ struct rsvp_event {
 	uint8_t dscp; /* of RESV with a DCLASS object; 0xff: none */
 };
 
+/* What one hop answers that was asked about a path (RFC 2745). Addresses of family AF_UNSPEC: there is none. */
+struct rsvp_hop_report {
+	struct address in, out; /* of its interfaces: by which data comes, and leaves */
+	struct address previous;
+	uint8_t ttl_loss; /* routers between it and the previous hop that do not take part */
+	bool merged;	  /* of several reservations */
+	uint8_t error;	  /* RSVP_DIAG_*; 0: none */
+	uint8_t lifetime_factor;
+	uint16_t refresh_s;
+	uint32_t arrival_ntp;		      /* when it was asked: the 32 bits in the middle */
+	const struct rsvp_tspec *tspec;	      /* NULL: not known there */
+	const struct rsvp_flowspec *flowspec; /* NULL: nothing is reserved */
+	enum rsvp_style style;
+	unsigned n_senders;
+	const struct rsvp_sender *senders;
+};
+
 struct rsvp_ports {
 	void *user_data;
 
@@ -153,6 +170,16 @@ struct rsvp_ports {
 	void (*event)(void *user_data, void *app_data, const struct rsvp_event *event);
 
 	uint32_t (*random)(void *user_data);
+
+	/* Microseconds since 1970, for answers to diagnostics; NULL: there is no such clock. */
+	uint64_t (*wall_us)(void *user_data);
+
+	/*
+	 * Of rsvp_diagnose(), with its `data`: one hop; or, with `hop` NULL, the end: 0, -ETIMEDOUT (nothing has come
+	 * back), -ENODATA (not all has), -ECANCELED (the node ends). NULL: nobody asks.
+	 */
+	void (*diagnosis)(void *user_data, void *data, const struct rsvp_hop_report *hop,
+			  int status);
 
 	/* Keyed digest, for INTEGRITY; NULL: no keys are ever configured. Writes the digest. */
 	void (*digest)(void *user_data, enum rsvp_digest kind, const uint8_t *key, size_t key_len,
@@ -309,6 +336,29 @@ int rsvp_app_reserve(struct rsvp *rsvp, struct rsvp_app *app,
 
 /* Whatever the application still has ends. NULL is allowed. */
 void rsvp_app_close(struct rsvp *rsvp, struct rsvp_app *app, uint64_t now_us);
+
+/* ---- diagnostics: RFC 2745 ---- */
+
+struct rsvp_diagnosis;
+
+struct rsvp_diagnose_request {
+	struct rsvp_session session;
+	struct rsvp_sender sender;
+	/* Where to begin; AF_UNSPEC: here if data of the sender comes here, else at the session's destination. */
+	struct address last_hop;
+	uint8_t max_hops; /* 0: as many as there are */
+	void *data;
+};
+
+/*
+ * Asks each hop from the last one to the sender. What they say comes through ports.diagnosis, never before this
+ * returns; with the end of it the diagnosis is gone. -EOPNOTSUPP: there is no such port; -EINVAL: no such sender can
+ * be of the session; -EDESTADDRREQ: a last hop must be named; -ENOBUFS.
+ */
+int rsvp_diagnose(struct rsvp *rsvp, const struct rsvp_diagnose_request *request,
+		  struct rsvp_diagnosis **ret_diagnosis, uint64_t now_us);
+/* Nothing is told of it any more. */
+void rsvp_diagnose_cancel(struct rsvp *rsvp, struct rsvp_diagnosis *diagnosis);
 
 /* ---- seeing ---- */
 

@@ -361,6 +361,44 @@ static void port_tc_release(void *user_data, uint64_t handle)
 	assert(!"released what is not installed");
 }
 
+static void port_diagnosis(void *user_data, void *data, const struct rsvp_hop_report *hop,
+			   int status)
+{
+	struct sim_diagnosis *diagnosis = data;
+	unsigned n = diagnosis->n_hops;
+
+	(void)user_data;
+	if (!hop) {
+		diagnosis->n_ends++;
+		diagnosis->status = status;
+		return;
+	}
+	assert(diagnosis->n_ends == 0 && n < SIM_HOPS);
+	diagnosis->hops[n] = *hop;
+	diagnosis->hops[n].senders = NULL;
+	if (hop->tspec) {
+		diagnosis->tspecs[n] = *hop->tspec;
+		diagnosis->hops[n].tspec = &diagnosis->tspecs[n];
+	}
+	if (hop->flowspec) {
+		diagnosis->flowspecs[n] = *hop->flowspec;
+		diagnosis->hops[n].flowspec = &diagnosis->flowspecs[n];
+	}
+	diagnosis->n_hops++;
+}
+
+int sim_diagnose(struct sim *sim, unsigned node, struct rsvp_diagnose_request request,
+		 struct sim_diagnosis *diagnosis)
+{
+	int r;
+
+	*diagnosis = (struct sim_diagnosis){ 0 };
+	request.data = diagnosis;
+	r = rsvp_diagnose(sim->nodes[node].rsvp, &request, &diagnosis->diagnosis, sim->now_us);
+	sim_schedule(sim, node);
+	return r;
+}
+
 static void port_event(void *user_data, void *app_data, const struct rsvp_event *event)
 {
 	struct sim_app *app = app_data;
@@ -400,6 +438,7 @@ static void start(struct sim *sim, struct node *node)
 		.tc_reserve = port_tc_reserve,
 		.tc_release = port_tc_release,
 		.policy = port_policy,
+		.diagnosis = port_diagnosis,
 		.event = port_event,
 		.random = port_random,
 	};

@@ -138,6 +138,23 @@ size_t sim_events(const struct sim_app *app, enum rsvp_event_type type);
 const struct sim_event *sim_last_event(const struct sim_app *app, enum rsvp_event_type type);
 void sim_forget_events(struct sim_app *app);
 
+/* ---- diagnostics ---- */
+
+#define SIM_HOPS 32
+
+/* What has come of one; pointers of the hops are not kept, but to the Tspec and the flowspec. */
+struct sim_diagnosis {
+	struct rsvp_diagnosis *diagnosis;
+	unsigned n_hops, n_ends;
+	int status;
+	struct rsvp_hop_report hops[SIM_HOPS];
+	struct rsvp_tspec tspecs[SIM_HOPS];
+	struct rsvp_flowspec flowspecs[SIM_HOPS];
+};
+
+int sim_diagnose(struct sim *sim, unsigned node, struct rsvp_diagnose_request request,
+		 struct sim_diagnosis *diagnosis);
+
 /* ---- messages ---- */
 
 /* Messages that nodes send are recorded, from now on. */
