@@ -7,11 +7,11 @@
 #include "datapath/kernel/qdisc.h"
 
 /*
- * What is queued should be gone in this time; but a packet that the kernel segments late may count
- * as one, and a burst of small ones must find room on a slow link too.
+ * What is queued should be gone in this time. Less would do for one connection, but several that send
+ * 64 KiB at once lose so much of it together that the link falls idle while they wait.
  */
-#define DEPTH_MS 100
-#define PACKETS_MIN 64
+#define DEPTH_MS 250
+#define PACKETS_MIN 128
 #define PACKETS_MAX 1000
 
 uint32_t qdisc_fifo_packets(const struct queue_size *size)
