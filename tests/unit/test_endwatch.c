@@ -427,7 +427,7 @@ static void what_closed_unheard_is_found_out(void **unused)
 	add(kept, GW_FLOW_KEEP_ON_DISCONNECT);
 	each_netlink(shrink);
 	disconnect(kept);
-	run_ms(2500);
+	run_ms(5000); /* several looks at it, also where they come late */
 	add(fresh, 0);
 	close_many();
 	close(known);

@@ -104,12 +104,27 @@ static void test_concatenated(void **state)
 static uint8_t reason[32];
 static size_t reason_len;
 static unsigned asked;
-static struct rsvp_policy_question last;
+static struct rsvp_policy_question last; /* with what follows in place of what is gone by then */
+static struct rsvp_sender last_sender;
+static struct rsvp_tspec last_tspec;
+static struct rsvp_flowspec last_flowspec;
 
 static int refuse(const struct rsvp_policy_question *question, struct rsvp_error *ret_error)
 {
 	asked++;
 	last = *question;
+	if (question->sender) {
+		last_sender = *question->sender;
+		last.sender = &last_sender;
+	}
+	if (question->tspec) {
+		last_tspec = *question->tspec;
+		last.tspec = &last_tspec;
+	}
+	if (question->flowspec) {
+		last_flowspec = *question->flowspec;
+		last.flowspec = &last_flowspec;
+	}
 	if (reason_len == 0)
 		return 0;
 	ret_error->value = RSVP_POLICY_ERROR_EXPIRED;
