@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli_run.h"
 
 /* ---- the fake library ---- */
 
@@ -191,66 +191,7 @@ int gw_event_next(struct gw *gw, int timeout_ms, struct gw_event *ret_event)
 	return 1;
 }
 
-/* ---- running a command ---- */
-
-static struct {
-	int status; /* exit status, or minus the signal */
-	char out[8192];
-	char err[2048];
-} result;
-
-static void read_back(int fd, char *buf, size_t size)
-{
-	ssize_t n = pread(fd, buf, size - 1, 0);
-
-	assert_true(n >= 0);
-	buf[n] = '\0';
-	close(fd);
-}
-
-static int wait_status(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-/* Starts a command with these as its output; `out` becomes descriptor 1. */
-static pid_t start(int out, int err, char **args)
-{
-	char *argv[24] = { (char *)"greenwave" };
-	int argc = 1;
-	pid_t pid;
-
-	for (; *args; args++)
-		argv[argc++] = *args;
-	fflush(stdout);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		signal(SIGPIPE, SIG_DFL);
-		/* Whoever runs the tests may have them ignored. */
-		signal(SIGHUP, SIG_DFL);
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		exit(cli_main(argc, argv));
-	}
-	return pid;
-}
-
-static void run_args(char **args)
-{
-	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
-
-	result.status = wait_status(start(out, err, args));
-	read_back(out, result.out, sizeof(result.out));
-	read_back(err, result.err, sizeof(result.err));
-}
-
-#define RUN(...) run_args((char *[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+/* ---- before each test ---- */
 
 static void set_up_record(struct gw_flow_record *record, uint32_t id, enum gw_flow_state state)
 {

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli_run.h"
 
 /* ---- the fake library ---- */
 
@@ -174,63 +174,7 @@ int gw_rsvp_diagnose(struct gw *gw, const struct gw_rsvp_question *question)
 
 /* ---- running a command ---- */
 
-static struct {
-	int status; /* exit status, or minus the signal */
-	char out[8192];
-	char err[2048];
-} result;
-
-static void read_back(int fd, char *buf, size_t size)
-{
-	ssize_t n = pread(fd, buf, size - 1, 0);
-
-	assert_true(n >= 0);
-	buf[n] = '\0';
-	close(fd);
-}
-
-static int wait_status(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static pid_t start(int out, int err, char **args)
-{
-	char *argv[40] = { (char *)"greenwave", (char *)"rsvp" };
-	int argc = 2;
-	pid_t pid;
-
-	for (; *args; args++)
-		argv[argc++] = *args;
-	fflush(stdout);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		alarm(20);
-		/* Whoever runs the tests may have them ignored. */
-		signal(SIGHUP, SIG_DFL);
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		dup2(out, STDOUT_FILENO);
-		dup2(err, STDERR_FILENO);
-		exit(cli_main(argc, argv));
-	}
-	return pid;
-}
-
-static void run_args(char **args)
-{
-	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC);
-
-	result.status = wait_status(start(out, err, args));
-	read_back(out, result.out, sizeof(result.out));
-	read_back(err, result.err, sizeof(result.err));
-}
-
-#define RUN(...) run_args((char *[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define RUN_RSVP(...) RUN((char *)"rsvp" __VA_OPT__(, ) __VA_ARGS__)
 
 static void assert_misuse(const char *message)
 {
@@ -318,7 +262,7 @@ static int set_up(void **state)
 
 static void sessions_as_text(void **state)
 {
-	RUN();
+	RUN_RSVP();
 	assert_int_equal(result.status, CLI_FINE);
 	assert_string_equal(
 		result.out,
@@ -331,7 +275,7 @@ static void sessions_as_text(void **state)
 		"  reservation SE controlled-load 2Mbit for 192.0.2.8:5005, 192.0.2.9:5006 to "
 		"192.0.2.1 out eth1 dscp 46 unenforced blockaded\n");
 	fake.record_count = 0;
-	RUN();
+	RUN_RSVP();
 	assert_string_equal(result.out, "no sessions\n");
 }
 
@@ -341,7 +285,7 @@ static void sessions_as_json(void **state)
 	json_t *root, *second, *sender, *reserved;
 	const char *destination, *protocol;
 
-	RUN("--json");
+	RUN_RSVP("--json");
 	assert_int_equal(result.status, CLI_FINE);
 	root = json_loads(result.out, 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(root, "sessions")), 2);
@@ -371,7 +315,7 @@ static void sessions_as_json(void **state)
 	assert_int_equal(json_array_size(json_object_get(second, "programs")), 1);
 	json_decref(root);
 	fake.record_count = 0;
-	RUN("--json");
+	RUN_RSVP("--json");
 	assert_string_equal(result.out, "{\"sessions\":[]}\n");
 }
 
@@ -388,12 +332,12 @@ static void other_kinds_of_sessions(void **state)
 	fake.records[1].form = GW_RSVP_AGGREGATE;
 	fake.records[1].style = GW_RSVP_WF;
 	fake.records[1].n_senders = 0;
-	RUN();
+	RUN_RSVP();
 	assert_non_null(strstr(result.out, "192.0.2.1:5004 50 ipsec\n  sender 192.0.2.8:5005 spi "
 					   "0x00001234 1Mbit"));
 	assert_non_null(strstr(result.out, "192.0.2.2:5004 udp aggregate\n  reservation WF "
 					   "guaranteed 2Mbit for any sender"));
-	RUN("--json");
+	RUN_RSVP("--json");
 	assert_non_null(strstr(result.out, "\"protocol\":\"50\""));
 	assert_non_null(strstr(result.out, "\"spi\":4660"));
 }
@@ -405,18 +349,18 @@ static void neighbours(void **state)
 	fake.records[0].received = 10;
 	fake.records[0].sent = 20;
 	fake.records[0].dropped = 30;
-	RUN("neighbours");
+	RUN_RSVP("neighbours");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_non_null(strstr(result.out, "192.0.2.1 "));
 	assert_non_null(strstr(result.out, "received 10 sent 20 dropped 30 refresh_reduction "
 					   "authenticated\n"));
-	RUN("neighbours", "--json");
+	RUN_RSVP("neighbours", "--json");
 	assert_string_equal(result.out,
 			    "{\"neighbours\":[{\"address\":\"192.0.2.1\",\"interface\":\"eth0\","
 			    "\"received\":10,\"sent\":20,\"dropped\":30,\"refresh_reduction\":true,"
 			    "\"udp\":false,\"authenticated\":true}]}\n");
 	fake.error = -EACCES;
-	RUN("neighbours");
+	RUN_RSVP("neighbours");
 	assert_int_equal(result.status, CLI_DENIED);
 	assert_string_equal(result.out, "");
 }
@@ -428,9 +372,9 @@ static void counters(void **state)
 	fake.records[1] = (struct gw_rsvp_record){ .kind = GW_RSVP_COUNTER,
 						   .name = "bad-checksum",
 						   .value = 8 };
-	RUN("counters");
+	RUN_RSVP("counters");
 	assert_string_equal(result.out, "bad-checksum  8\npath-sent     7\n");
-	RUN("counters", "--json");
+	RUN_RSVP("counters", "--json");
 	assert_string_equal(result.out, "{\"counters\":{\"bad-checksum\":8,\"path-sent\":7}}\n");
 }
 
@@ -440,23 +384,23 @@ static void hosts_that_do_not_signal(void **state)
 
 	fake.error = -EOPNOTSUPP;
 	fake.record_count = 0;
-	RUN();
+	RUN_RSVP();
 	assert_int_equal(result.status, CLI_FAILED);
 	assert_non_null(strstr(result.err, needs));
-	RUN("watch");
+	RUN_RSVP("watch");
 	assert_int_equal(result.status, CLI_FAILED);
 	assert_non_null(strstr(result.err, needs));
-	RUN("trace");
+	RUN_RSVP("trace");
 	assert_int_equal(result.status, CLI_FAILED);
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit");
 	assert_int_equal(result.status, CLI_FAILED);
 	assert_non_null(strstr(result.err, needs));
-	RUN("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:1");
+	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:1");
 	assert_int_equal(result.status, CLI_FAILED);
 	fake.open_error = -ENOENT;
-	RUN();
+	RUN_RSVP();
 	assert_int_equal(result.status, CLI_NO_DAEMON);
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit");
 	assert_int_equal(result.status, CLI_NO_DAEMON);
 }
 
@@ -481,7 +425,7 @@ static void send_shows_reservations(void **state)
 	refused.error_value = 4;
 	refused.error_node = ip4(77, 0);
 	add_event(GW_EVENT_RSVP_PATH_ERROR, &refused);
-	RUN("send", "--to", "192.0.2.100:5004", "--rate", "1Mbit", "--duration", "50ms");
+	RUN_RSVP("send", "--to", "192.0.2.100:5004", "--rate", "1Mbit", "--duration", "50ms");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_string_equal(result.err, "open 2/192.0.2.100/5004 protocol 17 through -\n"
 					"send from 2/0.0.0.0/5004 r 1000000 b 0 p 0 m 0 M 0\n"
@@ -491,9 +435,9 @@ static void send_shows_reservations(void **state)
 	assert_non_null(strstr(result.out, " path-error sender 192.0.2.8:5005 1Mbit"));
 	assert_non_null(strstr(result.out, "(21/4) at 192.0.2.77\n"));
 
-	RUN("send", "--to=192.0.2.100:1", "--from=192.0.2.5:6", "--protocol=tcp", "--interface=lo",
-	    "--rate=1Mbit", "--burst=3000", "--peak=2Mbit", "--min=64", "--max=1000",
-	    "--duration=20ms", "--json");
+	RUN_RSVP("send", "--to=192.0.2.100:1", "--from=192.0.2.5:6", "--protocol=tcp",
+		 "--interface=lo", "--rate=1Mbit", "--burst=3000", "--peak=2Mbit", "--min=64",
+		 "--max=1000", "--duration=20ms", "--json");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_string_equal(result.err,
 			    "open 2/192.0.2.100/1 protocol 6 through lo\n"
@@ -518,7 +462,7 @@ static void receive_shows_senders(void **state)
 	add_event(GW_EVENT_RSVP_CONFIRM, &fake.records[2]);
 	fake.records[3].flags |= GW_RSVP_GONE;
 	add_event(GW_EVENT_RSVP_PATH, &fake.records[3]);
-	RUN("receive", "--to", "192.0.2.100:5004", "--rate", "64kbit", "--duration", "20ms");
+	RUN_RSVP("receive", "--to", "192.0.2.100:5004", "--rate", "64kbit", "--duration", "20ms");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_non_null(strstr(result.err,
 			       "reserve WF controlled-load flags 0 dscp -1 [0/-/0 r 64000 "
@@ -529,17 +473,17 @@ static void receive_shows_senders(void **state)
 	assert_non_null(strstr(result.out, " confirm reservation FF"));
 	assert_non_null(strstr(result.out, " local gone\n"));
 
-	RUN("receive", "--to=192.0.2.100:5004", "--from=192.0.2.1:1", "--from=192.0.2.2:2",
-	    "--style=se", "--service=guaranteed", "--rate=64kbit", "--reserve=128kbit",
-	    "--slack=2ms", "--dscp=46", "--confirm", "--duration=20ms", "--json");
+	RUN_RSVP("receive", "--to=192.0.2.100:5004", "--from=192.0.2.1:1", "--from=192.0.2.2:2",
+		 "--style=se", "--service=guaranteed", "--rate=64kbit", "--reserve=128kbit",
+		 "--slack=2ms", "--dscp=46", "--confirm", "--duration=20ms", "--json");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_non_null(strstr(result.err,
 			       "reserve SE guaranteed flags 1 dscp 46 "
 			       "[2/192.0.2.1/1 r 64000 b 0 p 0 m 0 M 0 R 128000 S 2000] "
 			       "[2/192.0.2.2/2 r 64000 b 0 p 0 m 0 M 0 R 128000 S 2000]\n"));
 	assert_non_null(strstr(result.out, "\"path\":{\"broken\":false,\"hops\":3,"));
-	RUN("receive", "--to=192.0.2.100:5004", "--from=192.0.2.1:1", "--rate=64kbit",
-	    "--duration=20ms");
+	RUN_RSVP("receive", "--to=192.0.2.100:5004", "--from=192.0.2.1:1", "--rate=64kbit",
+		 "--duration=20ms");
 	assert_non_null(strstr(result.err, "reserve FF controlled-load"));
 }
 
@@ -556,7 +500,8 @@ static void they_end_by_signals(void **state)
 
 		assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 		pid = start(out[1], err,
-			    (char *[]){ "send", "--to", "192.0.2.9:1", "--rate", "1Mbit", NULL });
+			    (char *[]){ "rsvp", "send", "--to", "192.0.2.9:1", "--rate", "1Mbit",
+					NULL });
 		close(out[1]);
 		assert_true(read(out[0], line, sizeof(line) - 1) > 0);
 		kill(pid, signals[i]);
@@ -575,68 +520,68 @@ static void they_end_with_the_daemon_or_the_reader(void **state)
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	close(out[0]);
 	assert_int_equal(wait_status(start(out[1], err,
-					   (char *[]){ "send", "--to", "192.0.2.9:1", "--rate",
-						       "1Mbit", NULL })),
+					   (char *[]){ "rsvp", "send", "--to", "192.0.2.9:1",
+						       "--rate", "1Mbit", NULL })),
 			 CLI_FINE);
 	close(out[1]);
 	read_back(err, result.err, sizeof(result.err));
 	assert_non_null(strstr(result.err, "closed\n"));
 
 	add_event(GW_EVENT_DISCONNECTED, NULL);
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit");
 	assert_int_equal(result.status, CLI_NO_DAEMON);
 	assert_non_null(strstr(result.err, "rsvp send: the daemon went away\n"));
 }
 
 static void misuse(void **state)
 {
-	RUN("frobnicate");
+	RUN_RSVP("frobnicate");
 	assert_misuse("rsvp: there is no command 'frobnicate'");
-	RUN("--json", "watch");
+	RUN_RSVP("--json", "watch");
 	assert_misuse("nothing may follow the options, but 'watch' does");
-	RUN("send", "--rate", "1Mbit");
+	RUN_RSVP("send", "--rate", "1Mbit");
 	assert_misuse("rsvp send: --to is needed");
-	RUN("send", "--to", "192.0.2.9:1");
+	RUN_RSVP("send", "--to", "192.0.2.9:1");
 	assert_misuse("rsvp send: --rate is needed");
-	RUN("send", "--to", "192.0.2.9", "--rate", "1Mbit");
+	RUN_RSVP("send", "--to", "192.0.2.9", "--rate", "1Mbit");
 	assert_misuse("rsvp send: --to needs a port");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--peak", "1kbit");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--peak", "1kbit");
 	assert_misuse("--peak is less than --rate");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--min", "1501");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--min", "1501");
 	assert_misuse("--min is more than --max");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--from", "::1");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--from", "::1");
 	assert_misuse("different versions of IP");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--burst", "0");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--burst", "0");
 	assert_misuse("'0' is no number from 1 to 4294967295");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--burst", "4294967296");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--burst", "4294967296");
 	assert_misuse("'4294967296' is no number");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--duration", "10");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--duration", "10");
 	assert_misuse("'10' is no duration");
-	RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--duration", "0s");
+	RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--duration", "0s");
 	assert_misuse("'0s' is out of range");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--style", "xx");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--style", "xx");
 	assert_misuse("'xx' is no style; there are wf, ff, se");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--service", "best");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--service", "best");
 	assert_misuse("'best' is no service");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--style", "ff");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--style", "ff");
 	assert_misuse("--from is needed");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--style", "wf", "--from",
-	    "192.0.2.1:1");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--style", "wf", "--from",
+		 "192.0.2.1:1");
 	assert_misuse("--style wf is for all senders");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--from", "192.0.2.1");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--from", "192.0.2.1");
 	assert_misuse("--from needs the port of the sender");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--slack", "1ms");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--slack", "1ms");
 	assert_misuse("--reserve and --slack are of --service guaranteed");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--service", "guaranteed",
-	    "--reserve", "1kbit");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--service", "guaranteed",
+		 "--reserve", "1kbit");
 	assert_misuse("--reserve is less than --rate");
-	RUN("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--dscp", "64");
+	RUN_RSVP("receive", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--dscp", "64");
 	assert_misuse("--dscp is more than 63");
-	RUN("ping", "--to", "192.0.2.9:1");
+	RUN_RSVP("ping", "--to", "192.0.2.9:1");
 	assert_misuse("rsvp ping: --from is needed");
-	RUN("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:1", "--hops", "256");
+	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:1", "--hops", "256");
 	assert_misuse("--hops is more than 255");
-	RUN("trace", "--count", "-1");
+	RUN_RSVP("trace", "--count", "-1");
 	assert_misuse("'-1' is no number");
 }
 
@@ -658,7 +603,7 @@ static void refused_by_the_host(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		fake.error = cases[i].error;
-		RUN("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--interface", "eth9");
+		RUN_RSVP("send", "--to", "192.0.2.9:1", "--rate", "1Mbit", "--interface", "eth9");
 		assert_int_equal(result.status, cases[i].status);
 		assert_non_null(strstr(result.err, cases[i].message));
 	}
@@ -669,12 +614,12 @@ static void help(void **state)
 	static char *const commands[] = { "neighbours", "counters", "watch", "send",
 					  "receive",	"trace",    "ping" };
 
-	RUN("--help");
+	RUN_RSVP("--help");
 	assert_int_equal(result.status, CLI_FINE);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		assert_non_null(strstr(result.out, commands[i]));
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		RUN(commands[i], "--help");
+		RUN_RSVP(commands[i], "--help");
 		assert_int_equal(result.status, CLI_FINE);
 		assert_ptr_equal(strstr(result.out, "greenwave rsvp "), result.out);
 		assert_non_null(strstr(result.out, "--json"));
@@ -694,7 +639,7 @@ static void watch_tells_changes(void **state)
 	fake.record_count = 1;
 	fake.count_later = 3;
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	pid = start(out[1], err, (char *[]){ "watch", NULL });
+	pid = start(out[1], err, (char *[]){ "rsvp", "watch", NULL });
 	close(out[1]);
 	while (!strstr(text, "reservation-added")) {
 		ssize_t n = read(out[0], text + used, sizeof(text) - 1 - used);
@@ -727,18 +672,18 @@ static void trace_shows_messages(void **state)
 	add_event(GW_EVENT_RSVP_MESSAGE, &sent);
 	add_event(GW_EVENT_RSVP_MESSAGE, &received);
 	add_event(GW_EVENT_RSVP_MESSAGE, &sent);
-	RUN("trace", "--count", "2");
+	RUN_RSVP("trace", "--count", "2");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_non_null(strstr(result.out, " sent eth0 192.0.2.1\nPath\n\tSESSION?[2J\n"));
 	assert_non_null(
 		strstr(result.out, " received eth1 192.0.2.1\nPath\n\tSESSION?[2J\n\t...\n"));
-	RUN("trace", "--count", "1", "--interface", "eth1", "--json");
+	RUN_RSVP("trace", "--count", "1", "--interface", "eth1", "--json");
 	assert_string_equal(result.out,
 			    "{\"time\":1.0,\"event\":\"message\",\"message\":{\"direction\":\"in\","
 			    "\"interface\":\"eth1\",\"peer\":\"192.0.2.1\",\"text\":"
 			    "\"Path\\n\\tSESSION\\u001B[2J\\n\"}}\n");
 	fake.error = -EACCES;
-	RUN("trace");
+	RUN_RSVP("trace");
 	assert_int_equal(result.status, CLI_DENIED);
 }
 
@@ -757,21 +702,21 @@ static void ping_shows_hops(void **state)
 	hops[1].error_code = 3;
 	add_event(GW_EVENT_COMPLETED, NULL);
 	fake.events[2].token = 1;
-	RUN("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2", "--hops", "9");
+	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2", "--hops", "9");
 	assert_int_equal(result.status, CLI_FINE);
 	assert_non_null(
 		strstr(result.err, "ask 2/192.0.2.9/1 from 2/192.0.2.1/2 protocol 17 hops 9\n"));
 	assert_non_null(strstr(result.out, " hop 192.0.2.1\n"));
 	assert_non_null(strstr(result.out, " hop 192.0.2.2 behind 2 others: "));
 	fake.events[2].status = -ENODATA;
-	RUN("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2", "--json");
+	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2", "--json");
 	assert_int_equal(result.status, CLI_FAILED);
 	assert_non_null(strstr(result.err, "rsvp ping: the answer is not complete\n"));
 	assert_non_null(
 		strstr(result.out, "\"event\":\"hop\",\"hop\":{\"address\":\"192.0.2.1\","));
 	fake.events[0] = fake.events[2];
 	fake.events[0].status = -ETIMEDOUT;
-	RUN("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2");
+	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2");
 	assert_int_equal(result.status, CLI_FAILED);
 	assert_non_null(strstr(result.err, "rsvp ping: nobody answered\n"));
 }
