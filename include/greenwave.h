@@ -580,6 +580,11 @@ enum gw_rsvp_kind {
 #define GW_RSVP_MERGED 0x1000u	  /* hop: reservations are merged here */
 #define GW_RSVP_CUT 0x2000u	  /* there are more senders, or there is more text or policy */
 
+/* gw_rsvp_record.error_code of a hop (RFC 2745) */
+#define GW_RSVP_HOP_NO_PATH 1u	     /* it knows of no such sender */
+#define GW_RSVP_HOP_TOO_BIG 2u	     /* what it knows does not fit into a packet */
+#define GW_RSVP_HOP_ROUTE_TOO_BIG 4u /* beyond it the way back would be too long */
+
 /* What the way from a sender is like (ADSPEC). */
 struct gw_rsvp_path {
 	uint32_t known;	 /* 0: nothing was said, and all else is 0 */
@@ -630,7 +635,7 @@ struct gw_rsvp_record {
 
 	struct gw_rsvp_path path; /* of senders, in events */
 
-	uint8_t error_code; /* also of hops: 0, or what is wrong there */
+	uint8_t error_code; /* also of hops: 0, or GW_RSVP_HOP_* */
 	uint16_t error_value;
 	struct sockaddr_storage error_node;
 

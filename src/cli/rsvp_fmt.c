@@ -206,13 +206,30 @@ static json_t *json_path(const struct gw_rsvp_path *path)
 	/* clang-format on */
 }
 
+/* What is wrong at a hop has names of its own (RFC 2745 §3.4). */
+static const char *error_name(const struct gw_rsvp_record *record)
+{
+	if (record->kind != GW_RSVP_HOP)
+		return gw_rsvp_error_name(record->error_code);
+	switch (record->error_code) {
+	case GW_RSVP_HOP_NO_PATH:
+		return "no path information";
+	case GW_RSVP_HOP_TOO_BIG:
+		return "what is known there is too much for a packet";
+	case GW_RSVP_HOP_ROUTE_TOO_BIG:
+		return "too many hops to find the way back";
+	default:
+		return NULL;
+	}
+}
+
 static json_t *json_error(const struct gw_rsvp_record *record)
 {
 	/* clang-format off */
 	return json_pack("{s:i, s:i, s:o, s:o, s:b, s:b}",
 		"code", record->error_code,
 		"value", record->error_value,
-		"name", fmt_json_text(gw_rsvp_error_name(record->error_code)),
+		"name", fmt_json_text(error_name(record)),
 		"node", json_host(&record->error_node),
 		"in_place", record->flags & GW_RSVP_IN_PLACE ? 1 : 0,
 		"not_guilty", record->flags & GW_RSVP_NOT_GUILTY ? 1 : 0);
@@ -429,7 +446,7 @@ static void print_path(FILE *out, const struct gw_rsvp_path *path)
 
 static void print_error(FILE *out, const struct gw_rsvp_record *record)
 {
-	const char *name = gw_rsvp_error_name(record->error_code);
+	const char *name = error_name(record);
 	char host[80];
 	const char *node = rsvp_fmt_host(&record->error_node, host);
 
@@ -468,8 +485,9 @@ static void print_hop(FILE *out, const struct gw_rsvp_record *record, const stru
 	address = rsvp_fmt_host(&record->leaving, host);
 	if (address)
 		fprintf(out, " leaving %s", address);
-	if (record->ttl_loss > 1)
-		fprintf(out, " behind %" PRIu32 " others", record->ttl_loss - 1);
+	if (record->ttl_loss > 0)
+		fprintf(out, " behind %" PRIu32 " that take%s no part", record->ttl_loss,
+			record->ttl_loss == 1 ? "s" : "");
 	if (item->style != 0) {
 		fputs(" ", out);
 		print_reservation(out, item);

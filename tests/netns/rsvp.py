@@ -3,6 +3,8 @@
 of the code under test, and sent and received by raw sockets of a host."""
 import dataclasses
 import ipaddress
+import re
+import shutil
 import socket
 import struct
 import time
@@ -12,9 +14,9 @@ from packets import ones_complement_sum
 
 PROTOCOL = 46
 PATH, RESV, PATH_ERR, RESV_ERR, PATH_TEAR, RESV_TEAR, RESV_CONF = range(1, 8)
-SREFRESH = 15
+DREQ, DREP, SREFRESH = 8, 9, 15
 SESSION, HOP, INTEGRITY, TIME_VALUES, ERROR_SPEC, SCOPE, STYLE, FLOWSPEC = 1, 3, 4, 5, 6, 7, 8, 9
-FILTER_SPEC, SENDER_TEMPLATE, SENDER_TSPEC, ADSPEC, RESV_CONFIRM = 10, 11, 12, 13, 15
+FILTER_SPEC, SENDER_TEMPLATE, SENDER_TSPEC, ADSPEC, RESV_CONFIRM, DIAG_RESPONSE = 10, 11, 12, 13, 15, 32
 WF, FF, SE = 0x11, 0x0a, 0x12
 ALERT4 = b'\x94\x04\0\0'
 ALERT6 = b'\x05\x02\0\x01'  # value 1: RSVP
@@ -204,6 +206,19 @@ class Listener:
     def settle(self, seconds=0.05):
         found = [of_packet(packet.frame) for packet in self.wire.settle(seconds)]
         return [message for message in found if message]
+
+
+def judge(listener):
+    """tshark finds nothing wrong with any message that was seen."""
+    if not shutil.which('tshark'):
+        return
+    rows = listener.wire.tshark('_ws.malformed', 'ip.checksum.status', '_ws.expert.message', 'rsvp.msg',
+                                options=['-o', 'ip.check_checksum:TRUE', '-Y', 'rsvp'])
+    assert rows
+    for malformed, ip_checksum, expert, _ in rows:
+        assert not malformed
+        assert ip_checksum in ('', '1')
+        assert not re.search('malformed|incorrect|bad checksum', expert, re.IGNORECASE), expert
 
 
 # ---- sending ----

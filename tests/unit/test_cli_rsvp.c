@@ -699,7 +699,7 @@ static void ping_shows_hops(void **state)
 		fake.events[i].token = 1;
 	}
 	hops[1].ttl_loss = 3;
-	hops[1].error_code = 3;
+	hops[1].error_code = GW_RSVP_HOP_NO_PATH;
 	add_event(GW_EVENT_COMPLETED, NULL);
 	fake.events[2].token = 1;
 	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2", "--hops", "9");
@@ -707,7 +707,8 @@ static void ping_shows_hops(void **state)
 	assert_non_null(
 		strstr(result.err, "ask 2/192.0.2.9/1 from 2/192.0.2.1/2 protocol 17 hops 9\n"));
 	assert_non_null(strstr(result.out, " hop 192.0.2.1\n"));
-	assert_non_null(strstr(result.out, " hop 192.0.2.2 behind 2 others: "));
+	assert_non_null(strstr(
+		result.out, " hop 192.0.2.2 behind 3 that take no part: no path information (1"));
 	fake.events[2].status = -ENODATA;
 	RUN_RSVP("ping", "--to", "192.0.2.9:1", "--from", "192.0.2.1:2", "--json");
 	assert_int_equal(result.status, CLI_FAILED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* local.c: programs of this host that take part in sessions (RFC 2205 §3.11.1). */
+/* local.c: programs of this host that take part in sessions (RFC 2205 §3.11.1), or ask about paths (RFC 2745). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +113,35 @@ void rsvp_daemon_close(struct rsvp_local *local)
 	DL_DELETE(daemon->locals, local);
 	free(local);
 	rsvp_daemon_schedule(daemon);
+}
+
+int rsvp_daemon_ask(struct rsvp_daemon *daemon, const struct rsvp_diagnose_request *request,
+		    rsvp_answer on_answer, void *user_data, struct rsvp_asking **ret_asking)
+{
+	struct rsvp_asking *asking = calloc(1, sizeof(*asking));
+	struct rsvp_diagnose_request own = *request;
+	int r;
+
+	if (!asking)
+		return -ENOMEM;
+	asking->daemon = daemon;
+	asking->on_answer = on_answer;
+	asking->user_data = user_data;
+	own.data = asking;
+	r = rsvp_diagnose(daemon->node, &own, &asking->diagnosis, time_now_us());
+	if (r < 0) {
+		free(asking);
+		return r;
+	}
+	rsvp_daemon_schedule(daemon);
+	*ret_asking = asking;
+	return 0;
+}
+
+void rsvp_daemon_ask_no_more(struct rsvp_asking *asking)
+{
+	rsvp_diagnose_cancel(asking->daemon->node, asking->diagnosis);
+	free(asking);
 }
 
 void rsvp_daemon_owner_gone(struct rsvp_daemon *daemon, const void *owner)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/hmac.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -183,6 +184,23 @@ static void port_event(void *user_data, void *app_data, const struct rsvp_event 
 	local->on_event(local->user_data, event);
 }
 
+static void port_diagnosis(void *user_data, void *data, const struct rsvp_hop_report *hop,
+			   int status)
+{
+	struct rsvp_asking *asking = data;
+
+	(void)user_data;
+	asking->on_answer(asking->user_data, hop, status);
+	if (!hop)
+		free(asking);
+}
+
+static uint64_t port_wall_us(void *user_data)
+{
+	(void)user_data;
+	return time_epoch_us();
+}
+
 static uint32_t port_random(void *user_data)
 {
 	struct rsvp_daemon *daemon = user_data;
@@ -240,6 +258,8 @@ void rsvp_ports_of(struct rsvp_daemon *daemon, struct rsvp_ports *ret_ports)
 		.tc_release = port_tc_release,
 		.event = port_event,
 		.random = port_random,
+		.wall_us = port_wall_us,
+		.diagnosis = port_diagnosis,
 		.digest = port_digest,
 	};
 }

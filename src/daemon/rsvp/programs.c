@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 #include "base/time.h"
+#include "daemon/rsvp/questions.h"
 #include "daemon/rsvp/records.h"
 #include "engine/signalling.h"
 #include "rsvp/format.h"
@@ -39,6 +40,7 @@ struct rsvp_programs {
 	struct rsvp_daemon *daemon;
 	struct program *sessions; /* by id */
 	uint32_t last_id;
+	struct questions questions;
 	struct owner *tracers[TRACERS_MAX];
 	unsigned n_tracers;
 };
@@ -281,6 +283,7 @@ static void port_owner_gone(void *user_data, struct owner *owner, uint64_t now_u
 
 	(void)now_us;
 	stop_tracing(programs, owner);
+	questions_owner_gone(&programs->questions, owner);
 	HASH_ITER(hh, programs->sessions, program, next) {
 		if (program->owner == owner)
 			end_program(program);
@@ -463,6 +466,17 @@ static int port_visit(void *user_data, const struct owner *owner, const struct e
 	return r;
 }
 
+/* ---- asking ---- */
+
+static int port_diagnose(void *user_data, struct owner *owner,
+			 const struct signalling_question *question, uint64_t now_us)
+{
+	struct rsvp_programs *programs = user_data;
+
+	(void)now_us;
+	return questions_ask(&programs->questions, owner, question);
+}
+
 /* ---- life ---- */
 
 int rsvp_programs_new(struct host *host, struct rsvp_daemon *daemon,
@@ -474,6 +488,8 @@ int rsvp_programs_new(struct host *host, struct rsvp_daemon *daemon,
 		return -ENOMEM;
 	programs->server = host_server(host);
 	programs->daemon = daemon;
+	programs->questions =
+		(struct questions){ .server = programs->server, .daemon = programs->daemon };
 	programs->port = (struct signalling){
 		.user_data = programs,
 		.open = port_open,
@@ -483,6 +499,7 @@ int rsvp_programs_new(struct host *host, struct rsvp_daemon *daemon,
 		.owner_gone = port_owner_gone,
 		.visit = port_visit,
 		.watch = port_watch,
+		.diagnose = port_diagnose,
 	};
 	server_set_signalling(programs->server, &programs->port);
 	*ret_programs = programs;
@@ -497,6 +514,7 @@ struct rsvp_programs *rsvp_programs_free(struct rsvp_programs *programs)
 		return NULL;
 	server_set_signalling(programs->server, NULL);
 	rsvp_daemon_set_tap(programs->daemon, NULL, NULL);
+	questions_end(&programs->questions);
 	HASH_ITER(hh, programs->sessions, program, next)
 		end_program(program);
 	free(programs);

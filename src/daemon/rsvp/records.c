@@ -239,6 +239,29 @@ void record_of_neighbour(const struct rsvp_daemon *daemon, const struct rsvp_nei
 	record->dropped = info->dropped;
 }
 
+void record_of_hop(const struct rsvp_session *session, const struct rsvp_hop_report *hop,
+		   struct rsvp_record *ret_record)
+{
+	struct gw_rsvp_record *record = &ret_record->record;
+
+	begin(ret_record, GW_RSVP_HOP);
+	add_session(ret_record, session);
+	add_senders(ret_record, hop->senders, hop->n_senders);
+	/* The sender's own host has no address by which its data comes. */
+	address_to_sockaddr(hop->in.family != AF_UNSPEC ? &hop->in : &hop->out, &record->hop);
+	address_to_sockaddr(&hop->out, &record->leaving);
+	address_to_sockaddr(&hop->previous, &record->previous);
+	record->ttl_loss = hop->ttl_loss;
+	record->error_code = hop->error;
+	record->flags |= hop->merged ? GW_RSVP_MERGED : 0;
+	if (hop->flowspec) {
+		record->style = hop->style;
+		add_flowspec(ret_record, hop->flowspec);
+	} else if (hop->tspec) {
+		record->tspec = public_tspec(hop->tspec);
+	}
+}
+
 /* ---- from the public form ---- */
 
 int tspec_from_public(const struct gw_tspec *tspec, struct rsvp_tspec *ret_tspec)

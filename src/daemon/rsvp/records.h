@@ -24,6 +24,9 @@ void record_of_reservation(const struct rsvp_daemon *daemon,
 void record_of_neighbour(const struct rsvp_daemon *daemon, const struct rsvp_neighbour_info *info,
 			 struct rsvp_record *ret_record);
 
+void record_of_hop(const struct rsvp_session *session, const struct rsvp_hop_report *hop,
+		   struct rsvp_record *ret_record);
+
 /* -EINVAL: no number of the protocol. */
 int tspec_from_public(const struct gw_tspec *tspec, struct rsvp_tspec *ret_tspec);
 void sender_from_public(const struct gw_rsvp_sender *sender, struct rsvp_sender *ret_sender);

@@ -67,6 +67,21 @@ void rsvp_daemon_owner_gone(struct rsvp_daemon *daemon, const void *owner);
 const struct rsvp_session *rsvp_local_session(const struct rsvp_local *local);
 const void *rsvp_local_owner(const struct rsvp_local *local);
 
+/* ---- asking about paths (RFC 2745) ---- */
+
+struct rsvp_asking;
+
+/* One hop; or, with `hop` NULL, the end, and the asking is gone: the status is that of rsvp_ports.diagnosis. */
+typedef void (*rsvp_answer)(void *user_data, const struct rsvp_hop_report *hop, int status);
+
+/*
+ * `request->data` is not used. Nothing is answered before this returns; an answer must not do anything to the daemon.
+ * Errors are those of rsvp_diagnose().
+ */
+int rsvp_daemon_ask(struct rsvp_daemon *daemon, const struct rsvp_diagnose_request *request,
+		    rsvp_answer on_answer, void *user_data, struct rsvp_asking **ret_asking);
+void rsvp_daemon_ask_no_more(struct rsvp_asking *asking);
+
 /* ---- seeing ---- */
 
 /* For rsvp_visit(), rsvp_count(), rsvp_sizes(). */

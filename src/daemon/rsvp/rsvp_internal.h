@@ -40,6 +40,13 @@ struct rsvp_local {
 	struct rsvp_local *prev, *next;
 };
 
+struct rsvp_asking {
+	struct rsvp_daemon *daemon;
+	struct rsvp_diagnosis *diagnosis;
+	rsvp_answer on_answer;
+	void *user_data;
+};
+
 struct rsvp_daemon {
 	struct event_base *base;
 	struct host *host;

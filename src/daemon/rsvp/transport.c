@@ -99,6 +99,8 @@ static const struct option options_raw6[] = {
 };
 
 static const struct option options_alert6[] = {
+	/* Else it would be handed what passes through other network namespaces, too. */
+	{ IPPROTO_IPV6, IPV6_ROUTER_ALERT_ISOLATE, 1, true },
 	{ IPPROTO_IPV6, IPV6_ROUTER_ALERT, ALERT_VALUE6, true },
 };
 
