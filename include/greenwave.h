@@ -682,6 +682,119 @@ struct gw_rsvp_question {
  */
 int gw_rsvp_diagnose(struct gw *gw, const struct gw_rsvp_question *question);
 
+/* ---- QoS of a socket, signalled ---- */
+
+/*
+ * A program says of a socket what it will send and what it wants of what it receives, and the host does the rest: it
+ * takes part in the sessions of RSVP as soon as their addresses are known, puts what is sent under traffic control,
+ * reserves what is received, and tells what becomes of it. Each direction ends by itself: when the program takes it
+ * back, when the socket is shut down in that direction, and both when it is closed or disconnected, or its program
+ * ends. For TCP, for UDP, connected or not, and for groups. Where nothing is signalled (`rsvp { enabled = false }`,
+ * the embedded engine) there is traffic control only.
+ * The numbers of services are those of the service types of Winsock 2.
+ */
+enum gw_qos_service {
+	GW_QOS_NONE = 0, /* ends the direction */
+	GW_QOS_BEST_EFFORT =
+		1, /* ends what is signalled; a rate or a mark that is asked for is applied here */
+	GW_QOS_CONTROLLED_LOAD = 2,
+	GW_QOS_GUARANTEED = 3,
+	GW_QOS_EITHER = 5,	     /* of what is sent: the receiver has the choice */
+	GW_QOS_KEEP = 6,	     /* leaves the direction as it is; flags are added */
+	GW_QOS_NETWORK_CONTROL = 10, /* of what is sent; for administrators (-EACCES) */
+	GW_QOS_QUALITATIVE = 13	     /* the network decides (RFC 2997) */
+};
+
+/* gw_qos_direction.flags */
+#define GW_QOS_NO_SIGNALLING 0x1u
+#define GW_QOS_NO_TRAFFIC_CONTROL 0x2u
+
+/* What becomes of packets beyond the Tspec of what is sent. */
+enum gw_qos_excess {
+	GW_QOS_EXCESS_DEFAULT = 0, /* guaranteed: they wait; else as BORROW */
+	GW_QOS_EXCESS_BORROW = 1,  /* sent as nonconforming */
+	GW_QOS_EXCESS_SHAPE = 2,   /* they wait */
+	GW_QOS_EXCESS_DISCARD = 3
+};
+
+struct gw_qos_direction {
+	enum gw_qos_service service;
+	uint32_t flags;
+	/*
+	 * Members of 0 are not stated. Of what is sent the rate must be, except of best effort and qualitative
+	 * services; of what is received the sender's own take their place. The guaranteed service reserves rate_bps.
+	 */
+	struct gw_tspec tspec;
+	uint32_t latency_us; /* wanted of the guaranteed service; UINT32_MAX: not stated. Not beside a rate */
+	uint32_t slack_us; /* likewise */
+};
+
+struct gw_qos {
+	size_t size;
+	struct gw_qos_direction sending, receiving;
+
+	/* Of what is sent. */
+	struct sockaddr_storage
+		destination; /* of an unconnected UDP socket, which may have many; AF_UNSPEC: none */
+	int32_t dscp;	     /* -1: as the service has it */
+	int32_t priority;    /* 802.1p, 0 to 7; -1: likewise */
+	enum gw_qos_excess excess;
+	uint64_t shaping_bps;	    /* in place of the rate, to wait by; 0: the rate */
+	const void *sending_policy; /* whole POLICY_DATA objects; NULL: none */
+	size_t sending_policy_len;
+
+	/* Of what is received. */
+	uint32_t style; /* enum gw_rsvp_style; 0: the peer alone if there is one, else all senders */
+	uint32_t confirm; /* 1: tell when the reservation is in place */
+	uint32_t n_flows; /* of FF and SE, as in struct gw_rsvp_request; 0: the peer */
+	const struct gw_rsvp_flow *flows;
+	const void *receiving_policy;
+	size_t receiving_policy_len;
+};
+
+/*
+ * Says what the program wants of a socket, and replaces what it has said before, each direction but those kept. A
+ * direction that cannot begin yet (no peer, no port, no sender) is kept in mind, and begins when it can. What happens
+ * is told by the events of RSVP, with `socket` in place of `token`; what the program ends itself, is not. After an
+ * error nothing has changed. -EINVAL: numbers that contradict each other, an unbound UDP socket that would send, a
+ * destination of a connected one. -EDESTADDRREQ: not a socket of the kind. -ESHUTDOWN: the direction has been shut
+ * down. -EDQUOT: this host has not so much to reserve. -ENETUNREACH. -ENOBUFS: too many.
+ */
+int gw_qos_set(struct gw *gw, int fd, const struct gw_qos *qos);
+
+/*
+ * Has the host look at the socket's addresses again: after bind(), connect(), accept(), so that what waits for them
+ * begins before this returns. Of a socket without QoS it hears the senders from now on. *ret_socket (it may be NULL):
+ * by which events tell of it.
+ */
+int gw_qos_look(struct gw *gw, int fd, uint64_t *ret_socket);
+
+#define GW_QOS_SENDING 0x1u
+#define GW_QOS_RECEIVING 0x2u
+#define GW_QOS_SHUT 0x4u /* and they will not begin again: -ESHUTDOWN */
+
+/* Ends directions of a socket, of all its groups and destinations too. None had QoS: also 0. */
+int gw_qos_end(struct gw *gw, int fd, uint32_t directions);
+
+/*
+ * The socket has become a member of a group, or is about to send there: the QoS of what it sends and receives there
+ * (NULL: that of the socket). `directions`: GW_QOS_SENDING, _RECEIVING or both. -EISCONN: it has joined it already.
+ */
+int gw_qos_join(struct gw *gw, int fd, const struct sockaddr *group, socklen_t group_len,
+		uint32_t directions, const struct gw_qos *qos);
+int gw_qos_leave(struct gw *gw, int fd, const struct sockaddr *group, socklen_t group_len);
+
+struct gw_qos_info {
+	size_t size;
+	struct gw_qos_direction sending, receiving; /* as asked for */
+	uint32_t signals;	  /* 1: the host speaks RSVP on the interface of the socket */
+	uint32_t traffic_control; /* 1: packets can be put under a meter there */
+	uint64_t link_bps;	  /* 0: not known */
+	uint32_t end_to_end; /* 1: every router takes part, 0: one does not, UINT32_MAX: not known */
+	uint32_t sending_reserved; /* 1: a reservation stands for what it sends */
+};
+int gw_qos_query(struct gw *gw, int fd, struct gw_qos_info *ret_info);
+
 /* ---- events ---- */
 
 enum gw_event_type {
@@ -716,7 +829,8 @@ struct gw_event {
 	 * the caller: gw_event_release().
 	 */
 	struct gw_rsvp_record *rsvp;
-	uint64_t reserved[3]; /* zero */
+	uint64_t socket; /* of GW_EVENT_RSVP_...: it is about the QoS of this socket, see gw_qos_look(); else 0 */
+	uint64_t reserved[2]; /* zero */
 	struct gw_flow_record flow;
 };
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * provider.h: QoS of sockets, signalled: what the RSVP service provider of Winsock does (spec/gqos.md). For each
+ * socket of which a program has said what it sends and what it wants of what it receives, it takes part in the
+ * sessions of RSVP (engine/signalling.h), puts what is sent under traffic control (engine.h), and tells the owner.
+ *
+ *	socket 1--* sender session (destination): a session of RSVP, a flow of the engine
+ *	       1--* receiver session (local address or group): a session of RSVP
+ *
+ * Each socket has a flow of the engine too that marks nothing, so that its end is seen even if it only receives.
+ * Whatever ends a socket, and in whichever direction, comes through engine_end(), which tells the provider
+ * (provider_socket_ended()); what a program ends itself takes the same two verbs, END-SEND and END-RECV of §16.1.
+ *
+ * No system call, no clock. Errors are negative errnos, as include/greenwave.h has them for gw_qos_set() and its
+ * neighbours; after an error nothing has changed.
+ */
+#ifndef GW_ENGINE_PROVIDER_H
+#define GW_ENGINE_PROVIDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/address.h"
+#include "engine/engine.h"
+#include "engine/signalling.h"
+
+struct provider;
+
+struct provider_ports {
+	void *user_data;
+
+	/*
+	 * Tells the owner of a socket: as server_signal(), with the socket in place of the token. `record` as there;
+	 * a NULL record is never told.
+	 */
+	void (*tell)(void *user_data, struct owner *owner, enum gw_event_type type, uint64_t socket,
+		     const struct gw_rsvp_record *record);
+};
+
+/* What has been asked of one socket; pointers are read during the call. */
+struct provider_request {
+	struct gw_qos qos;	    /* `destination` is not looked at */
+	struct address destination; /* AF_UNSPEC: none */
+};
+
+/* NULL if memory is short. `ports` is copied; the engine outlives the provider. */
+struct provider *provider_new(struct engine *engine, const struct provider_ports *ports);
+struct provider *provider_free(struct provider *provider);
+
+/* NULL: nothing is signalled (any more): traffic control only (§17). Kept, not copied. */
+void provider_set_signalling(struct provider *provider, const struct signalling *signalling,
+			     uint64_t now_us);
+
+/* Addresses of this host have come or gone: those that receivers on every address have sessions for. */
+void provider_set_addresses(struct provider *provider, const struct address *addresses, size_t n,
+			    uint64_t now_us);
+
+int provider_set(struct provider *provider, struct owner *owner, const struct engine_socket *socket,
+		 const struct provider_request *request, uint64_t now_us);
+int provider_look(struct provider *provider, struct owner *owner,
+		  const struct engine_socket *socket, uint64_t now_us);
+/* GW_QOS_SENDING, _RECEIVING, _SHUT. */
+int provider_end(struct provider *provider, struct owner *owner, uint64_t cookie,
+		 uint32_t directions, uint64_t now_us);
+/* `request` NULL: that of the socket. */
+int provider_join(struct provider *provider, struct owner *owner,
+		  const struct engine_socket *socket, const struct address *group,
+		  uint32_t directions, const struct provider_request *request, uint64_t now_us);
+int provider_leave(struct provider *provider, struct owner *owner, uint64_t cookie,
+		   const struct address *group, uint64_t now_us);
+int provider_query(struct provider *provider, struct owner *owner,
+		   const struct engine_socket *socket, struct gw_qos_info *ret_info);
+
+/*
+ * From engine_end(): the socket has ended, in these directions (DIRECTION_*), for this reason. Of END_DISCONNECTED and
+ * END_CLOSED both have. Unknown sockets are fine.
+ */
+void provider_socket_ended(struct provider *provider, uint64_t cookie, unsigned directions,
+			   enum end_reason reason, uint64_t now_us);
+/* All that the owner has; it goes. */
+void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_t now_us);
+
+/*
+ * From the host's signalling: something has happened in a session that the provider has opened. True: it was one of
+ * these, and nobody else is to be told. `type` and `record` as for server_signal().
+ */
+bool provider_signalled(struct provider *provider, struct owner *owner, uint32_t session,
+			enum gw_event_type type, const struct gw_rsvp_record *record,
+			uint64_t now_us);
+
+/*
+ * From the host's traffic control, at the sending host: a reservation on an interface is for what this one socket
+ * sends, whose flow is to have it. -ENOENT: it is for no such socket, or for more than one. -EDQUOT: *ret_refusal.
+ * `service` NULL: it has ended, and the flow is transitional again (§11.2).
+ */
+int provider_reserve(struct provider *provider, const struct signalling_session *session,
+		     const struct address *source, const struct engine_service *service,
+		     struct admission_refusal *ret_refusal, uint64_t now_us);
+
+#endif
