@@ -82,11 +82,14 @@ void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_
 
 /*
  * From the host's signalling: something has happened in a session that the provider has opened. True: it was one of
- * these, and nobody else is to be told. `type` and `record` as for server_signal().
+ * these, and nobody else is to be told. `type` and `record` as for server_signal(). It may come at any time, also from
+ * within a call of a port of the signalling, which must not be called back then (signalling.h): what the provider needs
+ * is copied, and what follows from it (telling, reserving) is done by provider_run(). The server calls that after every
+ * request, and the host after whatever else may have signalled something.
  */
 bool provider_signalled(struct provider *provider, struct owner *owner, uint32_t session,
-			enum gw_event_type type, const struct gw_rsvp_record *record,
-			uint64_t now_us);
+			enum gw_event_type type, const struct gw_rsvp_record *record);
+void provider_run(struct provider *provider, uint64_t now_us);
 
 /*
  * From the host's traffic control, at the sending host: a reservation on an interface is for what this one socket
