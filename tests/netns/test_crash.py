@@ -153,6 +153,7 @@ def test_ready_in_time(own_net, own_daemon):
     limit = 1 if 'asan' not in subprocess.run(
         ['ldd', own_daemon.programs.path('greenwaved')], stdout=subprocess.PIPE, text=True,
         check=True).stdout else 3
+    limit *= TIME_FACTOR
     times = []
     for _ in range(3):
         own_daemon.start()
