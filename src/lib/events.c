@@ -105,6 +105,7 @@ void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct g
 	};
 	memcpy(ret_event->reason, msg->end_reason, sizeof(ret_event->reason));
 	if (MSG_HAS(msg, TAG_RSVP)) {
+		ret_event->socket = msg->cookie;
 		ret_event->rsvp = rsvp_record_copy(&msg->rsvp);
 		if (!ret_event->rsvp)
 			*ret_event = (struct gw_event){ .size = sizeof(*ret_event),

@@ -54,6 +54,7 @@ static const struct codec_field msg_fields[] = {
 	NUMBER(TAG_INTERFACE, ifindex),
 	NUMBER(TAG_SESSION, session),
 	CODEC_FIELD(TAG_RSVP, struct msg, rsvp, CODEC_BYTES),
+	CODEC_FIELD(TAG_QOS, struct msg, qos, CODEC_BYTES),
 };
 #define N_MSG_FIELDS (sizeof(msg_fields) / sizeof(msg_fields[0]))
 

@@ -52,7 +52,14 @@ enum msg_type {
 	MSG_RSVP_LIST, /* flags (kinds), token: where to go on (0) -> rsvp: records ..., more, token */
 	MSG_RSVP_WATCH,	   /* -> */
 	MSG_RSVP_DIAGNOSE, /* address, source, ip_protocol, [count: hops], token -> */
-	MSG_EVENT = 64	   /* event, ... : serial 0 */
+	/* From here on: only with MSG_HOST_QOS. What `qos` holds: qos.h. */
+	MSG_QOS_SET,   /* qos, fd -> */
+	MSG_QOS_LOOK,  /* fd -> cookie */
+	MSG_QOS_END,   /* flags (GW_QOS_SENDING ...), fd -> */
+	MSG_QOS_JOIN,  /* address, flags (directions), [qos], fd -> */
+	MSG_QOS_LEAVE, /* address, fd -> */
+	MSG_QOS_QUERY, /* fd -> qos: what is known */
+	MSG_EVENT = 64 /* event, ... : serial 0 */
 };
 
 /*
@@ -65,6 +72,7 @@ enum msg_type {
 #define MSG_HOST_ELSEWHERE 0x2u /* it serves another network namespace than the caller's */
 #define MSG_HOST_RATES 0x4u	/* it knows reservations, tuples, and rates of programs */
 #define MSG_HOST_SIGNALS 0x8u	/* it knows the messages of RSVP, though it need not speak it */
+#define MSG_HOST_QOS 0x10u	/* it knows the QoS of sockets */
 
 struct msg_head {
 	uint16_t type;
@@ -119,6 +127,7 @@ enum msg_tag {
 	TAG_INTERFACE,
 	TAG_SESSION,
 	TAG_RSVP, /* in lists repeated; also in events */
+	TAG_QOS,
 	TAG_LAST
 };
 
@@ -155,6 +164,7 @@ struct msg {
 	uint32_t ifindex;
 	uint32_t session;
 	struct codec_bytes rsvp;
+	struct codec_bytes qos;
 };
 
 /* One line of gw_facts(). */

@@ -8,22 +8,18 @@
 #include <errno.h>
 #include <string.h>
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Tags that occur several times in one value, in every table: they are no fields of a structure. */
-#define TAG_NESTED 63u
+#include "proto/signal_wire.h"
 
 #define NO_DSCP (-1)
 
-static void from_sockaddr(const struct sockaddr_storage *sa, struct address *ret_address)
+void wire_address(const struct sockaddr_storage *sa, struct address *ret_address)
 {
 	*ret_address = (struct address){ 0 };
 	if (sa->ss_family != AF_UNSPEC)
 		address_from_sockaddr((const struct sockaddr *)sa, sizeof(*sa), ret_address);
 }
 
-/* The fields that are not zero. */
-static uint64_t set_fields(const struct codec_field *fields, size_t n_fields, const void *object)
+uint64_t wire_present(const struct codec_field *fields, size_t n_fields, const void *object)
 {
 	uint64_t present = 0;
 
@@ -56,7 +52,7 @@ static const struct codec_field sender_fields[] = {
 static void to_wire_sender(const struct gw_rsvp_sender *sender, struct wire_sender *ret_wire)
 {
 	*ret_wire = (struct wire_sender){ .form = sender->form, .id = sender->id };
-	from_sockaddr(&sender->address, &ret_wire->address);
+	wire_address(&sender->address, &ret_wire->address);
 }
 
 static void from_wire_sender(const struct wire_sender *wire, struct gw_rsvp_sender *ret_sender)
@@ -74,7 +70,7 @@ static long sender_append(const struct gw_rsvp_sender *sender, void *buf, size_t
 
 	to_wire_sender(sender, &wire);
 	r = codec_encode(sender_fields, LENGTH(sender_fields), &wire,
-			 set_fields(sender_fields, LENGTH(sender_fields), &wire), nested, 0,
+			 wire_present(sender_fields, LENGTH(sender_fields), &wire), nested, 0,
 			 sizeof(nested));
 	return r < 0 ? r : codec_append(TAG_NESTED, nested, (size_t)r, buf, len, capacity);
 }
@@ -98,14 +94,6 @@ struct wire_flow {
 	struct wire_sender sender;
 };
 
-/* A token bucket, wherever it stands. */
-#define TSPEC_FIELDS(tag, structure, member)                                         \
-	CODEC_FIELD((tag), structure, member.rate_bps, CODEC_NUMBER),                \
-		CODEC_FIELD((tag) + 1, structure, member.depth_bytes, CODEC_NUMBER), \
-		CODEC_FIELD((tag) + 2, structure, member.peak_bps, CODEC_NUMBER),    \
-		CODEC_FIELD((tag) + 3, structure, member.min_bytes, CODEC_NUMBER),   \
-		CODEC_FIELD((tag) + 4, structure, member.max_bytes, CODEC_NUMBER)
-
 static const struct codec_field flow_fields[] = {
 	CODEC_FIELD(1, struct wire_flow, sender.address, CODEC_ADDRESS),
 	CODEC_FIELD(2, struct wire_flow, sender.form, CODEC_NUMBER),
@@ -115,7 +103,7 @@ static const struct codec_field flow_fields[] = {
 	CODEC_FIELD(10, struct wire_flow, flow.slack_us, CODEC_NUMBER),
 };
 
-static long flow_append(const struct gw_rsvp_flow *flow, void *buf, size_t len, size_t capacity)
+long wire_flow_append(const struct gw_rsvp_flow *flow, void *buf, size_t len, size_t capacity)
 {
 	struct wire_flow wire = { .flow = *flow };
 	unsigned char nested[192];
@@ -123,12 +111,12 @@ static long flow_append(const struct gw_rsvp_flow *flow, void *buf, size_t len, 
 
 	to_wire_sender(&flow->sender, &wire.sender);
 	r = codec_encode(flow_fields, LENGTH(flow_fields), &wire,
-			 set_fields(flow_fields, LENGTH(flow_fields), &wire), nested, 0,
+			 wire_present(flow_fields, LENGTH(flow_fields), &wire), nested, 0,
 			 sizeof(nested));
 	return r < 0 ? r : codec_append(TAG_NESTED, nested, (size_t)r, buf, len, capacity);
 }
 
-static int flow_decode(const struct codec_bytes *bytes, struct gw_rsvp_flow *ret_flow)
+int wire_flow_decode(const struct codec_bytes *bytes, struct gw_rsvp_flow *ret_flow)
 {
 	struct wire_flow wire = { 0 };
 	uint64_t present;
@@ -166,9 +154,9 @@ long signal_offer_encode(const struct gw_rsvp_offer *offer, void *buf, size_t ca
 
 	if (offer->policy_len > 0)
 		wire.policy = (struct codec_bytes){ offer->policy, offer->policy_len };
-	from_sockaddr(&offer->source, &wire.source);
+	wire_address(&offer->source, &wire.source);
 	return codec_encode(offer_fields, LENGTH(offer_fields), &wire,
-			    set_fields(offer_fields, LENGTH(offer_fields), &wire), buf, 0,
+			    wire_present(offer_fields, LENGTH(offer_fields), &wire), buf, 0,
 			    capacity);
 }
 
@@ -215,12 +203,12 @@ long signal_request_encode(const struct gw_rsvp_request *request, void *buf, siz
 
 	if (request->policy_len > 0)
 		wire.policy = (struct codec_bytes){ request->policy, request->policy_len };
-	present = set_fields(request_fields, LENGTH(request_fields), &wire) |
+	present = wire_present(request_fields, LENGTH(request_fields), &wire) |
 		  CODEC_BIT(REQUEST_DSCP);
 	len = codec_encode(request_fields, LENGTH(request_fields), &wire, present, buf, 0,
 			   capacity);
 	for (uint32_t i = 0; i < request->n_flows && len >= 0; i++)
-		len = flow_append(&request->flows[i], buf, (size_t)len, capacity);
+		len = wire_flow_append(&request->flows[i], buf, (size_t)len, capacity);
 	return len;
 }
 
@@ -238,7 +226,7 @@ int signal_request_decode(const struct codec_bytes *bytes, struct signal_request
 			 &present);
 	while (r == 0 &&
 	       (r = codec_next(bytes->data, bytes->len, TAG_NESTED, &position, &nested)) == 1)
-		r = n < GW_RSVP_FLOWS_MAX ? flow_decode(&nested, &ret_request->flows[n++])
+		r = n < GW_RSVP_FLOWS_MAX ? wire_flow_decode(&nested, &ret_request->flows[n++])
 					  : -ENOBUFS;
 	if (r < 0)
 		return r;
@@ -314,7 +302,8 @@ static long record_fixed(struct wire_record *wire, void *buf, size_t capacity)
 {
 	uint64_t present;
 
-	present = set_fields(record_fields, LENGTH(record_fields), wire) | CODEC_BIT(RECORD_FLAGS);
+	present = wire_present(record_fields, LENGTH(record_fields), wire) |
+		  CODEC_BIT(RECORD_FLAGS);
 	if (wire->record.dscp >= 0)
 		present |= CODEC_BIT(RECORD_DSCP);
 	else
@@ -325,11 +314,11 @@ static long record_fixed(struct wire_record *wire, void *buf, size_t capacity)
 static void to_wire_record(const struct gw_rsvp_record *record, struct wire_record *ret_wire)
 {
 	*ret_wire = (struct wire_record){ .record = *record };
-	from_sockaddr(&record->destination, &ret_wire->destination);
-	from_sockaddr(&record->hop, &ret_wire->hop);
-	from_sockaddr(&record->previous, &ret_wire->previous);
-	from_sockaddr(&record->leaving, &ret_wire->leaving);
-	from_sockaddr(&record->error_node, &ret_wire->error_node);
+	wire_address(&record->destination, &ret_wire->destination);
+	wire_address(&record->hop, &ret_wire->hop);
+	wire_address(&record->previous, &ret_wire->previous);
+	wire_address(&record->leaving, &ret_wire->leaving);
+	wire_address(&record->error_node, &ret_wire->error_node);
 }
 
 /* As much as `wire` holds now, with so many senders. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "proto/qos.h"
 #include "proto/signal.h"
 
 static void require(bool holds)
@@ -88,6 +89,28 @@ static void try_signals(const uint8_t *data, size_t size)
 	}
 }
 
+/* The QoS of sockets, and what is known of it: what was understood is written as it was, and understood again. */
+static void try_qos(const uint8_t *data, size_t size)
+{
+	static unsigned char buf[MSG_MAX], buf_again[MSG_MAX];
+	static struct qos_request request, request_again;
+	struct codec_bytes whole = { data, size }, copy = { .data = buf };
+	struct gw_qos_info info;
+	long len;
+
+	if (qos_info_decode(&whole, &info) == 0)
+		require(qos_info_encode(&info, buf, sizeof(buf)) >= 0);
+	if (size > SIGNAL_MAX || qos_decode(&whole, &request) < 0)
+		return;
+	len = qos_encode(&request.qos, buf, sizeof(buf));
+	require(len >= 0);
+	copy.len = (size_t)len;
+	require(qos_decode(&copy, &request_again) == 0);
+	require(request_again.qos.n_flows == request.qos.n_flows);
+	require(qos_encode(&request_again.qos, buf_again, sizeof(buf_again)) == len);
+	require(memcmp(buf, buf_again, (size_t)len) == 0);
+}
+
 static bool same_bytes(const struct codec_bytes *a, const struct codec_bytes *b)
 {
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
@@ -103,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_records(data, size);
 	try_facts(data, size);
 	try_signals(data, size);
+	try_qos(data, size);
 	r = msg_decode(data, size, &message);
 	require(r == 0 || r == -EBADMSG);
 	if (r < 0)
@@ -114,10 +138,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(same_bytes(&message.record, &again.record));
 	require(same_bytes(&message.fact, &again.fact));
 	require(same_bytes(&message.rsvp, &again.rsvp));
+	require(same_bytes(&message.qos, &again.qos));
 	message.ids = again.ids;
 	message.record = again.record;
 	message.fact = again.fact;
 	message.rsvp = again.rsvp;
+	message.qos = again.qos;
 	require(memcmp(&message, &again, sizeof(message)) == 0);
 	return 0;
 }
