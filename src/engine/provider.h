@@ -35,7 +35,27 @@ struct provider_ports {
 	 */
 	void (*tell)(void *user_data, struct owner *owner, enum gw_event_type type, uint64_t socket,
 		     const struct gw_rsvp_record *record);
+
+	/*
+	 * Something follows from what was signalled, and the signalling cannot be called from within itself:
+	 * provider_tick() is to be called soon, from outside of it. Once until then.
+	 */
+	void (*wake)(void *user_data);
 };
+
+/* What the administrator has chosen (§17). */
+struct provider_marks {
+	uint8_t dscp, priority;
+};
+
+struct provider_config {
+	/* §11.3 */
+	struct provider_marks best_effort, controlled_load, guaranteed, network_control, excess;
+	bool marks_at_once; /* also what nothing is reserved for yet has the marks of its service (A46) */
+	bool either_is_guaranteed; /* GW_QOS_EITHER where nothing is signalled; else controlled load */
+};
+
+void provider_config_default(struct provider_config *ret_config);
 
 /* What has been asked of one socket; pointers are read during the call. */
 struct provider_request {
@@ -47,7 +67,16 @@ struct provider_request {
 struct provider *provider_new(struct engine *engine, const struct provider_ports *ports);
 struct provider *provider_free(struct provider *provider);
 
-/* NULL: nothing is signalled (any more): traffic control only (§17). Kept, not copied. */
+/* Of what begins or changes from now on. */
+void provider_configure(struct provider *provider, const struct provider_config *config);
+
+/* See ports.wake. */
+void provider_tick(struct provider *provider, uint64_t now_us);
+
+/*
+ * NULL: nothing is signalled (any more): traffic control only (§17). Kept, not copied. The earlier one must still be
+ * there, so that what stands can end: with tears, and an error to whoever had it (E26).
+ */
 void provider_set_signalling(struct provider *provider, const struct signalling *signalling,
 			     uint64_t now_us);
 
@@ -72,12 +101,12 @@ int provider_query(struct provider *provider, struct owner *owner,
 		   const struct engine_socket *socket, struct gw_qos_info *ret_info);
 
 /*
- * From engine_end(): the socket has ended, in these directions (DIRECTION_*), for this reason. Of END_DISCONNECTED and
- * END_CLOSED both have. Unknown sockets are fine.
+ * From engine_end() and engine_end_socket(), which need nobody's help for it: the socket has ended, in these directions
+ * (DIRECTION_*), for this reason. Of END_DISCONNECTED and END_CLOSED both have. Unknown sockets are fine.
  */
 void provider_socket_ended(struct provider *provider, uint64_t cookie, unsigned directions,
 			   enum end_reason reason, uint64_t now_us);
-/* All that the owner has; it goes. */
+/* All that the owner has; it goes. From engine_owner_close() and engine_owner_remove(). */
 void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_t now_us);
 
 /*
@@ -92,9 +121,11 @@ bool provider_signalled(struct provider *provider, struct owner *owner, uint32_t
 void provider_run(struct provider *provider, uint64_t now_us);
 
 /*
- * From the host's traffic control, at the sending host: a reservation on an interface is for what this one socket
- * sends, whose flow is to have it. -ENOENT: it is for no such socket, or for more than one. -EDQUOT: *ret_refusal.
- * `service` NULL: it has ended, and the flow is transitional again (§11.2).
+ * From the host's traffic control, at the sending host: a reservation on an interface (that of `session`) is for what
+ * this one socket sends, whose flow is to have it. `source`: the sender; family AF_UNSPEC: every one. -ENOENT: it is
+ * for no such socket, for more than one, or for one that has a reservation on another interface. -EDQUOT:
+ * *ret_refusal. After an error the flow is as it was. `service` NULL: it has ended, and the flow is transitional again
+ * (§11.2). Nothing is asked of the signalling from in here.
  */
 int provider_reserve(struct provider *provider, const struct signalling_session *session,
 		     const struct address *source, const struct engine_service *service,
