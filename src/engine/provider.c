@@ -45,7 +45,7 @@ void provider_configure(struct provider *provider, const struct provider_config 
 	provider->config = *config;
 }
 
-void provider_tick(struct provider *provider, uint64_t now_us)
+void provider_run(struct provider *provider, uint64_t now_us)
 {
 	(void)provider;
 	(void)now_us;
@@ -139,15 +139,13 @@ void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_
 }
 
 bool provider_signalled(struct provider *provider, struct owner *owner, uint32_t session,
-			enum gw_event_type type, const struct gw_rsvp_record *record,
-			uint64_t now_us)
+			enum gw_event_type type, const struct gw_rsvp_record *record)
 {
 	(void)provider;
 	(void)owner;
 	(void)session;
 	(void)type;
 	(void)record;
-	(void)now_us;
 	return false;
 }
 

@@ -35,12 +35,6 @@ struct provider_ports {
 	 */
 	void (*tell)(void *user_data, struct owner *owner, enum gw_event_type type, uint64_t socket,
 		     const struct gw_rsvp_record *record);
-
-	/*
-	 * Something follows from what was signalled, and the signalling cannot be called from within itself:
-	 * provider_tick() is to be called soon, from outside of it. Once until then.
-	 */
-	void (*wake)(void *user_data);
 };
 
 /* What the administrator has chosen (§17). */
@@ -69,9 +63,6 @@ struct provider *provider_free(struct provider *provider);
 
 /* Of what begins or changes from now on. */
 void provider_configure(struct provider *provider, const struct provider_config *config);
-
-/* See ports.wake. */
-void provider_tick(struct provider *provider, uint64_t now_us);
 
 /*
  * NULL: nothing is signalled (any more): traffic control only (§17). Kept, not copied. The earlier one must still be
