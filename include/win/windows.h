@@ -265,8 +265,12 @@ typedef struct _SECURITY_ATTRIBUTES {
 DWORD WINAPI GetLastError(VOID);
 VOID WINAPI SetLastError(DWORD dwErrCode);
 
-/* Suspends the calling thread for at least that many milliseconds; INFINITE never returns. */
+/*
+ * Suspends the calling thread for at least that many milliseconds; INFINITE never returns. SleepEx()
+ * that is alertable returns WAIT_IO_COMPLETION once it has run completion routines, else 0.
+ */
 VOID WINAPI Sleep(DWORD dwMilliseconds);
+DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable);
 
 /*
  * CreateEvent() makes an event: a flag that threads can wait for. A manual-reset event stays set
@@ -319,10 +323,17 @@ BOOL WINAPI CloseHandle(HANDLE hObject);
  * Return WAIT_OBJECT_0 + index, WAIT_TIMEOUT, or WAIT_FAILED with ERROR_INVALID_HANDLE (not a live
  * object) or ERROR_INVALID_PARAMETER (count 0 or above MAXIMUM_WAIT_OBJECTS, NULL array, or a
  * handle given twice with bWaitAll).
+ *
+ * An alertable wait is where the completion routines of the calling thread's operations
+ * (WSARecv(), WSASend(), WSAIoctl()) are run, and nowhere else: those whose operations are over, oldest
+ * first, before it returns WAIT_IO_COMPLETION. Objects that are set go before them.
  */
 DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds);
+DWORD WINAPI WaitForSingleObjectEx(HANDLE hHandle, DWORD dwMilliseconds, BOOL bAlertable);
 DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
 				    DWORD dwMilliseconds);
+DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
+				      DWORD dwMilliseconds, BOOL bAlertable);
 
 /*
  * Waitable timers. The due time is in units of 100 ns: negative counts from now, positive is

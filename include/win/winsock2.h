@@ -206,7 +206,7 @@ int WSAAPI closesocket(SOCKET s);
 /*
  * Events under their Winsock names: manual-reset, initially not set. WSA_INVALID_EVENT or FALSE on
  * failure, with the errors of CreateEvent(), CloseHandle(), SetEvent(), ResetEvent() and
- * WaitForMultipleObjects(). fAlertable has no effect.
+ * WaitForMultipleObjectsEx().
  */
 WSAEVENT WSAAPI WSACreateEvent(void);
 BOOL WSAAPI WSACloseEvent(WSAEVENT hEvent);
@@ -270,8 +270,8 @@ int WSAAPI WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD c
  * or a question for the result (windows.h). The WSABUF array is copied, the buffers must stay in
  * place until then. Several receives of one socket complete in the order they were posted. lpFlags
  * is in and out: MSG_PEEK in, MSG_TRUNC out, with WSAEMSGSIZE, for a datagram that did not fit.
- * lpCompletionRoutine must be NULL (WSAEOPNOTSUPP). Errors: WSAENOTSOCK, WSAEFAULT (NULL lpBuffers
- * or lpFlags), WSAEINVAL (count 0 or above 64), WSA_OPERATION_ABORTED at closesocket(), and the
+ * lpCompletionRoutine, if given, is called in place of the event, in an alertable wait of the thread
+ * (windows.h), also for what completes at once. Errors: WSAENOTSOCK, WSAEFAULT (NULL lpBuffers or lpFlags), WSAEINVAL (count 0 or above 64), WSA_OPERATION_ABORTED at closesocket(), and the
  * Winsock value of the system's error.
  */
 int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
@@ -296,7 +296,7 @@ extern __typeof__(sendto) sendto __asm__("gw_win_sendto");
  * completes the call at once (0, event set); otherwise SOCKET_ERROR and WSA_IO_PENDING, and it is
  * sent by a later wait on lpOverlapped->hEvent or a question for the result, in the order of the
  * calls. The WSABUF array and the address are copied, the buffers must stay in place until then.
- * lpCompletionRoutine must be NULL (WSAEOPNOTSUPP). Errors: WSAENOTSOCK, WSAEFAULT (NULL lpBuffers,
+ * lpCompletionRoutine as in WSARecv(). Errors: WSAENOTSOCK, WSAEFAULT (NULL lpBuffers,
  * or lpNumberOfBytesSent without lpOverlapped), WSAEINVAL (count 0 or above 64),
  * WSA_OPERATION_ABORTED at closesocket(), and the Winsock value of the system's error.
  */

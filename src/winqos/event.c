@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <winsock2.h>
 
+#include "winqos/apc.h"
 #include "winqos/errmap.h"
 
 static void event_destroy(struct object *object)
@@ -129,24 +130,30 @@ static bool has_duplicate(const HANDLE *handles, DWORD count)
 }
 
 /* WAIT_OBJECT_0 and up, WAIT_TIMEOUT, or WAIT_FAILED. */
-static DWORD wait_for_events(struct event *const *events, DWORD count, BOOL all, DWORD timeout_ms)
+static DWORD wait_for_events(struct event *const *events, DWORD count, BOOL all, DWORD timeout_ms,
+			     BOOL alertable)
 {
 	struct waitable *waitables[MAXIMUM_WAIT_OBJECTS];
 	int r;
 
 	for (DWORD i = 0; i < count; i++)
 		waitables[i] = &events[i]->waitable;
-	r = wait_for(waitables, count, all, timeout_ms);
+	r = wait_alertable(waitables, count, all, timeout_ms,
+			   alertable ? apc_thread_waitable() : NULL);
 	if (r >= 0)
 		return WAIT_OBJECT_0 + (DWORD)r;
 	if (r == -ETIMEDOUT)
 		return WAIT_TIMEOUT;
+	if (r == -EINTR) {
+		apc_run();
+		return WAIT_IO_COMPLETION;
+	}
 	fail_with(errmap_win32(r));
 	return WAIT_FAILED;
 }
 
-DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
-				    DWORD dwMilliseconds)
+DWORD WINAPI WaitForMultipleObjectsEx(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
+				      DWORD dwMilliseconds, BOOL bAlertable)
 {
 	struct event *events[MAXIMUM_WAIT_OBJECTS];
 	DWORD result = WAIT_FAILED;
@@ -164,7 +171,7 @@ DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL 
 		count++;
 	}
 	if (count == nCount)
-		result = wait_for_events(events, count, bWaitAll, dwMilliseconds);
+		result = wait_for_events(events, count, bWaitAll, dwMilliseconds, bAlertable);
 	else
 		fail_with(ERROR_INVALID_HANDLE);
 	while (count > 0)
@@ -172,9 +179,32 @@ DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL 
 	return result;
 }
 
+DWORD WINAPI WaitForMultipleObjects(DWORD nCount, const HANDLE *lpHandles, BOOL bWaitAll,
+				    DWORD dwMilliseconds)
+{
+	return WaitForMultipleObjectsEx(nCount, lpHandles, bWaitAll, dwMilliseconds, FALSE);
+}
+
+DWORD WINAPI WaitForSingleObjectEx(HANDLE hHandle, DWORD dwMilliseconds, BOOL bAlertable)
+{
+	return WaitForMultipleObjectsEx(1, &hHandle, FALSE, dwMilliseconds, bAlertable);
+}
+
 DWORD WINAPI WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds)
 {
-	return WaitForMultipleObjects(1, &hHandle, FALSE, dwMilliseconds);
+	return WaitForSingleObjectEx(hHandle, dwMilliseconds, FALSE);
+}
+
+DWORD WINAPI SleepEx(DWORD dwMilliseconds, BOOL bAlertable)
+{
+	/* Without a call to come there is nothing to poll, and nothing that can fail. */
+	if (!bAlertable || !apc_thread_waitable()) {
+		Sleep(dwMilliseconds);
+		return 0;
+	}
+	return wait_for_events(NULL, 0, FALSE, dwMilliseconds, TRUE) == WAIT_IO_COMPLETION
+		       ? WAIT_IO_COMPLETION
+		       : 0;
 }
 
 /* ---- the Winsock names ---- */
@@ -202,5 +232,5 @@ BOOL WSAAPI WSAResetEvent(WSAEVENT hEvent)
 DWORD WSAAPI WSAWaitForMultipleEvents(DWORD cEvents, const WSAEVENT *lphEvents, BOOL fWaitAll,
 				      DWORD dwTimeout, BOOL fAlertable)
 {
-	return WaitForMultipleObjects(cEvents, lphEvents, fWaitAll, dwTimeout);
+	return WaitForMultipleObjectsEx(cEvents, lphEvents, fWaitAll, dwTimeout, fAlertable);
 }

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 
+#include "winqos/apc.h"
 #include "winqos/event.h"
 #include "winqos/overlapped.h"
 #include "winqos/transfer.h"
@@ -48,6 +49,7 @@ static void in_child(void)
 	handle_visit_locked(disown);
 	operation_forget_all_locked();
 	transfer_forget_all_locked();
+	apc_forked_locked();
 	after_fork();
 }
 

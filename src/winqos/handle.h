@@ -19,7 +19,10 @@ enum object_type {
 	OBJECT_EVENT = 1,
 	OBJECT_TIMER = 2,
 	OBJECT_QOS = 4,
-	OBJECT_OPERATION = 8 /* never in the table */
+	/* Never in the table: */
+	OBJECT_OPERATION = 8,
+	OBJECT_QUEUE = 16,
+	OBJECT_SOCKET = 32
 };
 
 struct object {

@@ -26,38 +26,68 @@ static void store_result(OVERLAPPED *overlapped, ULONG_PTR status, ULONG_PTR byt
 	__atomic_store_n(&overlapped->Internal, status, __ATOMIC_RELEASE);
 }
 
-DWORD overlapped_event(const OVERLAPPED *overlapped, struct event **ret_event)
+/* ---- how to tell ---- */
+
+DWORD notify_of(OVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
+		struct notify *ret_notify)
 {
 	uintptr_t value;
 
-	*ret_event = NULL;
+	*ret_notify = (struct notify){ 0 };
+	if (overlapped && routine) {
+		ret_notify->apc = apc_new(routine, overlapped);
+		return ret_notify->apc ? ERROR_SUCCESS : WSA_NOT_ENOUGH_MEMORY;
+	}
 	if (!overlapped || !overlapped->hEvent)
 		return ERROR_SUCCESS;
 	/*
 	 * The low bit keeps a completion out of a completion port, and is not part of the handle.
 	 */
 	value = (uintptr_t)overlapped->hEvent & ~(uintptr_t)1;
-	*ret_event = event_get((HANDLE)value, OBJECT_EVENT);
-	return *ret_event ? ERROR_SUCCESS : ERROR_INVALID_HANDLE;
+	ret_notify->event = event_get((HANDLE)value, OBJECT_EVENT);
+	return ret_notify->event ? ERROR_SUCCESS : ERROR_INVALID_HANDLE;
 }
 
-void overlapped_succeed(OVERLAPPED *overlapped, struct event *event, DWORD bytes)
+void notify_drop(struct notify *notify)
+{
+	apc_free(notify->apc);
+	if (notify->event)
+		event_put(notify->event);
+	*notify = (struct notify){ 0 };
+}
+
+/* What its waiters wait for, or NULL. */
+static struct waitable *notify_waitable(const struct notify *notify)
+{
+	if (notify->apc)
+		return apc_waitable(notify->apc);
+	return notify->event ? &notify->event->waitable : NULL;
+}
+
+static void notify_tell_locked(struct notify *notify, DWORD error, DWORD bytes, DWORD flags)
+{
+	if (notify->apc)
+		apc_post_locked(notify->apc, error, bytes, flags);
+	notify->apc = NULL;
+	if (notify->event)
+		waitable_set_locked(&notify->event->waitable);
+}
+
+void overlapped_succeed(OVERLAPPED *overlapped, struct notify *notify, DWORD bytes, DWORD flags)
 {
 	if (!overlapped)
 		return;
 	state_lock();
 	store_result(overlapped, STATUS_SUCCESS, bytes);
-	if (event)
-		waitable_set_locked(&event->waitable);
+	notify_tell_locked(notify, ERROR_SUCCESS, bytes, flags);
 	state_unlock();
-	if (event)
-		event_put(event);
+	notify_drop(notify);
 }
 
 /* ---- the life of an operation ---- */
 
 void operation_init(struct operation *operation, struct object *owner, OVERLAPPED *overlapped,
-		    struct event *event, int fd, short poll_events,
+		    const struct notify *notify, int fd, short poll_events,
 		    void (*ready)(struct object *object), void (*destroy)(struct object *object))
 {
 	struct source source = {
@@ -67,10 +97,11 @@ void operation_init(struct operation *operation, struct object *owner, OVERLAPPE
 		.ready = ready,
 	};
 
-	*operation = (struct operation){ .owner = owner, .overlapped = overlapped, .event = event };
+	*operation =
+		(struct operation){ .owner = owner, .overlapped = overlapped, .notify = *notify };
 	object_init(&operation->object, OBJECT_OPERATION, destroy);
 	waitable_init(&operation->done, true, false, -1);
-	operation->event_source = source;
+	operation->notify_source = source;
 	operation->done_source = source;
 	if (owner)
 		object_ref(owner);
@@ -79,8 +110,7 @@ void operation_init(struct operation *operation, struct object *owner, OVERLAPPE
 void operation_fini(struct operation *operation)
 {
 	waitable_fini(&operation->done);
-	if (operation->event)
-		event_put(operation->event);
+	notify_drop(&operation->notify);
 	object_unref(operation->owner);
 }
 
@@ -120,33 +150,40 @@ static void settle_locked(struct operation *operation)
 	if (operation->overlapped)
 		store_result(operation->overlapped, errmap_status(operation->error),
 			     operation->bytes);
-	if (operation->event)
-		waitable_set_locked(&operation->event->waitable);
+	notify_tell_locked(&operation->notify, operation->error, operation->bytes,
+			   operation->flags);
 	waitable_set_locked(&operation->done);
 }
 
 void operation_accept(struct operation *operation)
 {
+	struct waitable *waitable = notify_waitable(&operation->notify);
+
 	state_lock();
-	if (operation->event)
-		waitable_reset_locked(&operation->event->waitable);
+	if (operation->notify.event)
+		waitable_reset_locked(&operation->notify.event->waitable);
 	if (operation->state == OPERATION_FINISHED) {
 		settle_locked(operation);
 	} else {
 		operation->state = OPERATION_PENDING;
 		if (operation->overlapped)
 			store_result(operation->overlapped, STATUS_PENDING, 0);
-		if (operation->event)
-			waitable_attach_locked(&operation->event->waitable,
-					       &operation->event_source);
+		if (waitable)
+			waitable_attach_locked(waitable, &operation->notify_source);
 		waitable_attach_locked(&operation->done, &operation->done_source);
 	}
 	state_unlock();
 }
 
+void operation_succeed(struct operation *operation, DWORD bytes)
+{
+	overlapped_succeed(operation->overlapped, &operation->notify, bytes, operation->flags);
+}
+
 /* Whether it ended just now, and the list's reference is the caller's to give back. */
 static bool complete_locked(struct operation *operation, DWORD error, DWORD bytes)
 {
+	struct waitable *waitable = notify_waitable(&operation->notify);
 	bool was_pending = operation->state == OPERATION_PENDING;
 
 	if (!unlist_locked(operation))
@@ -155,9 +192,8 @@ static bool complete_locked(struct operation *operation, DWORD error, DWORD byte
 	operation->error = error;
 	operation->bytes = bytes;
 	if (was_pending) {
-		if (operation->event)
-			waitable_detach_locked(&operation->event->waitable,
-					       &operation->event_source);
+		if (waitable)
+			waitable_detach_locked(waitable, &operation->notify_source);
 		waitable_detach_locked(&operation->done, &operation->done_source);
 		settle_locked(operation);
 	}
@@ -236,9 +272,9 @@ static DWORD wait_operation(struct operation *operation, bool wait)
 	r = wait_for(&done, 1, false, wait ? WAIT_FOREVER : 0);
 	if (r < 0 && wait)
 		return errmap_win32(r);
-	if (wait && operation->event) {
+	if (wait && operation->notify.event) {
 		state_lock();
-		waitable_consume_locked(&operation->event->waitable);
+		waitable_consume_locked(&operation->notify.event->waitable);
 		state_unlock();
 	}
 	return ERROR_SUCCESS;

@@ -13,8 +13,9 @@
 #ifndef GW_WINQOS_OVERLAPPED_H
 #define GW_WINQOS_OVERLAPPED_H
 
-#include <windows.h>
+#include <winsock2.h>
 
+#include "winqos/apc.h"
 #include "winqos/event.h"
 #include "winqos/wait.h"
 
@@ -22,6 +23,12 @@ enum operation_state {
 	OPERATION_STARTING, /* published; the call has not returned yet */
 	OPERATION_PENDING,  /* accepted */
 	OPERATION_FINISHED  /* `error` and `bytes` hold the result */
+};
+
+/* How a caller is to hear that its operation is over: one of these, or neither. */
+struct notify {
+	struct event *event; /* of the OVERLAPPED, with a reference */
+	struct apc *apc;     /* of the completion routine, which goes before the event */
 };
 
 struct operation {
@@ -32,37 +39,41 @@ struct operation {
 	struct object *owner; /* what it was begun on, with a reference; NULL: a socket */
 	uint64_t token;	      /* its name among the owner's */
 	OVERLAPPED *overlapped;
-	struct event *event; /* of the OVERLAPPED, with a reference; or NULL */
+	struct notify notify;
 	struct waitable done;
-	struct source event_source, done_source; /* the same descriptor, for waiters of either */
+	struct source notify_source, done_source; /* the same descriptor, for waiters of either */
 	DWORD error;
 	DWORD bytes;
+	DWORD flags; /* for the completion routine */
 };
 
 /*
- * Finds the event of an OVERLAPPED that a caller passed; *ret_event is NULL if there is none or no
- * OVERLAPPED. 0, or ERROR_INVALID_HANDLE.
+ * For what a caller passed; without an OVERLAPPED there is nothing to hear. 0, ERROR_INVALID_HANDLE, or
+ * WSA_NOT_ENOUGH_MEMORY.
  */
-DWORD overlapped_event(const OVERLAPPED *overlapped, struct event **ret_event);
+DWORD notify_of(OVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
+		struct notify *ret_notify);
+void notify_drop(struct notify *notify);
+
+/* Completes an OVERLAPPED (NULL is allowed) whose call has succeeded at once, and takes over how that is told. */
+void overlapped_succeed(OVERLAPPED *overlapped, struct notify *notify, DWORD bytes, DWORD flags);
 
 /*
- * Completes an OVERLAPPED (NULL is allowed) whose call has succeeded at once, and drops the event.
- */
-void overlapped_succeed(OVERLAPPED *overlapped, struct event *event, DWORD bytes);
-
-/*
- * Prepares an operation. `event` is taken over. While it is pending, waiters poll `fd` and call
+ * Prepares an operation. What `notify` holds is taken over. While it is pending, waiters poll `fd` and call
  * `ready` on `owner` or, where that is NULL, on the operation itself. `destroy` frees what contains
  * it, after operation_fini(). One reference, the caller's.
  */
 void operation_init(struct operation *operation, struct object *owner, OVERLAPPED *overlapped,
-		    struct event *event, int fd, short poll_events,
+		    const struct notify *notify, int fd, short poll_events,
 		    void (*ready)(struct object *object), void (*destroy)(struct object *object));
 void operation_fini(struct operation *operation);
 
 void operation_publish(struct operation *operation);
 void operation_withdraw(struct operation *operation);
 void operation_accept(struct operation *operation);
+
+/* The call has succeeded at once, and the operation has not been accepted. */
+void operation_succeed(struct operation *operation, DWORD bytes);
 
 /* Completes; does nothing to one that is over. */
 void operation_complete(struct operation *operation, DWORD error, DWORD bytes);

@@ -19,16 +19,16 @@ static void request_destroy(struct object *object)
 	free(operation);
 }
 
-/* `event` is taken over. NULL if memory is out. */
-static struct operation *request_new(struct qos *qos, OVERLAPPED *overlapped, struct event *event)
+/* What `notify` holds is taken over. NULL if memory is out. */
+static struct operation *request_new(struct qos *qos, OVERLAPPED *overlapped, struct notify *notify)
 {
 	struct operation *request = malloc(sizeof(*request));
 
 	if (!request) {
-		object_unref((struct object *)event);
+		notify_drop(notify);
 		return NULL;
 	}
-	operation_init(request, &qos->object, overlapped, event, gw_event_fd(qos->gw), POLLIN,
+	operation_init(request, &qos->object, overlapped, notify, gw_event_fd(qos->gw), POLLIN,
 		       qos_dispatch, request_destroy);
 	request->token = atomic_fetch_add(&qos->last_token, 1) + 1;
 	return request;
@@ -43,9 +43,7 @@ static BOOL request_answered(struct operation *request, int r)
 		operation_withdraw(request);
 		if (r < 0)
 			return qos_result(r);
-		if (request->event)
-			object_ref(&request->event->object);
-		overlapped_succeed(request->overlapped, request->event, 0);
+		operation_succeed(request, 0);
 		return TRUE;
 	}
 
@@ -93,7 +91,7 @@ BOOL WINAPI QOSNotifyFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_NOTIFY_FLOW O
 	QOS_REF qos = qos_get(QOSHandle);
 	struct operation *request;
 	UINT64 target_bps = 0;
-	struct event *event;
+	struct notify notify;
 	DWORD error;
 	BOOL done;
 
@@ -101,16 +99,16 @@ BOOL WINAPI QOSNotifyFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_NOTIFY_FLOW O
 		return fail_with(ERROR_INVALID_HANDLE);
 	if (Flags || !arguments_fit(Operation, Size, Buffer))
 		return fail_with(ERROR_INVALID_PARAMETER);
-	error = overlapped_event(Overlapped, &event);
+	error = notify_of(Overlapped, NULL, &notify);
 	if (error)
 		return fail_with(error);
 	if (Operation == QOSNotifyAvailable &&
 	    !read_target(qos, FlowId, Size, Buffer, &target_bps)) {
-		object_unref((struct object *)event);
+		notify_drop(&notify);
 		return FALSE;
 	}
 
-	request = request_new(qos, Overlapped, event);
+	request = request_new(qos, Overlapped, &notify);
 	if (!request)
 		return fail_with(ERROR_NOT_ENOUGH_MEMORY);
 	operation_publish(request);

@@ -110,22 +110,22 @@ BOOL WINAPI QOSQueryFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_QUERY_FLOW Ope
 			 PVOID Buffer, DWORD Flags, LPOVERLAPPED Overlapped)
 {
 	QOS_REF qos = qos_get(QOSHandle);
-	struct event *event;
+	struct notify notify;
 	DWORD error;
 
 	if (!qos)
 		return fail_with(ERROR_INVALID_HANDLE);
 	if ((Flags & ~(DWORD)QOS_QUERYFLOW_FRESH) || !answer_size(Operation) || !Size)
 		return fail_with(ERROR_INVALID_PARAMETER);
-	error = overlapped_event(Overlapped, &event);
+	error = notify_of(Overlapped, NULL, &notify);
 	if (error)
 		return fail_with(error);
 
 	if (!query_into(qos, FlowId, Operation, Size, Buffer, Flags)) {
-		object_unref((struct object *)event);
+		notify_drop(&notify);
 		return FALSE;
 	}
-	overlapped_succeed(Overlapped, event, *Size);
+	overlapped_succeed(Overlapped, &notify, *Size, 0);
 	return TRUE;
 }
 

@@ -82,21 +82,21 @@ BOOL WINAPI QOSSetFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_SET_FLOW Operati
 		       PVOID Buffer, DWORD Flags, LPOVERLAPPED Overlapped)
 {
 	QOS_REF qos = qos_get(QOSHandle);
-	struct event *event;
+	struct notify notify;
 	DWORD error;
 
 	if (!qos)
 		return fail_with(ERROR_INVALID_HANDLE);
 	if (Flags || !setting_size(Operation) || !Buffer)
 		return fail_with(ERROR_INVALID_PARAMETER);
-	error = overlapped_event(Overlapped, &event);
+	error = notify_of(Overlapped, NULL, &notify);
 	if (error)
 		return fail_with(error);
 
 	if (!set_flow(qos, FlowId, Operation, Size, Buffer)) {
-		object_unref((struct object *)event);
+		notify_drop(&notify);
 		return FALSE;
 	}
-	overlapped_succeed(Overlapped, event, 0);
+	overlapped_succeed(Overlapped, &notify, 0, 0);
 	return TRUE;
 }

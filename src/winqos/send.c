@@ -51,14 +51,13 @@ int WSAAPI WSASendTo(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD 
 		return winsock_fail(-EFAULT);
 	if (dwBufferCount == 0 || dwBufferCount > TRANSFER_MAX_BUFFERS)
 		return winsock_fail(-EINVAL);
-	if (lpCompletionRoutine)
-		return winsock_fail(-EOPNOTSUPP);
 
 	message.msg_namelen = lpTo ? (socklen_t)iTolen : 0;
 	for (DWORD i = 0; i < dwBufferCount; i++)
 		iov[i] = (struct iovec){ lpBuffers[i].buf, lpBuffers[i].len };
 	if (lpOverlapped)
-		return transfer_send(fd, &message, (int)dwFlags, lpOverlapped, lpNumberOfBytesSent);
+		return transfer_send(fd, &message, (int)dwFlags, lpOverlapped, lpCompletionRoutine,
+				     lpNumberOfBytesSent);
 	n = paced_send_blocking(fd, &message, (int)dwFlags);
 	if (n < 0)
 		return winsock_fail((int)n);

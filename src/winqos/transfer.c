@@ -59,15 +59,20 @@ static void unqueue_locked(struct transfer *transfer)
 	transfer->queued = false;
 }
 
+/*
+ * Windows keeps a message's flags inside the OVERLAPPED, too; the offset means nothing to sockets.
+ */
+static void keep_flags(struct transfer *transfer)
+{
+	transfer->operation.flags = (DWORD)transfer->receive.flags;
+	transfer->operation.overlapped->Offset = transfer->operation.flags;
+}
+
 static void transfer_complete_locked(struct transfer *transfer, DWORD error, DWORD bytes)
 {
 	unqueue_locked(transfer);
-	/*
-	 * Windows keeps a message's flags inside the OVERLAPPED, too; the offset means nothing to
-	 * sockets.
-	 */
 	if (!transfer->sending)
-		transfer->operation.overlapped->Offset = (DWORD)transfer->receive.flags;
+		keep_flags(transfer);
 	operation_complete(&transfer->operation, error, bytes);
 }
 
@@ -103,8 +108,8 @@ static int hold_back(struct transfer *transfer, uint64_t wait_ns)
 		return -errno;
 	set_timer(transfer, wait_ns);
 	transfer->wait_ns = wait_ns;
-	operation->event_source.fd = operation->done_source.fd = transfer->timer_fd;
-	operation->event_source.poll_events = operation->done_source.poll_events = POLLIN;
+	operation->notify_source.fd = operation->done_source.fd = transfer->timer_fd;
+	operation->notify_source.poll_events = operation->done_source.poll_events = POLLIN;
 	return 0;
 }
 
@@ -180,24 +185,25 @@ void transfer_cancel_socket(int fd)
 	transfer_unlock();
 }
 
-struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sending)
+struct transfer *transfer_new(int fd, OVERLAPPED *overlapped,
+			      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, bool sending)
 {
 	struct transfer *transfer;
-	struct event *event;
+	struct notify notify;
 	DWORD error;
 
-	error = overlapped_event(overlapped, &event);
+	error = notify_of(overlapped, routine, &notify);
 	if (error) {
 		fail_with(error);
 		return NULL;
 	}
 	transfer = calloc(1, sizeof(*transfer));
 	if (!transfer) {
-		object_unref((struct object *)event);
+		notify_drop(&notify);
 		fail_with(WSA_NOT_ENOUGH_MEMORY);
 		return NULL;
 	}
-	operation_init(&transfer->operation, NULL, overlapped, event, fd,
+	operation_init(&transfer->operation, NULL, overlapped, &notify, fd,
 		       sending ? POLLOUT : POLLIN, transfer_ready, transfer_destroy);
 	transfer->fd = fd;
 	transfer->timer_fd = -1;
@@ -264,10 +270,8 @@ static int received(struct transfer *transfer, DWORD bytes, LPDWORD ret_bytes, L
 		return SOCKET_ERROR;
 	}
 	if (operation->overlapped)
-		operation->overlapped->Offset = (DWORD)transfer->receive.flags;
-	if (operation->event)
-		object_ref(&operation->event->object);
-	overlapped_succeed(operation->overlapped, operation->event, bytes);
+		keep_flags(transfer);
+	operation_succeed(operation, bytes);
 	return 0;
 }
 
@@ -292,10 +296,8 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 		return winsock_fail(-EFAULT);
 	if (dwBufferCount == 0 || dwBufferCount > TRANSFER_MAX_BUFFERS)
 		return winsock_fail(-EINVAL);
-	if (lpCompletionRoutine)
-		return winsock_fail(-EOPNOTSUPP);
 
-	transfer = transfer_new(fd, lpOverlapped, false);
+	transfer = transfer_new(fd, lpOverlapped, lpCompletionRoutine, false);
 	if (!transfer)
 		return SOCKET_ERROR;
 	transfer->go_on = receive_step;
@@ -320,9 +322,7 @@ BOOL transfer_transmitted(struct transfer *transfer, ssize_t n)
 		return fail_with(WSA_IO_PENDING);
 	if (n < 0)
 		return fail_with(errmap_winsock((int)n));
-	if (operation->event)
-		object_ref(&operation->event->object);
-	overlapped_succeed(operation->overlapped, operation->event, (DWORD)n);
+	operation_succeed(operation, (DWORD)n);
 	return TRUE;
 }
 
@@ -341,14 +341,14 @@ static ssize_t send_step(struct transfer *transfer, int flags)
 }
 
 int transfer_send(int fd, const struct msghdr *message, int flags, LPWSAOVERLAPPED overlapped,
-		  LPDWORD ret_bytes)
+		  LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPDWORD ret_bytes)
 {
 	struct transfer *transfer;
 	ssize_t n;
 
 	if (message->msg_namelen > sizeof(transfer->send.to))
 		return winsock_fail(-EFAULT);
-	transfer = transfer_new(fd, overlapped, true);
+	transfer = transfer_new(fd, overlapped, routine, true);
 	if (!transfer)
 		return SOCKET_ERROR;
 	transfer->go_on = send_step;

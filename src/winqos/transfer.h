@@ -18,7 +18,7 @@ BOOL PASCAL transmit_packets(SOCKET hSocket, LPTRANSMIT_PACKETS_ELEMENT lpPacket
 
 /* WSASendTo() with an OVERLAPPED. The vector and the address of `message` are copied. */
 int transfer_send(int fd, const struct msghdr *message, int flags, LPWSAOVERLAPPED overlapped,
-		  LPDWORD ret_bytes);
+		  LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, LPDWORD ret_bytes);
 
 /* Completes what is pending on a socket that is about to be closed, with WSA_OPERATION_ABORTED. */
 void transfer_cancel_socket(int fd);

@@ -50,7 +50,8 @@ struct transfer {
 };
 
 /* NULL with the last error set. */
-struct transfer *transfer_new(int fd, OVERLAPPED *overlapped, bool sending);
+struct transfer *transfer_new(int fd, OVERLAPPED *overlapped,
+			      LPWSAOVERLAPPED_COMPLETION_ROUTINE routine, bool sending);
 
 /*
  * Begins an overlapped transfer: what can be done now is done, unless older ones wait. Returns the

@@ -117,7 +117,7 @@ BOOL PASCAL transmit_packets(SOCKET hSocket, LPTRANSMIT_PACKETS_ELEMENT lpPacket
 	if (r < 0)
 		return fail_with(errmap_winsock(r));
 
-	transfer = transfer_new(fd, lpOverlapped, true);
+	transfer = transfer_new(fd, lpOverlapped, NULL, true);
 	if (!transfer)
 		return FALSE;
 	transfer->go_on = transmit_step;

@@ -147,44 +147,38 @@ bool waitable_consume_locked(struct waitable *waitable)
 
 /* ---- sources ---- */
 
-static bool has_fd_locked(const struct waitable *waitable, int fd)
+/* Several sources may share a descriptor; one registration, for all they poll, serves them. */
+static void watch_fd_locked(const struct waitable *waitable, int fd)
 {
+	struct epoll_event event = { 0 };
 	const struct source *source;
+	bool found = false;
 
 	DL_FOREACH(waitable->sources, source) {
-		if (source->fd == fd)
-			return true;
+		if (source->fd != fd)
+			continue;
+		found = true;
+		event.events |= (uint32_t)source->poll_events;
 	}
-	return false;
-}
-
-static void watch_source(const struct waitable *waitable, const struct source *source)
-{
-	struct epoll_event event = { .events = (uint32_t)source->poll_events };
-
-	/* Several operations may share a descriptor; one registration serves all of them. */
-	if (epoll_ctl(waitable->poll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 &&
-	    errno == EEXIST) {
-		event.events = EPOLLIN | EPOLLOUT;
-		if (source->poll_events == POLLIN)
-			return;
-		epoll_ctl(waitable->poll_fd, EPOLL_CTL_MOD, source->fd, &event);
-	}
+	if (!found)
+		epoll_ctl(waitable->poll_fd, EPOLL_CTL_DEL, fd, NULL);
+	else if (epoll_ctl(waitable->poll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EEXIST)
+		epoll_ctl(waitable->poll_fd, EPOLL_CTL_MOD, fd, &event);
 }
 
 void waitable_attach_locked(struct waitable *waitable, struct source *source)
 {
 	DL_APPEND(waitable->sources, source);
 	if (waitable->poll_fd >= 0)
-		watch_source(waitable, source);
+		watch_fd_locked(waitable, source->fd);
 	waitable_wake_locked(waitable);
 }
 
 void waitable_detach_locked(struct waitable *waitable, struct source *source)
 {
 	DL_DELETE(waitable->sources, source);
-	if (waitable->poll_fd >= 0 && !has_fd_locked(waitable, source->fd))
-		epoll_ctl(waitable->poll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	if (waitable->poll_fd >= 0)
+		watch_fd_locked(waitable, source->fd);
 	waitable_wake_locked(waitable);
 }
 
@@ -271,31 +265,53 @@ static void pollset_free(struct pollset *set)
 
 /* ---- waiting ---- */
 
-static int acquire_locked(struct waitable *const *waitables, unsigned count, bool all)
+/* What a thread waits for. */
+struct wait {
+	struct waitable *const *waitables;
+	unsigned count;
+	bool all;
+	struct waitable *alert;
+};
+
+static int acquire_waitables_locked(const struct wait *wait)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (!all && waitable_consume_locked(waitables[i]))
+	for (unsigned i = 0; i < wait->count; i++) {
+		if (!wait->all && waitable_consume_locked(wait->waitables[i]))
 			return (int)i;
-		if (all && !is_set_locked(waitables[i]))
+		if (wait->all && !is_set_locked(wait->waitables[i]))
 			return -EAGAIN;
 	}
-	if (!all)
+	if (!wait->all || wait->count == 0)
 		return -EAGAIN;
-	for (unsigned i = 0; i < count; i++)
-		waitable_consume_locked(waitables[i]);
+	for (unsigned i = 0; i < wait->count; i++)
+		waitable_consume_locked(wait->waitables[i]);
 	return 0;
 }
 
+static int acquire_locked(const struct wait *wait)
+{
+	int r = acquire_waitables_locked(wait);
+
+	return r == -EAGAIN && wait->alert && wait->alert->set ? -EINTR : r;
+}
+
+static int pollset_fill_wait_locked(struct pollset *set, const struct wait *wait)
+{
+	int r = pollset_fill_locked(set, wait->waitables, wait->count);
+
+	return r == 0 && wait->alert ? pollset_fill_locked(set, &wait->alert, 1) : r;
+}
+
 /* Takes in what is ready, without blocking, and looks again. */
-static int wait_test(struct waitable *const *waitables, unsigned count, bool all)
+static int wait_test(const struct wait *wait)
 {
 	struct pollset set = { 0 };
 	bool polled = false;
 	int r;
 
 	state_lock();
-	r = acquire_locked(waitables, count, all);
-	if (r == -EAGAIN && pollset_fill_locked(&set, waitables, count) < 0)
+	r = acquire_locked(wait);
+	if (r == -EAGAIN && pollset_fill_wait_locked(&set, wait) < 0)
 		r = -ENOMEM;
 	state_unlock();
 
@@ -309,7 +325,7 @@ static int wait_test(struct waitable *const *waitables, unsigned count, bool all
 		return r;
 
 	state_lock();
-	r = acquire_locked(waitables, count, all);
+	r = acquire_locked(wait);
 	state_unlock();
 	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
@@ -342,15 +358,15 @@ static bool remaining(const struct timespec *deadline, struct timespec *ret_left
 /*
  * One round: poll everything once and take in what is ready. Entered and left with the lock held.
  */
-static int wait_round_locked(struct pollset *set, struct waitable *const *waitables, unsigned count,
-			     int wake_fd, const struct timespec *left)
+static int wait_round_locked(struct pollset *set, const struct wait *wait, int wake_fd,
+			     const struct timespec *left)
 {
 	bool polled = false;
 	int r;
 
 	r = pollset_add(set, &(struct source){ .fd = wake_fd, .poll_events = POLLIN });
 	if (r == 0)
-		r = pollset_fill_locked(set, waitables, count);
+		r = pollset_fill_wait_locked(set, wait);
 	state_unlock();
 
 	if (r == 0) {
@@ -362,10 +378,9 @@ static int wait_round_locked(struct pollset *set, struct waitable *const *waitab
 	return r;
 }
 
-static int wait_block(struct waitable *const *waitables, unsigned count, bool all,
-		      uint32_t timeout_ms, int wake_fd)
+static int wait_block(const struct wait *wait, uint32_t timeout_ms, int wake_fd)
 {
-	struct waiter_link links[MAXIMUM_WAIT_OBJECTS];
+	struct waiter_link links[MAXIMUM_WAIT_OBJECTS], alert_link = { .wake_fd = wake_fd };
 	struct timespec deadline = now(), left;
 	struct pollset set = { 0 };
 	int r;
@@ -378,45 +393,56 @@ static int wait_block(struct waitable *const *waitables, unsigned count, bool al
 	}
 
 	state_lock();
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < wait->count; i++) {
 		links[i].wake_fd = wake_fd;
-		DL_APPEND(waitables[i]->waiters, &links[i]);
+		DL_APPEND(wait->waitables[i]->waiters, &links[i]);
 	}
+	if (wait->alert)
+		DL_APPEND(wait->alert->waiters, &alert_link);
 	for (;;) {
-		r = acquire_locked(waitables, count, all);
+		r = acquire_locked(wait);
 		if (r != -EAGAIN)
 			break;
 		if (timeout_ms != WAIT_FOREVER && !remaining(&deadline, &left)) {
 			r = -ETIMEDOUT;
 			break;
 		}
-		r = wait_round_locked(&set, waitables, count, wake_fd,
+		r = wait_round_locked(&set, wait, wake_fd,
 				      timeout_ms == WAIT_FOREVER ? NULL : &left);
 		if (r < 0)
 			break;
 	}
-	for (unsigned i = 0; i < count; i++)
-		DL_DELETE(waitables[i]->waiters, &links[i]);
+	for (unsigned i = 0; i < wait->count; i++)
+		DL_DELETE(wait->waitables[i]->waiters, &links[i]);
+	if (wait->alert)
+		DL_DELETE(wait->alert->waiters, &alert_link);
 	state_unlock();
 
 	pollset_free(&set);
 	return r;
 }
 
-int wait_for(struct waitable *const *waitables, unsigned count, bool all, uint32_t timeout_ms)
+int wait_alertable(struct waitable *const *waitables, unsigned count, bool all, uint32_t timeout_ms,
+		   struct waitable *alert)
 {
+	const struct wait wait = { waitables, count, all, alert };
 	int r, wake_fd;
 
-	r = wait_test(waitables, count, all);
+	r = wait_test(&wait);
 	if (r != -ETIMEDOUT || timeout_ms == 0)
 		return r;
 
 	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (wake_fd < 0)
 		return -errno;
-	r = wait_block(waitables, count, all, timeout_ms, wake_fd);
+	r = wait_block(&wait, timeout_ms, wake_fd);
 	close(wake_fd);
 	return r;
+}
+
+int wait_for(struct waitable *const *waitables, unsigned count, bool all, uint32_t timeout_ms)
+{
+	return wait_alertable(waitables, count, all, timeout_ms, NULL);
 }
 
 /* ---- descriptors for other people's loops ---- */
@@ -465,7 +491,7 @@ int waitable_poll_fd(struct waitable *waitable)
 		r = open_poll_fds_locked(waitable);
 		if (r == 0) {
 			DL_FOREACH(waitable->sources, source)
-				watch_source(waitable, source);
+				watch_fd_locked(waitable, source->fd);
 		}
 	}
 	if (r == 0)

@@ -23,7 +23,7 @@
 
 struct waiter_link;
 
-/* Owned by whom it belongs to (an operation); attached to one waitable at a time. */
+/* Owned by whom it belongs to, an operation or a socket; attached to one waitable at a time. */
 struct source {
 	struct source *prev, *next;
 	int fd;
@@ -67,6 +67,10 @@ void waitable_detach_locked(struct waitable *waitable, struct source *source);
  * -ENFILE, -ENOMEM.
  */
 int wait_for(struct waitable *const *waitables, unsigned count, bool all, uint32_t timeout_ms);
+
+/* The same, but -EINTR when `alert` (NULL: there is none) is set and they are not. There may be no waitables at all. */
+int wait_alertable(struct waitable *const *waitables, unsigned count, bool all, uint32_t timeout_ms,
+		   struct waitable *alert);
 
 /*
  * A descriptor that polls readable while wait_for() might have something to do; or a negative

@@ -186,27 +186,25 @@ int WSAAPI WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD c
 		    LPWSAOVERLAPPED lpOverlapped,
 		    LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
-	struct event *event;
+	struct notify notify;
 	DWORD error, size = 0;
 	int r;
 
 	if (winsock_fd(s) < 0)
 		return winsock_fail(-ENOTSOCK);
-	if (lpCompletionRoutine)
-		return winsock_fail(-EOPNOTSUPP);
 	if (!lpcbBytesReturned)
 		return winsock_fail(-EFAULT);
-	error = overlapped_event(lpOverlapped, &event);
+	error = notify_of(lpOverlapped, lpCompletionRoutine, &notify);
 	if (error) {
 		fail_with(error);
 		return SOCKET_ERROR;
 	}
 	r = control(dwIoControlCode, lpvInBuffer, cbInBuffer, lpvOutBuffer, cbOutBuffer, &size);
 	if (r < 0) {
-		object_unref((struct object *)event);
+		notify_drop(&notify);
 		return winsock_fail(r);
 	}
 	*lpcbBytesReturned = size;
-	overlapped_succeed(lpOverlapped, event, size);
+	overlapped_succeed(lpOverlapped, &notify, size, 0);
 	return 0;
 }
