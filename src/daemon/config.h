@@ -71,6 +71,25 @@ struct config_rsvp_key {
 	bool challenge;
 };
 
+/* "192.0.2.0/24", "2001:db8::1" */
+struct config_prefix {
+	struct address address; /* AF_UNSPEC: every one */
+	unsigned bits;
+};
+
+#define CONFIG_IDENTITY_MAX 256 /* bytes, with the end */
+
+/* What neighbours may ask for: the first rule that is about it decides. */
+struct config_rsvp_rule {
+	char name[16];
+	bool accept;
+	char interface[16]; /* "": every one */
+	struct config_prefix neighbour, session, sender;
+	char user[CONFIG_IDENTITY_MAX], application[CONFIG_IDENTITY_MAX]; /* "": whoever it is */
+	uint64_t max_rate_bps;						  /* of a reservation */
+	uint32_t max_priority;
+};
+
 struct config_rsvp {
 	bool enabled;
 	struct config_names names; /* interfaces; none: every one but loopback */
@@ -79,6 +98,9 @@ struct config_rsvp {
 	struct config_rsvp_interface interfaces[CONFIG_LINKS_MAX];
 	size_t n_keys;
 	struct config_rsvp_key keys[CONFIG_LINKS_MAX];
+	size_t n_rules;
+	struct config_rsvp_rule rules[CONFIG_LINKS_MAX]; /* in the order of the file */
+	bool rejects_others;				 /* what no rule is about */
 	uint32_t max_sessions, max_senders_per_session, max_reservations_per_session;
 	uint32_t max_state_per_neighbour, max_neighbours, max_messages_per_s;
 	bool require_checksum;

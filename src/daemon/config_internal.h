@@ -116,6 +116,9 @@ extern const struct section config_rsvp;
 extern const struct section config_rsvp_interface;
 extern const struct section config_rsvp_key;
 
+/* "192.0.2.1", "2001:db8::1" */
+int config_parse_host(const char *text, struct address *ret_address);
+
 void config_rsvp_default(struct config_rsvp *ret_rsvp);
 
 /* The values of the section; each has been read once, and found well. */
@@ -139,5 +142,11 @@ void config_take_names(struct cfg_t *cfg, const char *name, struct config_names 
 /* "policy: " or "link eth0: ", for the front of a message; "" for the root. Returns `buf`. */
 const char *config_prefix(const struct section *section, const char *title,
 			  char buf[static CONFIG_PREFIX_SIZE]);
+
+/* ---- config_rules.c ---- */
+
+extern const struct section config_rsvp_rule;
+
+void config_rules_take(struct cfg_t *section, struct config_rsvp *rsvp);
 
 #endif

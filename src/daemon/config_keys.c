@@ -232,8 +232,8 @@ static const struct key root_keys[] = {
 const struct section config_root = CONFIG_SECTION(NULL, root_keys);
 
 static const struct section *const sections[] = {
-	&config_marking,	&policy_section,  &link_section,  &config_rsvp,
-	&config_rsvp_interface, &config_rsvp_key, &probe_section,
+	&config_marking,	&policy_section,  &link_section,     &config_rsvp,
+	&config_rsvp_interface, &config_rsvp_key, &config_rsvp_rule, &probe_section,
 };
 
 const struct section *config_section(const char *name)

@@ -114,7 +114,7 @@ static int check_secret_file(struct config *config, const struct key *key, const
 	return r;
 }
 
-static int parse_neighbour(const char *text, struct address *ret_address)
+int config_parse_host(const char *text, struct address *ret_address)
 {
 	struct address address = { 0 };
 
@@ -126,10 +126,17 @@ static int parse_neighbour(const char *text, struct address *ret_address)
 	} else {
 		return -EINVAL;
 	}
-	if (address_is_unspecified(&address) || address_is_multicast(&address))
-		return -EINVAL;
 	*ret_address = address;
 	return 0;
+}
+
+static int parse_neighbour(const char *text, struct address *ret_address)
+{
+	int r = config_parse_host(text, ret_address);
+
+	if (r == 0 && (address_is_unspecified(ret_address) || address_is_multicast(ret_address)))
+		return -EINVAL;
+	return r;
 }
 
 static int check_neighbour(struct config *config, const struct key *key, const char *text)
@@ -273,6 +280,14 @@ static const struct key rsvp_keys[] = {
 	  .shape = SHAPE_TITLED,
 	  .section = &config_rsvp_key,
 	  .title_expected = "a name of 1 to 15 bytes" },
+	{ .name = "rule",
+	  .shape = SHAPE_TITLED,
+	  .section = &config_rsvp_rule,
+	  .title_expected = "a name of 1 to 15 bytes" },
+	{ .name = "accept-others",
+	  .shape = SHAPE_VALUE,
+	  .read = config_check_switch,
+	  .expected = "true or false" },
 	LIMIT_KEY("max-sessions", 4194304),
 	LIMIT_KEY("max-senders-per-session", 65536),
 	LIMIT_KEY("max-reservations-per-session", 65536),
@@ -423,6 +438,7 @@ void config_rsvp_take(cfg_t *section, struct config_rsvp *rsvp)
 		snprintf(interface->name, sizeof(interface->name), "%s", cfg_title(own));
 		take_interface(own, interface);
 	}
+	config_rules_take(section, rsvp);
 	for (unsigned i = 0; i < cfg_size(section, "key"); i++)
 		take_key(cfg_getnsec(section, "key", i), &rsvp->keys[rsvp->n_keys++]);
 }

@@ -23,6 +23,11 @@ static void set_policy(struct rsvp_policy_question *question, const struct carri
 		question->policy = policy;
 }
 
+void rsvp_policy_changed(struct rsvp *rsvp)
+{
+	id_map_clear(rsvp, &rsvp->heard_ids);
+}
+
 int rsvp_consent_to_path(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 			 const struct rsvp_message *message, struct rsvp_error *ret_error)
 {

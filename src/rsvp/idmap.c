@@ -93,6 +93,14 @@ struct id_link *id_map_find(const struct rsvp *rsvp, const struct id_map *map,
 	return link;
 }
 
+void id_map_clear(struct rsvp *rsvp, struct id_map *map)
+{
+	for (uint32_t i = 0; i < map->n_buckets; i++) {
+		while (map->buckets[i])
+			id_map_remove(rsvp, map, map->buckets[i]);
+	}
+}
+
 void id_map_free(struct id_map *map)
 {
 	free(map->buckets);

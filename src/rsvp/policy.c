@@ -72,6 +72,22 @@ int rsvp_read_policy(const struct rsvp_object *object, struct rsvp_policy *ret_p
 	return 0;
 }
 
+bool rsvp_policy_destination(const struct rsvp_policy *policy, struct address *ret_destination)
+{
+	struct rsvp_object object;
+	struct rsvp_hop hop = { 0 };
+	size_t position = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (rsvp_object_find(policy->options, policy->options_len, &position,
+				     RSVP_CLASS_HOP, &object) != 1)
+			return false;
+	}
+	(void)rsvp_read_hop(&object, &hop); /* one that cannot be read is nobody here */
+	*ret_destination = hop.address;
+	return true;
+}
+
 bool rsvp_policy_next(const struct rsvp_policy *policy, size_t *position,
 		      struct rsvp_policy_element *ret_element)
 {

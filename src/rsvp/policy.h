@@ -26,6 +26,9 @@ struct rsvp_policy {
 	size_t elements_len;
 };
 
+/* Who it is for: the second hop among the options (RFC 2750 §3.3). False: whoever gets it. */
+bool rsvp_policy_destination(const struct rsvp_policy *policy, struct address *ret_destination);
+
 struct rsvp_policy_element {
 	uint16_t type;
 	const uint8_t *data; /* without the header */

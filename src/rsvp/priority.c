@@ -7,19 +7,12 @@
 
 /* ---- of one ---- */
 
-/* The second hop among the options is who the object is for (RFC 2750 §3.3); without it, whoever gets it. */
 static bool is_for_us(const struct rsvp *rsvp, const struct rsvp_policy *policy)
 {
-	struct rsvp_object object;
-	size_t position = 0;
-	struct rsvp_hop hop;
+	struct address destination;
 
-	for (int i = 0; i < 2; i++) {
-		if (rsvp_object_find(policy->options, policy->options_len, &position,
-				     RSVP_CLASS_HOP, &object) != 1)
-			return true;
-	}
-	return rsvp_read_hop(&object, &hop) == 0 && rsvp_address_is_local(rsvp, &hop.address);
+	return !rsvp_policy_destination(policy, &destination) ||
+	       rsvp_address_is_local(rsvp, &destination);
 }
 
 static uint16_t higher(uint16_t a, uint16_t b)

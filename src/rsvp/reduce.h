@@ -54,6 +54,8 @@ void id_map_remove(struct rsvp *rsvp, struct id_map *map, struct id_link *link);
 struct id_link *id_map_find(const struct rsvp *rsvp, const struct id_map *map,
 			    const struct neighbour *neighbour, uint32_t epoch, uint32_t id,
 			    const struct id_link *after);
+/* Nothing is in it any more. */
+void id_map_clear(struct rsvp *rsvp, struct id_map *map);
 void id_map_free(struct id_map *map);
 
 /* ---- what is advertised ---- */

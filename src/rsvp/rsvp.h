@@ -218,6 +218,12 @@ struct rsvp *rsvp_free(struct rsvp *rsvp, uint64_t now_us);
 uint64_t rsvp_next_deadline_us(const struct rsvp *rsvp);
 void rsvp_tick(struct rsvp *rsvp, uint64_t now_us);
 
+/*
+ * ports.policy may decide otherwise from now on: neighbours that refresh in summaries are asked for everything in full,
+ * so that it is asked about.
+ */
+void rsvp_policy_changed(struct rsvp *rsvp);
+
 /* ---- interfaces ---- */
 
 /* What the node knows of an interface; replaced as a whole. */

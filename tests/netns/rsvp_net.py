@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """A network of hosts and routers that each have a daemon which speaks RSVP, and programs that take part in sessions
 by way of `greenwave rsvp`. What goes over the cables is seen where it arrives (rsvp.py)."""
+import contextlib
 import json
 import pathlib
 import select
-import socket
+import signal
 import subprocess
 import tempfile
 import time
 
 import netns
+import pytest
+
 import rsvp
-from conftest import Daemon, sweep_up
+from conftest import Daemon, sweep_up, until
 from netns import TIME_FACTOR
 from packets import Wire
 
@@ -91,6 +94,12 @@ class Node:
     def rsvp(self, *arguments):
         return self.daemon.json('rsvp', *arguments)
 
+    def reload(self, config):
+        count = self.daemon.log().count('reloaded')
+        self.daemon.configure(config)
+        self.daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: self.daemon.log().count('reloaded') > count)
+
     def end(self):
         if self.daemon.running:
             self.daemon.stop()
@@ -147,8 +156,56 @@ class Net:
             node.close()
 
 
-def udp_sink(node, port):
-    """Takes what is sent to a port, so that nobody answers with an error."""
-    sock = node.host.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    sock.bind(('::', port))
-    return sock
+LEFT, RIGHT = 'left', 'right'
+FOUR = {'near': '198.51.100.1', 'in': '198.51.100.2', 'out': '192.0.2.1', 'far': '192.0.2.2'}
+SIX = {'near': '2001:db8:1::1', 'in': '2001:db8:1::2', 'out': '2001:db8:2::1', 'far': '2001:db8:2::2'}
+PORT, SENDER_PORT = 5000, 4000
+LINE_LINK = f'link {RIGHT} {{ rate = 10Mbit reservable = 50% }}'
+LINE_ROUTER = LINE_LINK + ' rsvp { enabled = true settle = 200ms }'
+
+
+def endpoint(address, port):
+    return f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
+
+
+class Line(Net):
+    """near - router - far. What arrives anywhere is listened to."""
+
+    def __init__(self, programs):
+        super().__init__(programs)
+        self.add('near', 'router', 'far')
+        self.join('near', 'router', LEFT, (FOUR['near'] + '/24', FOUR['in'] + '/24'),
+                  (SIX['near'] + '/64', SIX['in'] + '/64'))
+        self.join('router', 'far', RIGHT, (FOUR['out'] + '/24', FOUR['far'] + '/24'),
+                  (SIX['out'] + '/64', SIX['far'] + '/64'))
+        self['router'].become_router()
+        for name, way in ('near', 'in'), ('far', 'out'):
+            self[name].host.must('ip', 'route', 'add', 'default', 'via', FOUR[way])
+            self[name].host.must('ip', '-6', 'route', 'add', 'default', 'via', SIX[way])
+        for name, cable in ('near', LEFT), ('router', LEFT), ('router', RIGHT), ('far', RIGHT):
+            self[name].listen(cable)
+
+    def start(self, router=LINE_ROUTER, hosts=''):
+        self['near'].start(hosts)
+        self['router'].start(router)
+        self['far'].start(hosts)
+        if not self['router'].daemon.has('tc-egress'):
+            pytest.skip('the kernel datapath cannot be used: ' + self['router'].daemon.log())
+
+    def sender(self, a, port=PORT, sender_port=SENDER_PORT, rate='1Mbit', *more):
+        return self['near'].program('send', '--to', endpoint(a['far'], port), '--from',
+                                    endpoint(a['near'], sender_port), '--rate', rate, *more)
+
+    def receiver(self, a, port=PORT, sender_port=SENDER_PORT, rate='1Mbit', *more):
+        return self['far'].program('receive', '--to', endpoint(a['far'], port), '--from',
+                                   endpoint(a['near'], sender_port), '--rate', rate, *more)
+
+
+@contextlib.contextmanager
+def made(net):
+    """Ends it, however that goes; as an administrator would, if all goes well."""
+    try:
+        yield net
+        net.end()
+    finally:
+        net.close()

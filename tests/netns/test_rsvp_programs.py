@@ -9,57 +9,19 @@ import pytest
 
 import rsvp
 from conftest import until
-from rsvp_net import MBIT, Net
-
-LEFT, RIGHT = 'left', 'right'
-FOUR = {'near': '198.51.100.1', 'in': '198.51.100.2', 'out': '192.0.2.1', 'far': '192.0.2.2'}
-SIX = {'near': '2001:db8:1::1', 'in': '2001:db8:1::2', 'out': '2001:db8:2::1', 'far': '2001:db8:2::2'}
-PORT, SENDER_PORT = 5000, 4000
-
-ROUTER = f'''link {RIGHT} {{ rate = 10Mbit reservable = 50% }}
-rsvp {{ enabled = true settle = 200ms }}
-'''
+from rsvp_net import FOUR, LEFT, MBIT, PORT, RIGHT, SENDER_PORT, SIX, Line, endpoint, made
 
 
 @pytest.fixture
 def line(programs):
-    """near - router - far"""
-    net = Net(programs)
-    try:
-        net.add('near', 'router', 'far')
-        net.join('near', 'router', LEFT, (FOUR['near'] + '/24', FOUR['in'] + '/24'),
-                 (SIX['near'] + '/64', SIX['in'] + '/64'))
-        net.join('router', 'far', RIGHT, (FOUR['out'] + '/24', FOUR['far'] + '/24'),
-                 (SIX['out'] + '/64', SIX['far'] + '/64'))
-        net['router'].become_router()
-        for name, way in ('near', 'in'), ('far', 'out'):
-            net[name].host.must('ip', 'route', 'add', 'default', 'via', FOUR[way])
-            net[name].host.must('ip', '-6', 'route', 'add', 'default', 'via', SIX[way])
-        net['near'].start()
-        net['router'].start(ROUTER)
-        net['far'].start()
-        if not net['router'].daemon.has('tc-egress'):
-            pytest.skip('the kernel datapath cannot be used: ' + net['router'].daemon.log())
-        for name, cable in ('near', LEFT), ('router', LEFT), ('router', RIGHT), ('far', RIGHT):
-            net[name].listen(cable)
+    with made(Line(programs)) as net:
+        net.start()
         yield net
-        net.end()
-    finally:
-        net.close()
 
 
-def endpoint(address, port):
-    return f'[{address}]:{port}' if ':' in address else f'{address}:{port}'
-
-
-def start(line, a, rate='1Mbit', port=PORT):
-    """A sender and a receiver, as soon as the reservation has reached the sender."""
-    session = endpoint(a['far'], port)
-    sender = line['near'].program('send', '--to', session, '--from', endpoint(a['near'], SENDER_PORT),
-                                  '--rate', rate)
-    receiver = line['far'].program('receive', '--to', session, '--from', endpoint(a['near'], SENDER_PORT),
-                                   '--rate', rate, '--confirm')
-    return sender, receiver
+def start(line, a, rate='1Mbit'):
+    """A sender, and a receiver that wants to know."""
+    return line.sender(a, rate=rate), line.receiver(a, PORT, SENDER_PORT, rate, '--confirm')
 
 
 def ping(line, name, a, *more, port=PORT):

@@ -153,7 +153,8 @@ static void rsvp_defaults(void **state)
 
 	assert_false(rsvp->enabled);
 	assert_int_equal(rsvp->names.count, 0);
-	assert_int_equal(rsvp->n_interfaces + rsvp->n_keys, 0);
+	assert_int_equal(rsvp->n_interfaces + rsvp->n_keys + rsvp->n_rules, 0);
+	assert_false(rsvp->rejects_others);
 	assert_int_equal(rsvp->usual.refresh_ms, 30000);
 	assert_int_equal(rsvp->usual.settle_ms, 2000);
 	assert_int_equal(rsvp->usual.lifetime_factor, 3);
@@ -214,6 +215,62 @@ static void rsvp_interfaces(void **state)
 	assert_int_equal(rsvp->max_messages_per_s, 6);
 	assert_int_equal(rsvp->dscp, 46);
 	config_free(config);
+}
+
+static void rsvp_rules(void **state)
+{
+	struct config *config = parse(
+		"rsvp { rule calls { accept = yes interface = eth0 neighbour = '192.0.2.0/25'\n"
+		"    session = '2001:db8::/32' sender = 198.51.100.1 user = 'CN=a, O=b'\n"
+		"    application = 'APP=x' max-rate = 2.5Mbit max-priority = 0 }\n"
+		"  rule any { accept = no neighbour = '0.0.0.0/0' } accept-others = false }\n");
+	const struct config_rsvp_rule *rule = &config->rsvp.rules[0];
+
+	assert_int_equal(config->rsvp.n_rules, 2);
+	assert_true(config->rsvp.rejects_others);
+	assert_string_equal(rule->name, "calls");
+	assert_true(rule->accept);
+	assert_string_equal(rule->interface, "eth0");
+	assert_int_equal(rule->neighbour.address.family, AF_INET);
+	assert_memory_equal(rule->neighbour.address.addr + 10, "\xff\xff\xc0\0\2\0", 6);
+	assert_int_equal(rule->neighbour.bits, 25);
+	assert_int_equal(rule->session.address.family, AF_INET6);
+	assert_int_equal(rule->session.bits, 32);
+	assert_int_equal(rule->sender.bits, 32);
+	assert_string_equal(rule->user, "CN=a, O=b");
+	assert_string_equal(rule->application, "APP=x");
+	assert_true(rule->max_rate_bps == 2500000);
+	assert_int_equal(rule->max_priority, 0);
+	rule = &config->rsvp.rules[1];
+	assert_false(rule->accept);
+	assert_int_equal(rule->neighbour.bits, 0);
+	assert_int_equal(rule->session.address.family, AF_UNSPEC);
+	assert_true(rule->max_rate_bps == UINT64_MAX && rule->max_priority == UINT16_MAX);
+	config_free(config);
+}
+
+#define PREFIX "a prefix such as \"192.0.2.0/24\""
+
+static void wrong_rsvp_rules(void **state)
+{
+	refuse("rsvp {\nrule a { }\nrule a { accept = true }\nrule '' { accept = 2 }\n"
+	       "rule b { accept = true neighbour = '192.0.2.1/24' session = '1.2.3.4/33'\n"
+	       "sender = '2001:db8::/129'\nuser = ''\nmax-rate = 0\nmax-priority = 65536 }\n"
+	       "rule c { accept = true session = '1.2.3.4/' sender = x }\naccept-others = 2 }",
+	       "t:2: rule a: accept is missing: expected true or false\n"
+	       "t:3: rsvp: rule a: given twice\n"
+	       "t:4: rsvp: rule: expected a name of 1 to 15 bytes, not \"\"\n"
+	       "t:4: rule: accept: expected true or false, not \"2\"\n"
+	       "t:5: rule b: neighbour: expected " PREFIX ", not \"192.0.2.1/24\"\n"
+	       "t:5: rule b: session: expected " PREFIX ", not \"1.2.3.4/33\"\n"
+	       "t:6: rule b: sender: expected " PREFIX ", not \"2001:db8::/129\"\n"
+	       "t:7: rule b: user: expected 1 to 255 bytes, not \"\"\n"
+	       "t:8: rule b: max-rate: expected a rate such as 100Mbit (bit, kbit, Mbit, Gbit), "
+	       "not \"0\"\n"
+	       "t:9: rule b: max-priority: expected a number from 0 to 65535, not \"65536\"\n"
+	       "t:10: rule c: session: expected " PREFIX ", not \"1.2.3.4/\"\n"
+	       "t:10: rule c: sender: expected " PREFIX ", not \"x\"\n"
+	       "t:11: rsvp: accept-others: expected true or false, not \"2\"\n");
 }
 
 static void write_file(const char *path, const char *text, size_t len)
@@ -750,6 +807,8 @@ int main(void)
 		cmocka_unit_test(rsvp_interfaces),
 		cmocka_unit_test(rsvp_keys),
 		cmocka_unit_test(wrong_rsvp_keys),
+		cmocka_unit_test(rsvp_rules),
+		cmocka_unit_test(wrong_rsvp_rules),
 		cmocka_unit_test(wrong_links),
 		cmocka_unit_test(links),
 		cmocka_unit_test(all_errors_are_told_in_order),

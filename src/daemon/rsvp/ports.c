@@ -195,6 +195,32 @@ static void port_diagnosis(void *user_data, void *data, const struct rsvp_hop_re
 		free(asking);
 }
 
+static bool is_own(const void *user_data, const struct address *address)
+{
+	const struct rsvp_daemon *daemon = user_data;
+
+	return interfaces_own(daemon->interfaces, address);
+}
+
+static int port_policy(void *user_data, const struct rsvp_policy_question *question,
+		       struct rsvp_error *ret_error)
+{
+	struct rsvp_daemon *daemon = user_data;
+	const struct rsvp_link *link = rsvp_link_find(daemon, question->ifindex);
+	const struct consent consent = {
+		.config = daemon->config,
+		.interface = link ? link->name : "",
+		.is_own = is_own,
+		.user_data = daemon,
+	};
+	int r = consent_ask(&consent, question, daemon->refusal, ret_error);
+
+	if (r < 0 && link)
+		ret_error->node = question->session.family == AF_INET ? link->told.address4
+								      : link->told.address6;
+	return r;
+}
+
 static uint64_t port_wall_us(void *user_data)
 {
 	(void)user_data;
@@ -258,6 +284,7 @@ void rsvp_ports_of(struct rsvp_daemon *daemon, struct rsvp_ports *ret_ports)
 		.tc_release = port_tc_release,
 		.event = port_event,
 		.random = port_random,
+		.policy = port_policy,
 		.wall_us = port_wall_us,
 		.diagnosis = port_diagnosis,
 		.digest = port_digest,

@@ -3,7 +3,6 @@
 #include "daemon/rsvp/rsvp_daemon.h"
 
 #include <errno.h>
-#include <time.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,15 +169,15 @@ static struct rsvp_config limits_of(const struct config_rsvp *config)
 	limits.max_neighbours = config->max_neighbours;
 	limits.messages_per_s_per_neighbour = config->max_messages_per_s;
 	limits.require_checksum = config->require_checksum;
-	limits.started_s = (uint32_t)time(NULL);
 	return limits;
 }
 
 static int open_node(struct rsvp_daemon *daemon)
 {
-	const struct rsvp_config limits = limits_of(daemon->config);
+	struct rsvp_config limits = limits_of(daemon->config);
 	struct rsvp_ports ports;
 
+	limits.started_s = (uint32_t)(time_epoch_us() / USEC_PER_SEC);
 	rsvp_ports_of(daemon, &ports);
 	daemon->node = rsvp_new(&ports, &limits, time_now_us());
 	return daemon->node ? 0 : -ENOMEM;
@@ -267,6 +266,8 @@ static int open_parts(struct rsvp_daemon *daemon)
 		r = open_interfaces(daemon);
 	if (r >= 0)
 		r = watch_all(daemon);
+	if (r >= 0)
+		r = rsvp_clock_watch(daemon);
 	return r;
 }
 
@@ -285,6 +286,7 @@ int rsvp_daemon_new(struct event_base *base, struct host *host, const struct con
 	daemon->config = config;
 	daemon->control_class = control_class;
 	daemon->armed_us = UINT64_MAX;
+	daemon->clock_fd = -1;
 	daemon->complaints = (struct log_limit)LOG_LIMIT(10, 10 * USEC_PER_SEC);
 	r = open_parts(daemon);
 	if (r < 0) {
@@ -309,6 +311,7 @@ struct rsvp_daemon *rsvp_daemon_free(struct rsvp_daemon *daemon)
 	unwatch(&daemon->on_interfaces);
 	unwatch(&daemon->on_time);
 	unwatch(&daemon->on_links);
+	rsvp_clock_end(daemon);
 	rsvp_links_free(daemon);
 	interfaces_free(daemon->interfaces);
 	traffic_free(daemon->traffic, time_now_us());
@@ -318,6 +321,12 @@ struct rsvp_daemon *rsvp_daemon_free(struct rsvp_daemon *daemon)
 	return NULL;
 }
 
+static bool same_rules(const struct config_rsvp *a, const struct config_rsvp *b)
+{
+	return a->rejects_others == b->rejects_others && a->n_rules == b->n_rules &&
+	       memcmp(a->rules, b->rules, a->n_rules * sizeof(a->rules[0])) == 0;
+}
+
 int rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp *config)
 {
 	const struct rsvp_config before = limits_of(daemon->config), now = limits_of(config);
@@ -325,6 +334,8 @@ int rsvp_daemon_reconfigure(struct rsvp_daemon *daemon, const struct config_rsvp
 
 	if (memcmp(&before, &now, sizeof(now)) != 0)
 		log_warning("config", "rsvp: limits take effect when the daemon is started anew");
+	if (!same_rules(daemon->config, config))
+		rsvp_policy_changed(daemon->node);
 	daemon->config = config;
 	r = rsvp_daemon_set_keys(daemon);
 	if (r < 0)

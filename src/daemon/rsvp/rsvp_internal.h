@@ -7,6 +7,7 @@
 #define GW_DAEMON_RSVP_RSVP_INTERNAL_H
 
 #include "base/log.h"
+#include "daemon/rsvp/consent.h"
 #include "daemon/rsvp/rsvp_daemon.h"
 #include "daemon/rsvp/traffic.h"
 #include "daemon/rsvp/transport.h"
@@ -63,11 +64,14 @@ struct rsvp_daemon {
 	struct event *on_interfaces;
 	struct event *on_time;
 	struct event *on_links;
+	struct event *on_clock;
+	int clock_fd;
 	uint64_t armed_us; /* when the timer goes off; UINT64_MAX: never */
 	rsvp_daemon_tap tap;
 	void *tap_data;
 	uint64_t alerts_dropped, unwanted; /* beyond the limit; in UDP, where it is not spoken */
 	struct log_limit complaints;
+	uint8_t refusal[CONSENT_POLICY_MAX]; /* what the last refusal points to */
 	uint8_t random[256];
 	size_t n_random; /* bytes left */
 };
@@ -90,6 +94,10 @@ bool rsvp_link_takes_alert(struct rsvp_link *link, uint64_t now_us);
 
 /* Whether the configuration wants the port of UDP open. */
 bool rsvp_config_wants_udp(const struct config_rsvp *config);
+
+/* clock.c */
+int rsvp_clock_watch(struct rsvp_daemon *daemon);
+void rsvp_clock_end(struct rsvp_daemon *daemon);
 
 /* keys.c: those of interfaces that are there. */
 int rsvp_daemon_set_keys(struct rsvp_daemon *daemon);
