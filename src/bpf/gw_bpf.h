@@ -80,6 +80,8 @@ struct gw_verdict {
 /* The kernel ends the entry by itself when ... (it always does at release) */
 #define GW_SOCKET_END_ON_SHUTDOWN 0x1	/* sending was shut down */
 #define GW_SOCKET_END_ON_DISCONNECT 0x2 /* disconnected, or the TCP state became CLOSE */
+/* And this says nothing of the kernel: the entry stays though it has no verdict. */
+#define GW_SOCKET_WATCHED 0x4
 
 struct gw_socket {
 	struct gw_dest first;

@@ -25,6 +25,7 @@
 /* When the kernel may end a socket's entries by itself, besides close. */
 #define TARGET_END_ON_SHUTDOWN 0x1u
 #define TARGET_END_ON_DISCONNECT 0x2u
+#define TARGET_WATCHED 0x4u /* there is one of the socket that is `watched` */
 
 /* Packets by their addresses, as they leave (after address translation). A port 0 is any port. */
 struct datapath_tuple {
@@ -51,6 +52,7 @@ struct datapath_treatment {
 	enum gw_class traffic_class;
 	struct mark mark; /* core/class.h: what to write, if anything */
 	bool metered;	  /* the flow has a meter */
+	bool watched; /* nothing is done to packets, and others may do it: only the socket's end is looked for */
 };
 
 /* What becomes of packets beyond a flow's bucket. */

@@ -203,6 +203,31 @@ static int add_new(struct engine *engine, struct owner *owner, const struct engi
 	return 0;
 }
 
+int engine_watch(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
+		 uint32_t *ret_flow_id)
+{
+	const struct flow_request request = { .traffic_class = GW_CLASS_BEST_EFFORT,
+					      .flags = GW_FLOW_KEEP_ON_DISCONNECT,
+					      .dscp = GW_DSCP_FROM_CLASS };
+	struct flow *flow;
+	int r;
+
+	end_closing_sock(engine, socket->cookie);
+	r = limits_check(engine, owner, true);
+	if (r == 0)
+		r = flow_new(engine, owner, &request, &flow);
+	if (r < 0)
+		return r;
+	flow->watches = true;
+	r = attach(engine, flow, socket, NULL);
+	if (r < 0) {
+		flow_free(engine, flow);
+		return r;
+	}
+	*ret_flow_id = flow->id;
+	return 0;
+}
+
 int engine_add(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
 	       const struct address *destination, const struct flow_request *request,
 	       uint32_t *flow_id, uint64_t now_us)

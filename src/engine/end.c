@@ -11,10 +11,13 @@
  * | closed, shutdown, disconnected     | a socket             | stays, without entries (qwave.md §12)       |
  * | group-empty   | a program's flow                          | ends                                        |
  * | revoked       | a flow                                    | ends                                        |
+ *
+ * What is signalled for a socket, or for all of an owner, ends first (provider.h), with the flows that it has.
  */
 #include <errno.h>
 
 #include "engine/internal.h"
+#include "engine/provider.h"
 
 static const char *const end_reason_names[] = {
 	[END_REMOVED] = "removed",	     [END_HANDLE_CLOSED] = "handle-closed",
@@ -108,6 +111,8 @@ static unsigned end_flow(struct engine *engine, struct flow *flow, const struct 
 /* Does the event of the socket concern this flow? */
 static bool socket_event_ends(const struct flow *flow, enum end_reason reason)
 {
+	if (flow->watches && reason != END_CLOSED)
+		return false;
 	return reason != END_DISCONNECTED || !(flow->flags & GW_FLOW_KEEP_ON_DISCONNECT);
 }
 
@@ -184,41 +189,49 @@ unsigned end_some(struct engine *engine, struct owner *owner, enum end_reason re
 	return ended;
 }
 
-unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum end_reason reason,
-		    uint64_t now_us)
+static unsigned end_owner(struct engine *engine, struct owner *owner, enum end_reason reason)
 {
-	unsigned directions = scope->directions ? scope->directions : DIRECTION_BOTH;
+	bool program = owner->program;
 	struct flow *flow, *next;
 	unsigned ended = 0;
 
-	(void)now_us; /* signalled endings will need it: tears are sent at a time */
+	DL_FOREACH_SAFE2(owner->flows, flow, next, owner_next) {
+		ended += end_flow(engine, flow, NULL, reason);
+		if (program)
+			break; /* its owner has gone with its only flow */
+	}
+	return ended;
+}
+
+unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum end_reason reason,
+		    uint64_t now_us)
+{
 	if (scope->flow)
 		return end_flow(engine, scope->flow, scope->sock, reason);
 	if (scope->sock)
-		return end_sock(engine, scope->sock, directions, reason);
-	if (scope->owner) {
-		bool program = scope->owner->program;
-
-		DL_FOREACH_SAFE2(scope->owner->flows, flow, next, owner_next) {
-			ended += end_flow(engine, flow, NULL, reason);
-			if (program)
-				break; /* its owner has gone with its only flow */
-		}
-	}
-	return ended;
+		return engine_end_socket(engine, scope->sock->cookie,
+					 scope->directions ? scope->directions : DIRECTION_BOTH,
+					 reason, now_us);
+	if (!scope->owner)
+		return 0;
+	if (engine->provider)
+		provider_owner_gone(engine->provider, scope->owner, now_us);
+	return end_owner(engine, scope->owner, reason);
 }
 
 unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned directions,
 			   enum end_reason reason, uint64_t now_us)
 {
-	struct sock *sock = sock_find(engine, cookie);
+	struct sock *sock;
 
+	if (engine->provider)
+		provider_socket_ended(engine->provider, cookie, directions, reason, now_us);
+	sock = sock_find(engine, cookie);
 	if (!sock || sock->closing)
 		return 0;
 	if (reason == END_CLOSED)
 		return close_sock(engine, sock);
-	return engine_end(engine, &(struct end_scope){ .sock = sock, .directions = directions },
-			  reason, now_us);
+	return end_sock(engine, sock, directions, reason);
 }
 
 unsigned engine_end_group(struct engine *engine, uint64_t group, enum end_reason reason,

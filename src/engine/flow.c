@@ -57,6 +57,7 @@ void flow_treatment(const struct engine *engine, const struct flow *flow,
 		.flow_id = flow->id,
 		.traffic_class = settings->traffic_class,
 		.metered = flow->metered,
+		.watched = flow->watches,
 	};
 	if (!flow_marks(engine, flow)) {
 		/* Without marks it is best effort also in the order of sending (spec/qwave.md §7.1). */
@@ -64,7 +65,12 @@ void flow_treatment(const struct engine *engine, const struct flow *flow,
 			ret_treatment->traffic_class = GW_CLASS_BEST_EFFORT;
 		return;
 	}
-	if (settings->dscp == GW_DSCP_FROM_CLASS)
+	if (settings->marks.set)
+		ret_treatment->mark = (struct mark){ .set_dscp = true,
+						     .set_priority = true,
+						     .dscp = settings->marks.dscp,
+						     .priority = settings->marks.priority };
+	else if (settings->dscp == GW_DSCP_FROM_CLASS)
 		ret_treatment->mark = class_mark(profile, settings->traffic_class);
 	else
 		ret_treatment->mark = class_mark_with_dscp(profile, settings->traffic_class,
@@ -76,13 +82,20 @@ bool flow_excess_mark(const struct engine *engine, const struct flow *flow, stru
 {
 	const struct flow_settings *settings = &flow->settings;
 	bool remarked = settings->reserved.rate_bps != 0
-				? settings->excess != GW_EXCESS_DROP
+				? settings->excess != GW_EXCESS_DROP && !settings->excess_waits
 				: settings->rate_bps != 0 &&
 					  settings->shaping == GW_SHAPE_MARK_CONFORMANT;
 
 	*ret_mark = (struct mark){ 0 };
 	if (!remarked || !flow_marks(engine, flow))
 		return false;
+	if (settings->marks.set) {
+		*ret_mark = (struct mark){ .set_dscp = true,
+					   .set_priority = true,
+					   .dscp = settings->marks.excess_dscp,
+					   .priority = settings->marks.excess_priority };
+		return true;
+	}
 	*ret_mark = class_mark_nonconformant(&engine->config.profile, settings->traffic_class);
 	/* Where the class marks nothing but a value was set, the excess must not keep an application's own. */
 	if (settings->dscp != GW_DSCP_FROM_CLASS)
@@ -194,6 +207,7 @@ int entry_new(struct engine *engine, struct flow *flow, struct slot *slot, struc
 	DL_APPEND2(slot->entries, entry, slot_prev, slot_next);
 	slot->n_entries++;
 	slot->sock->n_entries++;
+	slot->sock->n_watches += flow->watches;
 	if (flow->flags & GW_FLOW_KEEP_ON_DISCONNECT)
 		slot->sock->n_keep++;
 	flow->n_entries++;

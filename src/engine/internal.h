@@ -47,6 +47,13 @@ struct owner {
 	struct owner *prev, *next;
 };
 
+/* In place of those of its class, for packets within the bucket and beyond. */
+struct flow_marks {
+	bool set;
+	uint8_t dscp, priority;
+	uint8_t excess_dscp, excess_priority;
+};
+
 /* What an owner has asked of a flow; replaced as a whole, so that a failed change leaves no trace. */
 struct flow_settings {
 	enum gw_class traffic_class;
@@ -56,9 +63,11 @@ struct flow_settings {
 	uint32_t rate_reason;
 	bool rate_cleared; /* rate 0 was asked for: no marks until something is set again */
 	struct bucket_spec reserved; /* in place of a rate; its rate 0: nothing is */
-	uint64_t reserved_bps;	     /* at least the bucket's rate */
-	uint32_t booked_as;	     /* ADMISSION_*; 0: as its traffic class */
+	uint64_t reserved_bps; /* at least the bucket's rate; 0: it is only kept to, not reserved */
+	uint32_t booked_as;    /* ADMISSION_*; 0: as its traffic class */
 	enum gw_excess excess;
+	bool excess_waits; /* instead */
+	struct flow_marks marks;
 };
 
 /* The links that packets leave through; none: not known, it may be any. */
@@ -100,7 +109,8 @@ struct flow {
 	struct tuple *tuples;	   /* neither: sockets */
 	struct metering *metering; /* NULL: there is no meter */
 	bool metered;		   /* its targets are put under the meter */
-	struct path *path;	   /* adaptive flows */
+	bool watches;	   /* it does nothing, and ends with its socket alone: see engine_watch() */
+	struct path *path; /* adaptive flows */
 	struct flow *owner_prev, *owner_next;
 	struct flow *path_prev, *path_next;
 	struct flow *user_prev, *user_next; /* ascending by id */
@@ -142,6 +152,7 @@ struct sock {
 	uint64_t added; /* counters.entries_added before it */
 	uint32_t n_entries;
 	uint32_t n_keep; /* of these: their flow outlives a disconnect */
+	uint32_t n_watches;
 	struct slot *slots;
 	bool closing; /* is closed, and not all of it has ended yet */
 	struct sock *close_prev, *close_next;
@@ -202,6 +213,7 @@ struct engine {
 	struct path *unknown_paths;
 	struct tuple *tuples;
 	struct admission *admission;
+	struct provider *provider; /* that is told of ends; NULL: none */
 };
 
 /* owner.c */
@@ -224,6 +236,7 @@ void slot_target(const struct engine *engine, const struct slot *slot,
 		 struct datapath_target *ret_target);
 bool slot_is_full(const struct engine *engine, const struct slot *slot);
 void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
+void sock_renew(struct engine *engine, const struct engine_socket *socket);
 
 /* flow.c */
 struct flow *flow_find(const struct engine *engine, uint32_t id);
@@ -253,7 +266,12 @@ int flow_targets_apply(struct engine *engine, struct flow *flow, const struct tu
 void flow_targets_roll_back(struct engine *engine, struct flow *flow, const struct tuple *failed);
 void flow_targets_clear(struct engine *engine, const struct flow *flow);
 
-/* add.c */
+/*
+ * add.c. A flow that watches marks nothing, hides no other flow, and is shown to nobody, but it stands in the
+ * datapath, so that the socket's end is seen, and its shutdown and disconnect; it outlives these two.
+ */
+int engine_watch(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
+		 uint32_t *ret_flow_id);
 int request_check(struct engine *engine, const struct owner *owner,
 		  const struct flow_request *request);
 int limits_check(struct engine *engine, const struct owner *owner, bool new_flow);

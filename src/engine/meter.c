@@ -103,6 +103,8 @@ static struct meter_links meter_links(const struct datapath_meter *meter)
 
 static enum datapath_excess excess_of(const struct flow_settings *settings)
 {
+	if (settings->reserved.rate_bps != 0 && settings->excess_waits)
+		return DATAPATH_EXCESS_DELAY;
 	if (settings->reserved.rate_bps != 0)
 		return settings->excess == GW_EXCESS_DROP ? DATAPATH_EXCESS_DROP
 							  : DATAPATH_EXCESS_REMARK;
@@ -114,6 +116,9 @@ static enum datapath_excess excess_of(const struct flow_settings *settings)
 static enum gw_class excess_class_of(const struct flow_settings *settings,
 				     enum gw_class traffic_class)
 {
+	/* Of a service that is signalled it comes after all else (spec/gqos.md §5.1). */
+	if (settings->marks.set)
+		return GW_CLASS_BACKGROUND;
 	if (settings->reserved.rate_bps != 0 && settings->excess == GW_EXCESS_REMARK)
 		return traffic_class;
 	return traffic_class == GW_CLASS_BACKGROUND ? GW_CLASS_BACKGROUND : GW_CLASS_BEST_EFFORT;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/internal.h"
+#include "engine/provider.h"
 
 struct user *user_find(const struct engine *engine, uint32_t uid)
 {
@@ -101,10 +102,11 @@ int engine_owner_add(struct engine *engine, const struct engine_owner_info *info
 
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
-	(void)now_us;
 	owner->host_data = NULL; /* nobody is there to be told */
 	owner->closed = true;
 	unwatch(owner);
+	if (engine->provider)
+		provider_owner_gone(engine->provider, owner, now_us);
 	end_some(engine, owner, END_OWNER_DIED, ENDS_PER_TURN);
 	if (!owner->flows) {
 		owner_free(owner);
@@ -130,8 +132,9 @@ unsigned owners_leave(struct engine *engine, unsigned most)
 
 int engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
-	(void)now_us;
 	owner->closed = true;
+	if (engine->provider)
+		provider_owner_gone(engine->provider, owner, now_us);
 	end_some(engine, owner, END_HANDLE_CLOSED, ENDS_PER_TURN);
 	return owner->flows ? -EAGAIN : 0;
 }

@@ -119,7 +119,7 @@ void record_flow(const struct engine *engine, const struct flow *flow, const str
 
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
 {
-	return view->everything || flow->owner->info.uid == view->uid;
+	return !flow->watches && (view->everything || flow->owner->info.uid == view->uid);
 }
 
 /* Tells everyone who watches, and `also`, if it does not. */

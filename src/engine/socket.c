@@ -40,6 +40,18 @@ static struct sock *sock_obtain(struct engine *engine, const struct engine_socke
 	return sock;
 }
 
+/* Its addresses have changed, or become known. */
+void sock_renew(struct engine *engine, const struct engine_socket *socket)
+{
+	struct sock *sock = sock_find(engine, socket->cookie);
+
+	if (!sock)
+		return;
+	sock->local = socket->local;
+	sock->peer = socket->peer;
+	sock->bound_ifindex = (uint32_t)socket->bound_ifindex;
+}
+
 static void sock_release(struct engine *engine, struct sock *sock)
 {
 	if (sock->slots)
@@ -132,7 +144,7 @@ void slot_target(const struct engine *engine, const struct slot *slot,
 		.family = sock->family,
 		.protocol = sock->protocol,
 		.any_destination = slot->key.destination.family == AF_UNSPEC,
-		.end_on = TARGET_END_ON_SHUTDOWN |
+		.end_on = (sock->n_watches == 0 ? TARGET_END_ON_SHUTDOWN : TARGET_WATCHED) |
 			  (sock->n_keep == 0 ? TARGET_END_ON_DISCONNECT : 0),
 		.destination = slot->key.destination,
 	};
@@ -149,13 +161,18 @@ void slot_clear(struct engine *engine, struct slot *slot)
 	slot->in_force = NULL;
 }
 
+/* One that only watches is as good as any other that does. */
 static struct entry *slot_newest_claim(const struct slot *slot)
 {
 	struct entry *entry = slot->entries ? slot->entries->slot_prev : NULL; /* the last */
+	struct entry *watches = NULL;
 
-	while (entry && !flow_claims(entry->flow))
+	while (entry && (!flow_claims(entry->flow) || entry->flow->watches)) {
+		if (entry->flow->watches)
+			watches = entry;
 		entry = entry == slot->entries ? NULL : entry->slot_prev;
-	return entry;
+	}
+	return entry ? entry : watches;
 }
 
 bool slot_is_full(const struct engine *engine, const struct slot *slot)
@@ -167,6 +184,7 @@ void slot_take_out(struct slot *slot, struct entry *entry)
 {
 	DL_DELETE2(slot->entries, entry, slot_prev, slot_next);
 	slot->n_entries--;
+	slot->sock->n_watches -= entry->flow->watches;
 }
 
 /*

@@ -52,6 +52,8 @@ static struct gw_verdict verdict_of(const struct datapath_treatment *treatment, 
 		.traffic_class = (uint8_t)treatment->traffic_class,
 	};
 
+	if (treatment->watched)
+		return (struct gw_verdict){ 0 }; /* none: others are looked for */
 	if (mark->set_dscp) {
 		verdict.flags |= GW_VERDICT_SET_DSCP;
 		verdict.dscp = mark->dscp;
@@ -72,7 +74,8 @@ static uint16_t flags_of(const struct datapath_target *target)
 	return (uint16_t)((target->end_on & TARGET_END_ON_SHUTDOWN ? GW_SOCKET_END_ON_SHUTDOWN
 								   : 0) |
 			  (target->end_on & TARGET_END_ON_DISCONNECT ? GW_SOCKET_END_ON_DISCONNECT
-								     : 0));
+								     : 0) |
+			  (target->end_on & TARGET_WATCHED ? GW_SOCKET_WATCHED : 0));
 }
 
 static bool same_dest(const struct gw_dest *a, const struct gw_dest *b)
@@ -83,7 +86,8 @@ static bool same_dest(const struct gw_dest *a, const struct gw_dest *b)
 static bool is_vacant(const struct gw_socket *entry)
 {
 	return !entry->first.set && entry->more == 0 &&
-	       !(entry->any_verdict.flags & GW_VERDICT_VALID);
+	       !(entry->any_verdict.flags & GW_VERDICT_VALID) &&
+	       !(entry->flags & GW_SOCKET_WATCHED);
 }
 
 static int table_fd(const struct entries *entries, enum table table)
@@ -318,6 +322,7 @@ static void clear_in_entry(struct entries *entries, const struct datapath_target
 		memset(&entry.first_verdict, 0, sizeof(entry.first_verdict));
 	}
 	entry.more = find_list(entries, target->cookie) ? 1 : 0;
+	entry.flags = flags_of(target);
 	if (is_vacant(&entry))
 		bpf_map_delete_elem(table_fd(entries, TABLE_SOCKETS), &target->cookie);
 	else

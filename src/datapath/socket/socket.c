@@ -229,6 +229,31 @@ static int check_apply(const struct datapath_target *target, uint32_t flow_id,
 
 /* ---- the port ---- */
 
+/* The last target has gone. If the socket is out of reach it keeps its mark, or is no more. */
+static void release_socket(struct socket_datapath *datapath, struct marked_socket *s, int fd)
+{
+	static const struct wish nothing;
+
+	if (is_socket(fd, s->cookie))
+		write_wish(datapath, fd, s, &nothing);
+	records_remove_socket(datapath, s);
+}
+
+static void socket_clear(void *data, const struct datapath_target *target)
+{
+	struct socket_datapath *datapath = data;
+	struct target_key key = records_key(target);
+	struct target *t = records_find_target(datapath, &key);
+	struct marked_socket *s;
+
+	if (!t)
+		return;
+	s = records_find_socket(datapath, target->cookie);
+	records_remove_target(datapath, s, t);
+	if (!s->targets)
+		release_socket(datapath, s, target->fd);
+}
+
 static int socket_apply(void *data, const struct datapath_target *target,
 			const struct datapath_treatment *treatment)
 {
@@ -241,6 +266,10 @@ static int socket_apply(void *data, const struct datapath_target *target,
 
 	if (target->cookie == 0)
 		return -EOPNOTSUPP;
+	if (treatment->watched) { /* whose end is seen here is not for us to say */
+		socket_clear(data, target);
+		return 0;
+	}
 	r = make_wish(datapath, target, treatment, s, &wish);
 	if (r == 0)
 		r = check_apply(target, treatment->flow_id, &wish, s, t);
@@ -267,31 +296,6 @@ static int socket_apply(void *data, const struct datapath_target *target,
 
 	t->flow_id = treatment->flow_id;
 	return 0;
-}
-
-/* The last target has gone. If the socket is out of reach it keeps its mark, or is no more. */
-static void release_socket(struct socket_datapath *datapath, struct marked_socket *s, int fd)
-{
-	static const struct wish nothing;
-
-	if (is_socket(fd, s->cookie))
-		write_wish(datapath, fd, s, &nothing);
-	records_remove_socket(datapath, s);
-}
-
-static void socket_clear(void *data, const struct datapath_target *target)
-{
-	struct socket_datapath *datapath = data;
-	struct target_key key = records_key(target);
-	struct target *t = records_find_target(datapath, &key);
-	struct marked_socket *s;
-
-	if (!t)
-		return;
-	s = records_find_socket(datapath, target->cookie);
-	records_remove_target(datapath, s, t);
-	if (!s->targets)
-		release_socket(datapath, s, target->fd);
 }
 
 static int socket_meter(void *data, const struct datapath_meter *asked)
