@@ -2,7 +2,7 @@
 /*
  * queue.h: what is to happen in a simulated network, in the order of time: a binary heap of events that lie in
  * whatever they are of. Two at the same time happen in the order in which they were set, so that a run can be
- * repeated exactly.
+ * repeated exactly. Where microseconds are too coarse, all times of a queue are in another unit.
  */
 #ifndef GW_SIM_QUEUE_H
 #define GW_SIM_QUEUE_H
