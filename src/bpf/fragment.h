@@ -9,10 +9,17 @@
 #include "maps.h"
 #include "parse.h"
 
-/* `who`: the socket's cookie, or a number that stands for the source. Padding included, all bytes count. */
+/*
+ * `who`: the socket's cookie, or a number that stands for the source. Padding included, all bytes count. Of version 6
+ * the protocol tells nothing apart (RFC 8200 §4.5), and with an AH or options before it fragments have another.
+ */
 static __always_inline struct gw_fragkey fragment_key(__u64 who, const struct ip_packet *ip)
 {
-	struct gw_fragkey key = { .cookie = who, .id = ip->id, .protocol = ip->protocol };
+	struct gw_fragkey key = {
+		.cookie = who,
+		.id = ip->id,
+		.protocol = ip->version == 4 ? ip->protocol : 0,
+	};
 
 	__builtin_memcpy(key.addr, ip->destination.addr, sizeof(key.addr));
 	return key;

@@ -115,7 +115,7 @@ struct gw_group {
  * address translation. Addresses and ports as in gw_dest. What a wildcard leaves open is zero here.
  */
 #define GW_WILD_SOURCE 0x1	/* any source address, and then any source port */
-#define GW_WILD_SOURCE_PORT 0x2 /* any source port */
+#define GW_WILD_SOURCE_PORT 0x2 /* any source port, or SPI */
 #define GW_WILD_PORT 0x4	/* any destination port */
 #define GW_WILD_COUNT 8
 
@@ -128,7 +128,7 @@ struct gw_tuplekey {
 	__u8 protocol;
 	__u8 wild; /* GW_WILD_*; of the present ones the lowest number that matches counts */
 	__u16 pad16;
-	__u32 pad32;
+	__be32 spi; /* of ESP and AH, which have it in the place of a source port */
 };
 
 /*

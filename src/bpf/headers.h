@@ -28,6 +28,7 @@
 #define PROTOCOL_DCCP 33
 #define PROTOCOL_ROUTING 43
 #define PROTOCOL_FRAGMENT 44
+#define PROTOCOL_ESP 50
 #define PROTOCOL_AH 51
 #define PROTOCOL_ICMPV6 58
 #define PROTOCOL_DESTINATION_OPTIONS 60
@@ -69,6 +70,10 @@ struct ipv6_fragment {
 
 #define IPV6_MORE_FRAGMENTS 0x0001
 #define IPV6_FRAGMENT_OFFSET 0xfff8
+
+/* Where the SPI stands (RFC 4303 §2, RFC 4302 §2). */
+#define ESP_SPI_OFFSET 0
+#define AH_SPI_OFFSET 4
 
 static __always_inline int is_vlan(__be16 ethertype)
 {

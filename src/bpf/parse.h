@@ -40,6 +40,7 @@ struct ip_packet {
 	__u8 tos; /* or traffic class */
 	__u8 protocol;
 	__u8 fragment; /* enum fragment_kind */
+	__u16 spi;     /* offset of the SPI of IPsec; 0: there is none */
 };
 
 /*
@@ -165,6 +166,15 @@ static __always_inline int has_ports(__u8 protocol)
 	       protocol == PROTOCOL_DCCP;
 }
 
+static __always_inline __u16 spi_offset(__u8 protocol, __u32 header)
+{
+	if (header > TRANSPORT_OFFSET_MAX)
+		return 0;
+	if (protocol == PROTOCOL_ESP)
+		return (__u16)(header + ESP_SPI_OFFSET);
+	return protocol == PROTOCOL_AH ? (__u16)(header + AH_SPI_OFFSET) : 0;
+}
+
 /* By words: from bytes the compiler would make sixteen loads. */
 static __always_inline void put_address(struct ip_packet *ip, __be32 a, __be32 b, __be32 c,
 					__be32 d)
@@ -196,6 +206,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct ip_packet *i
 	ip->protocol = header->protocol;
 	ip->id = header->id;
 	ip->transport = has_ports(ip->protocol) ? (__u16)(ip->offset + header_len) : 0;
+	ip->spi = spi_offset(ip->protocol, ip->offset + header_len);
 	put_address(ip, 0, 0, bpf_htonl(0xffff), header->destination);
 	ip->destination.scope = 0;
 
@@ -213,7 +224,7 @@ struct ipv6_chain {
 	__u32 id;
 	__u8 protocol;
 	__u8 fragment;
-	__u16 pad;
+	__u16 spi; /* as in ip_packet */
 };
 
 static __always_inline int read_ipv6_fragment(struct __sk_buff *skb, struct ipv6_chain *chain)
@@ -258,6 +269,7 @@ __attribute__((noinline)) int walk_extensions(struct __sk_buff *skb, struct ipv6
 				return -1;
 			chain->at += sizeof(struct ipv6_fragment);
 		} else if (chain->protocol == PROTOCOL_AH) {
+			chain->spi = spi_offset(chain->protocol, chain->at);
 			chain->at += (next[1] + 2u) * 4;
 		} else {
 			chain->at += (next[1] + 1u) * 8;
@@ -267,6 +279,8 @@ __attribute__((noinline)) int walk_extensions(struct __sk_buff *skb, struct ipv6
 		if (chain->fragment == FRAGMENT_LATER)
 			return 0;
 	}
+	if (chain->protocol == PROTOCOL_ESP)
+		chain->spi = spi_offset(chain->protocol, chain->at);
 	return 0;
 }
 
@@ -283,6 +297,7 @@ static __always_inline int parse_ipv6_chain(struct __sk_buff *skb, struct ip_pac
 	ip->protocol = chain.protocol;
 	ip->fragment = chain.fragment;
 	ip->id = chain.id;
+	ip->spi = chain.spi;
 	ip->transport =
 		has_ports(ip->protocol) && chain.at <= TRANSPORT_OFFSET_MAX ? (__u16)chain.at : 0;
 	return 0;
@@ -314,6 +329,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct ip_packet *i
 	ip->tos = (__u8)(word >> 20);
 	ip->protocol = header->next;
 	ip->fragment = FRAGMENT_NONE;
+	ip->spi = 0;
 	ip->transport = (__u16)(ip->offset + sizeof(*header));
 	put_address(ip, header->destination[0], header->destination[1], header->destination[2],
 		    header->destination[3]);

@@ -17,8 +17,8 @@
 /* All set: it goes to a function that is verified by itself. */
 struct tuple_search {
 	struct gw_tuplekey exact;
-	__u32 kinds; /* as in the settings: those to look for */
-	__u32 pad;
+	__u32 kinds;	      /* as in the settings: those to look for */
+	__be32 authenticated; /* the SPI of an AH before the transport header; 0: there is none */
 	struct gw_verdict found;
 };
 
@@ -27,14 +27,12 @@ static __always_inline int needs_ports(__u32 wild)
 	return !(wild & GW_WILD_PORT) || !(wild & ANY_SOURCE_PORT);
 }
 
-__attribute__((noinline)) int search_tuples(struct tuple_search *search)
+static __always_inline int search_kinds(struct tuple_search *search)
 {
 	struct gw_tuplekey key;
 	struct gw_destval *value;
 	__u32 wild;
 
-	if (!search)
-		return 0;
 	for (wild = 0; wild < GW_WILD_COUNT; wild++) {
 		if (!(search->kinds >> wild & 1))
 			continue;
@@ -42,8 +40,10 @@ __attribute__((noinline)) int search_tuples(struct tuple_search *search)
 		key.wild = (__u8)wild;
 		if (wild & GW_WILD_SOURCE)
 			__builtin_memset(key.source, 0, sizeof(key.source));
-		if (wild & ANY_SOURCE_PORT)
+		if (wild & ANY_SOURCE_PORT) {
 			key.source_port = 0;
+			key.spi = 0;
+		}
 		if (wild & GW_WILD_PORT)
 			key.port = 0;
 		value = bpf_map_lookup_elem(&tuples, &key);
@@ -53,6 +53,22 @@ __attribute__((noinline)) int search_tuples(struct tuple_search *search)
 		}
 	}
 	return 0;
+}
+
+/* By what the packet carries, then by the AH that it carries this under. */
+__attribute__((noinline)) int search_tuples(struct tuple_search *search)
+{
+	if (!search)
+		return 0;
+	if (search_kinds(search))
+		return 1;
+	if (search->authenticated == 0)
+		return 0;
+	search->exact.protocol = PROTOCOL_AH;
+	search->exact.source_port = 0;
+	search->exact.port = 0;
+	search->exact.spi = search->authenticated;
+	return search_kinds(search);
 }
 
 static __always_inline int read_source(struct __sk_buff *skb, const struct ip_packet *ip,
@@ -69,6 +85,23 @@ static __always_inline int read_source(struct __sk_buff *skb, const struct ip_pa
 	return (int)bpf_skb_load_bytes(skb,
 				       ip->offset + __builtin_offsetof(struct ipv6_header, source),
 				       words, sizeof(key->source));
+}
+
+/* IPsec has an SPI in the place of ports (RFC 2207). */
+static __always_inline int read_spi(struct __sk_buff *skb, const struct ip_packet *ip,
+				    struct tuple_search *search)
+{
+	__be32 spi;
+
+	if (ip->spi == 0 || ip->fragment == FRAGMENT_LATER)
+		return 0;
+	if (bpf_skb_load_bytes(skb, ip->spi, &spi, sizeof(spi)) != 0)
+		return -1;
+	if (ip->protocol == PROTOCOL_ESP || ip->protocol == PROTOCOL_AH)
+		search->exact.spi = spi;
+	else
+		search->authenticated = spi;
+	return 0;
 }
 
 static __always_inline int read_ports(struct __sk_buff *skb, const struct ip_packet *ip,
@@ -140,7 +173,8 @@ static __always_inline int find_for_tuple(struct __sk_buff *skb, const struct ip
 	};
 	__builtin_memcpy(search->exact.destination, ip->destination.addr,
 			 sizeof(search->exact.destination));
-	if (read_source(skb, ip, &search->exact) != 0 || read_ports(skb, ip, &search->exact) != 0)
+	if (read_source(skb, ip, &search->exact) != 0 || read_ports(skb, ip, &search->exact) != 0 ||
+	    read_spi(skb, ip, search) != 0)
 		return 0;
 	if (ip->fragment == FRAGMENT_NONE)
 		return search_tuples(search);

@@ -33,6 +33,7 @@ struct datapath_tuple {
 	struct address destination;
 	int protocol;
 	uint32_t ifindex; /* that they leave through */
+	uint32_t spi;	  /* of ESP and AH; 0: any */
 };
 
 struct datapath_target {

@@ -45,6 +45,8 @@ static int tuple_normalize(const struct datapath_tuple *given, struct datapath_t
 	if ((tuple.source.port != 0 || tuple.destination.port != 0) &&
 	    !protocol_has_ports(tuple.protocol))
 		return -EINVAL;
+	if (tuple.spi != 0 && tuple.protocol != IPPROTO_ESP && tuple.protocol != IPPROTO_AH)
+		return -EINVAL;
 	if (!scope_take(&tuple.destination, tuple.ifindex) ||
 	    !scope_take(&tuple.source, tuple.ifindex))
 		return -EINVAL;

@@ -2,6 +2,7 @@
 /* packet.c: see packet.h. */
 #include "packet.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define TCP 6
@@ -9,7 +10,9 @@
 #define TCP_HEADER 20
 #define UDP_HEADER 8
 #define FRAGMENT 44
+#define ESP 50
 #define AH 51
+#define AH_LEN 12
 #define END_OF_EXTENSIONS 255
 
 static void put16(uint8_t *at, unsigned value)
@@ -94,12 +97,40 @@ static uint8_t *put_tcp(uint8_t *at, const struct packet_options *options)
 	return header + len;
 }
 
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffff);
+}
+
+/* SPI and sequence number. */
+static uint8_t *put_esp(uint8_t *at, const struct packet_options *options)
+{
+	put32(at, options->spi);
+	put32(at + 4, 1);
+	return at + 8;
+}
+
+/* As the last header: what is under it is of no interest. */
+static uint8_t *put_ah(uint8_t *at, uint8_t next, const struct packet_options *options)
+{
+	memset(at, 0, AH_LEN);
+	at[0] = next;
+	at[1] = AH_LEN / 4 - 2;
+	put32(at + 4, options->spi);
+	return at + AH_LEN;
+}
+
 static uint8_t *put_transport(uint8_t *at, const struct packet_options *options)
 {
 	if (options->fragment_offset == 0 && protocol_of(options) == UDP)
 		at = put_udp(at, options);
 	else if (options->fragment_offset == 0 && protocol_of(options) == TCP)
 		at = put_tcp(at, options);
+	else if (options->fragment_offset == 0 && protocol_of(options) == ESP)
+		at = put_esp(at, options);
+	else if (options->fragment_offset == 0 && protocol_of(options) == AH)
+		at = put_ah(at, IPPROTO_NONE, options);
 	for (unsigned i = 0; i < options->payload_len; i++)
 		*at++ = (uint8_t)(i * 7);
 	return at;
@@ -133,14 +164,13 @@ static void build_ipv4(struct packet *packet, const struct packet_options *optio
 }
 
 /* 8 bytes each, AH 12. */
-static uint8_t *put_extension(uint8_t *at, uint8_t type, uint8_t next)
+static uint8_t *put_extension(uint8_t *at, uint8_t type, const struct packet_options *options)
 {
-	size_t len = type == AH ? 12 : 8;
-
-	memset(at, 0, len);
-	at[0] = next;
-	at[1] = type == AH ? 1 : 0;
-	return at + len;
+	if (type == AH)
+		return put_ah(at, protocol_of(options), options);
+	memset(at, 0, 8);
+	at[0] = protocol_of(options);
+	return at + 8;
 }
 
 static uint8_t *put_chain(uint8_t *first, uint8_t *at, const struct packet_options *options)
@@ -151,7 +181,7 @@ static uint8_t *put_chain(uint8_t *first, uint8_t *at, const struct packet_optio
 	     type++) {
 		*type_of_this = *type;
 		type_of_this = at;
-		at = put_extension(at, *type, protocol_of(options));
+		at = put_extension(at, *type, options);
 	}
 	if (options->id) {
 		*type_of_this = FRAGMENT;

@@ -36,6 +36,7 @@ struct packet_options {
 	uint16_t source_port; /* 0: PACKET_SOURCE_PORT */
 	uint8_t source_octet; /* the last of the source address; 0: 1 */
 	unsigned tcp_option_words;
+	uint32_t spi; /* of ESP and AH, wherever they stand */
 };
 
 #define PACKET_PORT 5004

@@ -13,6 +13,8 @@
 #define UDP 17
 #define TCP 6
 #define ICMP 1
+#define ESP 50
+#define AH 51
 #define ALL_KINDS 0xffu
 #define ROOT_GROUP 1
 
@@ -30,7 +32,7 @@ static struct gw_tuplekey key_of(int version, const struct packet_options *optio
 		.protocol = options->protocol,
 		.wild = wild,
 	};
-	bool ports = options->protocol != ICMP;
+	bool ports = options->protocol == UDP || options->protocol == TCP;
 
 	packet_destination(version, options->last_octet, key.destination);
 	if (!(wild & GW_WILD_SOURCE))
@@ -42,6 +44,8 @@ static struct gw_tuplekey key_of(int version, const struct packet_options *optio
 									 : PACKET_SOURCE_PORT);
 	if (ports && !(wild & GW_WILD_PORT))
 		key.port = __builtin_bswap16(options->port);
+	if (!ports && !(wild & (GW_WILD_SOURCE | GW_WILD_SOURCE_PORT)))
+		key.spi = __builtin_bswap32(options->spi);
 	return key;
 }
 
@@ -174,6 +178,140 @@ static void test_without_ports(void **state)
 	assert_int_equal(dscp_of(4, &options), 12);
 }
 
+/* ---- IPsec: R-219 ---- */
+
+/* Of version 6 an AH is an extension header, whatever is under it. */
+static void check_spi(int version, const struct packet_options *options, uint8_t protocol)
+{
+	struct packet_options other = *options, keyed = *options;
+	struct gw_tuplekey key;
+
+	keyed.protocol = protocol;
+	setup_tuples(NULL);
+	key = key_of(version, &keyed, GW_WILD_PORT);
+	put_tuple(&key, 12);
+	assert_int_equal(dscp_of(version, options), 12);
+	/* Each byte of it counts, and where it comes from. */
+	for (unsigned bit = 0; bit < 32; bit += 7) {
+		other.spi = options->spi ^ 1u << bit;
+		assert_int_equal(dscp_of(version, &other), 0);
+	}
+	other = *options;
+	other.source_octet = 77;
+	assert_int_equal(dscp_of(version, &other), 0);
+	/* Another security association gets another mark; all together a third. */
+	other = keyed;
+	other.spi ^= 1;
+	key = key_of(version, &other, GW_WILD_PORT);
+	put_tuple(&key, 14);
+	key = key_of(version, &other, GW_WILD_PORT | GW_WILD_SOURCE_PORT);
+	put_tuple(&key, 16);
+	other = *options;
+	assert_int_equal(dscp_of(version, &other), 12);
+	other.spi ^= 1;
+	assert_int_equal(dscp_of(version, &other), 14);
+	other.spi ^= 2;
+	assert_int_equal(dscp_of(version, &other), 16);
+}
+
+static void test_spi(void **state)
+{
+	static const uint8_t behind_options[] = { 0, 60, 255 },
+			     authenticated[] = { 0, AH, 60, 255 };
+	static const uint8_t protocols[] = { ESP, AH };
+	struct packet_options options = plain;
+
+	options.spi = 0x12345678;
+	for (unsigned i = 0; i < 2; i++) {
+		options.protocol = protocols[i];
+		check_spi(4, &options, protocols[i]);
+		options.ipv4_option_words = 3;
+		check_spi(4, &options, protocols[i]);
+		options.ipv4_option_words = 0;
+		check_spi(6, &options, protocols[i]);
+		options.extensions = behind_options;
+		check_spi(6, &options, protocols[i]);
+		options.extensions = NULL;
+	}
+	options.extensions = authenticated;
+	options.protocol = UDP;
+	check_spi(6, &options, AH);
+	options.protocol = ESP;
+	check_spi(6, &options, ESP);
+}
+
+/* What is told by its ports is told so under an AH, too, and this goes first. */
+static void test_ports_under_ah(void **state)
+{
+	static const uint8_t authenticated[] = { AH, 255 };
+	struct packet_options options = plain, outer = plain;
+	struct gw_tuplekey key;
+
+	options.spi = outer.spi = 7;
+	options.extensions = authenticated;
+	outer.protocol = AH;
+	key = key_of(6, &outer, GW_WILD_PORT);
+	put_tuple(&key, 12);
+	assert_int_equal(dscp_of(6, &options), 12);
+	key = key_of(6, &options, 0);
+	put_tuple(&key, 14);
+	assert_int_equal(dscp_of(6, &options), 14);
+}
+
+static void spi_of_fragments(int version, uint8_t protocol)
+{
+	struct packet_options first = plain, later;
+	struct gw_tuplekey key;
+
+	setup_tuples(NULL);
+	first.protocol = protocol;
+	first.spi = 4711;
+	first.id = 77;
+	first.more_fragments = 1;
+	later = first;
+	later.fragment_offset = 6;
+	key = key_of(version, &first, GW_WILD_PORT);
+	put_tuple(&key, 12);
+	assert_int_equal(dscp_of(version, &later), 0);
+	assert_int_equal(dscp_of(version, &first), 12);
+	assert_int_equal(dscp_of(version, &later), 12);
+	later.id++;
+	assert_int_equal(dscp_of(version, &later), 0);
+}
+
+static void test_spi_of_fragments(void **state)
+{
+	for (int version = 4; version <= 6; version += 2) {
+		spi_of_fragments(version, ESP);
+		spi_of_fragments(version, AH);
+	}
+}
+
+static void test_spi_is_cut_off(void **state)
+{
+	struct packet_options options = plain;
+	struct packet whole, part;
+	struct gw_tuplekey key;
+
+	options.spi = 9;
+	options.payload_len = 0;
+	for (int version = 4; version <= 6; version += 2) {
+		for (options.protocol = ESP; options.protocol <= AH; options.protocol++) {
+			setup_tuples(NULL);
+			key = key_of(version, &options, GW_WILD_PORT);
+			put_tuple(&key, 12);
+			packet_build(&whole, version, &options);
+			for (size_t len = whole.ip + (version == 4 ? 20 : 40); len < whole.len;
+			     len++) {
+				part = whole;
+				part.len = len;
+				assert_memory_equal(world_send_packet(&part).packet.data, part.data,
+						    len);
+			}
+		}
+	}
+}
+
 static void test_socket_then_tuple_then_group(void **state)
 {
 	const struct gw_settings settings = {
@@ -297,10 +435,18 @@ static void test_metered_tuple(void **state)
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
-		CASE(test_every_kind),	  CASE(test_lowest_number_first),
-		CASE(test_without_ports), CASE(test_socket_then_tuple_then_group),
-		CASE(test_fragments),	  CASE(test_fragments_of_any_port),
-		CASE(test_truncated),	  CASE(test_metered_tuple),
+		CASE(test_every_kind),
+		CASE(test_lowest_number_first),
+		CASE(test_without_ports),
+		CASE(test_socket_then_tuple_then_group),
+		CASE(test_fragments),
+		CASE(test_fragments_of_any_port),
+		CASE(test_truncated),
+		CASE(test_metered_tuple),
+		CASE(test_spi),
+		CASE(test_ports_under_ah),
+		CASE(test_spi_of_fragments),
+		CASE(test_spi_is_cut_off),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);

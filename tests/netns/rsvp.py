@@ -44,6 +44,17 @@ def session(destination, port, protocol=UDP):
     return obj(SESSION, family(destination), packed(destination) + struct.pack('!BBH', protocol, 0, port))
 
 
+def ipsec_session(destination, virtual_port, protocol):
+    """RFC 2207: of packets with an SPI in the place of ports."""
+    return obj(SESSION, family(destination) + 2, packed(destination) +
+               struct.pack('!BBH', protocol, 0, virtual_port))
+
+
+def ipsec_sender(number, address, spi):
+    """SENDER_TEMPLATE or FILTER_SPEC"""
+    return obj(number, family(address) + 3, packed(address) + struct.pack('!I', spi))
+
+
 def hop(address, lih=0):
     return obj(HOP, family(address), packed(address) + struct.pack('!I', lih))
 

@@ -267,6 +267,52 @@ def test_wildcard_reservation(routed):
     assert routed.mark(a, SENDER_PORT + 5) == AUDIO_VIDEO_DSCP
 
 
+ESP, AH = 50, 51
+
+
+def ipsec_mark(routed, a, protocol, spi):
+    """The DSCP of a packet of IPsec when it arrives."""
+    body = struct.pack('!II', spi, 1) + f'data-{time.monotonic_ns()};'.encode()
+    if protocol == AH:
+        body = struct.pack('!BBHII', socket.IPPROTO_NONE, 1, 0, spi, 1) + body[8:]
+    version = socket.AF_INET6 if ':' in a['near'] else socket.AF_INET
+    with routed.near.socket(version, socket.SOCK_RAW, protocol) as sock:
+        sock.bind((a['near'], 0))
+        sock.sendto(body, (a['session'], 0))
+    # The judge reads AH as what it protects, or as it is.
+    return routed.wire.wait(lambda packet: body[12:] in packet.frame)[0].dscp
+
+
+@pytest.mark.parametrize('protocol', [ESP, AH], ids=['esp', 'ah'])
+@pytest.mark.parametrize('a', [FOUR, SIX], ids=['ipv4', 'ipv6'])
+def test_ipsec_session(routed, a, protocol):
+    """R-217, R-219: a reservation of one security association protects its packets, and no other's."""
+    spi, virtual_port = 0x89abcdef, 11000
+    session = rsvp.ipsec_session(a['session'], virtual_port, protocol)
+    routed.sender.send(rsvp.message(rsvp.PATH, session, rsvp.hop(a['near'], 5), rsvp.time_values(),
+                                    rsvp.ipsec_sender(rsvp.SENDER_TEMPLATE, a['near'], spi), rsvp.tspec(BYTES),
+                                    rsvp.adspec()), a['near'], a['session'], alert=True)
+    path, = routed.at_far.wait(rsvp.PATH)
+    assert ipsec_mark(routed, a, protocol, spi) == 0
+    address, lih = path.hop
+    reservation = [session, rsvp.hop(a['far'], lih), rsvp.style(rsvp.FF), rsvp.controlled_load(BYTES),
+                   rsvp.ipsec_sender(rsvp.FILTER_SPEC, a['near'], spi)]
+    routed.receiver.send(rsvp.message(rsvp.RESV, *reservation[:2], rsvp.time_values(), *reservation[2:]),
+                         a['far'], address)
+    resv, = routed.at_near.wait(rsvp.RESV)
+    assert resv.objects[rsvp.FILTER_SPEC][0][1][-4:] == struct.pack('!I', spi)
+    assert len(routed.daemon.flows()) == 1
+    assert ipsec_mark(routed, a, protocol, spi) == AUDIO_VIDEO_DSCP
+    for other in spi ^ 1, spi ^ 1 << 31, 0x100:
+        assert ipsec_mark(routed, a, protocol, other) == 0
+    assert ipsec_mark(routed, a, ESP + AH - protocol, spi) == 0
+    rsvp.judge(routed.at_far)
+    rsvp.judge(routed.at_near)
+    routed.receiver.send(rsvp.message(rsvp.RESV_TEAR, *reservation), a['far'], address)
+    until(lambda: routed.daemon.flows() == [])
+    assert ipsec_mark(routed, a, protocol, spi) == 0
+
+
 def test_too_much_is_refused(routed):
     """R-119, R-130, R-132, R-133, R-199: 5 Mbit/s can be reserved, and no packet may be longer than the link takes."""
     a = FOUR

@@ -93,11 +93,11 @@ static void administrators_only(void **state)
 static void malformed(void **state)
 {
 	struct flow_request request = { GW_CLASS_VOICE, GW_FLOW_KEEP_WHEN_CLOSED, -1 };
-	struct datapath_tuple bad[14];
+	struct datapath_tuple bad[15];
 	uint32_t id;
 
 	(void)state;
-	for (size_t i = 0; i < 14; i++)
+	for (size_t i = 0; i < 15; i++)
 		bad[i] = usual;
 	bad[0].ifindex = 0;
 	bad[1].protocol = 0;
@@ -116,7 +116,8 @@ static void malformed(void **state)
 	bad[12].source = (struct address){ 0 };
 	bad[13].protocol = IPPROTO_ICMP;
 	bad[13].source.port = 0;
-	for (size_t i = 0; i < 14; i++)
+	bad[14].spi = 1; /* which only IPsec has */
+	for (size_t i = 0; i < 15; i++)
 		assert_int_equal(add(root, &bad[i], &id), -EINVAL);
 	assert_int_equal(engine_add_tuple(world->engine, root, &usual, &request, &id, 0), -EINVAL);
 	request.flags = 0;

@@ -231,6 +231,7 @@ static void styles(void **state)
 	assert_int_equal(traffic_count(traffic), 1);
 }
 
+/* R-219's ground: of an IPsec session packets are told by the SPI, and not by its virtual port. */
 static void ipv6_and_ipsec(void **state)
 {
 	struct address d6 = world_address("2001:db8::9", 0), s6 = world_address("2001:db8::1", 0);
@@ -254,7 +255,12 @@ static void ipv6_and_ipsec(void **state)
 	filter.sender.form = RSVP_FORM_GPI;
 	t.protocol = IPPROTO_ESP;
 	t.destination.port = 0;
+	t.spi = 0x12345;
 	must_reserve(&r);
+	assert_non_null(fake_find_tuple(&world->datapath, &t));
+	filter.sender.id = 0x12346;
+	must_reserve(&r);
+	t.spi = 0x12346;
 	assert_non_null(fake_find_tuple(&world->datapath, &t));
 	r.session.form = RSVP_FORM_AGGREGATE;
 	refused(&r, 0, RSVP_ERROR_TRAFFIC, RSVP_TRAFFIC_SERVICE);

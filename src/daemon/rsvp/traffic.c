@@ -141,8 +141,8 @@ static struct engine_service service_of(const struct rsvp_tc_request *request)
 }
 
 /*
- * An SPI and a flow label cannot be told apart here: what is reserved is for all between the two hosts, or from the one
- * to the port of the other.
+ * The virtual port of an IPsec session is in no packet (RFC 2207 §4.1). A flow label is not looked at here: what is
+ * reserved is for all from the one host to the port of the other.
  */
 static struct datapath_tuple tuple_of(const struct rsvp_tc_request *request,
 				      const struct rsvp_sender *sender)
@@ -163,6 +163,8 @@ static struct datapath_tuple tuple_of(const struct rsvp_tc_request *request,
 	memcpy(tuple.source.addr, sender->address, sizeof(sender->address));
 	if (sender->form == RSVP_FORM_PORTS)
 		tuple.source.port = (uint16_t)sender->id;
+	else if (sender->form == RSVP_FORM_GPI)
+		tuple.spi = sender->id;
 	return tuple;
 }
 

@@ -53,7 +53,7 @@ int tuples_key(const struct datapath_tuple *tuple, struct gw_tuplekey *ret_key)
 		.protocol = (uint8_t)tuple->protocol,
 	};
 
-	if (tuple->source.family == AF_UNSPEC && tuple->source.port != 0)
+	if (tuple->source.family == AF_UNSPEC && (tuple->source.port != 0 || tuple->spi != 0))
 		return -EOPNOTSUPP;
 	if (tuple->destination.family == AF_UNSPEC || tuple->ifindex == 0)
 		return -EOPNOTSUPP;
@@ -63,7 +63,8 @@ int tuples_key(const struct datapath_tuple *tuple, struct gw_tuplekey *ret_key)
 	} else {
 		memcpy(key.source, tuple->source.addr, sizeof(key.source));
 		key.source_port = htons(tuple->source.port);
-		if (tuple->source.port == 0)
+		key.spi = htonl(tuple->spi);
+		if (tuple->source.port == 0 && tuple->spi == 0)
 			key.wild |= GW_WILD_SOURCE_PORT;
 	}
 	if (tuple->destination.port == 0)
