@@ -92,6 +92,12 @@ static void port_flow_event(void *user_data, struct owner *owner,
 	send_event(server, owner, &event, &flow_event->record);
 }
 
+static void port_tell(void *user_data, struct owner *owner, enum gw_event_type type,
+		      uint64_t socket, const struct gw_rsvp_record *record)
+{
+	server_signal_socket(user_data, owner, type, socket, record);
+}
+
 /* ---- requests ---- */
 
 /* It is shown on other people's terminals. */
@@ -105,7 +111,7 @@ static bool is_printable(const char *name)
 static int on_hello(struct call *call)
 {
 	struct server *server = call->server;
-	uint32_t flags = MSG_HOST_RATES | MSG_HOST_SIGNALS;
+	uint32_t flags = MSG_HOST_RATES | MSG_HOST_SIGNALS | MSG_HOST_QOS;
 
 	if (call->request->protocol != MSG_PROTOCOL)
 		return -EPROTONOSUPPORT;
@@ -127,6 +133,7 @@ static int on_hello(struct call *call)
 
 static int on_end(struct call *call)
 {
+	provider_owner_gone(call->server->provider, call->owner, call->now_us);
 	server_signalling_gone(call->server, call->owner, call->now_us);
 	return engine_owner_close(call->server->engine, call->owner, call->now_us);
 }
@@ -309,6 +316,12 @@ static const struct request {
 	[MSG_RSVP_DIAGNOSE] = { server_on_rsvp_diagnose,
 				CODEC_BIT(TAG_ADDRESS) | CODEC_BIT(TAG_SOURCE) |
 					CODEC_BIT(TAG_IP_PROTOCOL) | CODEC_BIT(TAG_TOKEN) },
+	[MSG_QOS_SET] = { server_on_qos_set, CODEC_BIT(TAG_QOS) },
+	[MSG_QOS_LOOK] = { server_on_qos_look, 0 },
+	[MSG_QOS_END] = { server_on_qos_end, CODEC_BIT(TAG_FLAGS) },
+	[MSG_QOS_JOIN] = { server_on_qos_join, CODEC_BIT(TAG_ADDRESS) | CODEC_BIT(TAG_FLAGS) },
+	[MSG_QOS_LEAVE] = { server_on_qos_leave, CODEC_BIT(TAG_ADDRESS) },
+	[MSG_QOS_QUERY] = { server_on_qos_query, 0 },
 };
 #define N_REQUESTS (sizeof(requests) / sizeof(requests[0]))
 
@@ -330,6 +343,7 @@ struct server *server_new(const struct server_ports *ports, const struct engine_
 		.completed = port_completed,
 		.flow_event = port_flow_event,
 	};
+	const struct provider_ports provider_ports = { .user_data = server, .tell = port_tell };
 
 	if (!server)
 		return NULL;
@@ -337,17 +351,16 @@ struct server *server_new(const struct server_ports *ports, const struct engine_
 	server->mode = mode;
 	snprintf(server->version, sizeof(server->version), "%s", version);
 	server->engine = engine_new(&engine_ports, config);
-	if (!server->engine) {
-		free(server);
-		return NULL;
-	}
-	return server;
+	if (server->engine)
+		server->provider = provider_new(server->engine, &provider_ports);
+	return server->provider ? server : server_free(server);
 }
 
 struct server *server_free(struct server *server)
 {
 	if (!server)
 		return NULL;
+	provider_free(server->provider);
 	engine_free(server->engine);
 	free(server);
 	return NULL;
@@ -366,6 +379,7 @@ int server_connect(struct server *server, const struct engine_owner_info *info, 
 
 void server_disconnect(struct server *server, struct owner *owner, uint64_t now_us)
 {
+	provider_owner_gone(server->provider, owner, now_us);
 	server_signalling_gone(server, owner, now_us);
 	engine_owner_remove(server->engine, owner, now_us);
 }
@@ -445,6 +459,7 @@ long server_handle(struct server *server, struct owner *owner, const void *buf, 
 	if (n_fds > 0 && message.head.type != MSG_ADD)
 		note_passed(server, fds, n_fds);
 	r = handle(&call);
+	server_run_signals(server, now_us);
 	server->n_passed = 0;
 	if (r < 0) {
 		call.reply.head.status = r;

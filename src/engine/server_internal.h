@@ -5,6 +5,7 @@
 #ifndef GW_ENGINE_SERVER_INTERNAL_H
 #define GW_ENGINE_SERVER_INTERNAL_H
 
+#include "engine/provider.h"
 #include "engine/server.h"
 #include "engine/signalling.h"
 
@@ -23,6 +24,7 @@ struct count {
 struct server {
 	struct server_ports ports;
 	struct engine *engine;
+	struct provider *provider;
 	enum gw_mode mode;
 	char version[32];
 	struct passed passed[MSG_MAX_FDS];
@@ -65,7 +67,19 @@ int server_on_rsvp_list(struct call *call);
 int server_on_rsvp_watch(struct call *call);
 int server_on_rsvp_diagnose(struct call *call);
 
+/* server_qos.c */
+int server_on_qos_set(struct call *call);
+int server_on_qos_look(struct call *call);
+int server_on_qos_end(struct call *call);
+int server_on_qos_join(struct call *call);
+int server_on_qos_leave(struct call *call);
+int server_on_qos_query(struct call *call);
+
 /* What the owner has signalled ends. */
 void server_signalling_gone(struct server *server, struct owner *owner, uint64_t now_us);
+
+/* As server_signal(), of the QoS of a socket, which stands in place of the token. */
+void server_signal_socket(struct server *server, struct owner *owner, enum gw_event_type type,
+			  uint64_t socket, const struct gw_rsvp_record *record);
 
 #endif

@@ -287,30 +287,63 @@ int server_on_rsvp_diagnose(struct call *call)
 
 /* ---- telling ---- */
 
-void server_set_signalling(struct server *server, const struct signalling *signalling)
+void server_set_signalling(struct server *server, const struct signalling *signalling,
+			   uint64_t now_us)
 {
 	server->signalling = signalling;
+	provider_set_signalling(server->provider, signalling, now_us);
+}
+
+void server_set_addresses(struct server *server, const struct address *addresses, size_t n,
+			  uint64_t now_us)
+{
+	provider_set_addresses(server->provider, addresses, n, now_us);
+}
+
+void server_run_signals(struct server *server, uint64_t now_us)
+{
+	provider_run(server->provider, now_us);
+}
+
+static void tell(struct server *server, struct owner *owner, struct msg *event,
+		 const struct gw_rsvp_record *record)
+{
+	unsigned char nested[SIGNAL_MAX], buf[MSG_MAX];
+	long len = 0;
+
+	MSG_SET(event, TAG_TIME, time_us, server->ports.wall_clock_us(server->ports.user_data));
+	if (record)
+		len = signal_record_encode(record, nested, sizeof(nested));
+	if (len < 0)
+		return;
+	if (record)
+		MSG_SET(event, TAG_RSVP, rsvp, ((struct codec_bytes){ nested, (size_t)len }));
+	len = msg_encode(event, buf, sizeof(buf));
+	/* As with any completion: who waits for it would wait for ever. */
+	if (len > 0)
+		server->ports.send_event(server->ports.user_data, owner, buf, (size_t)len,
+					 event->event == GW_EVENT_COMPLETED);
 }
 
 void server_signal(struct server *server, struct owner *owner, enum gw_event_type type,
 		   uint64_t token, int status, const struct gw_rsvp_record *record)
 {
 	struct msg event = { .head = { .type = MSG_EVENT, .status = status } };
-	unsigned char nested[SIGNAL_MAX], buf[MSG_MAX];
-	long len = 0;
 
+	if (record && token <= UINT32_MAX &&
+	    provider_signalled(server->provider, owner, (uint32_t)token, type, record))
+		return;
 	MSG_SET(&event, TAG_EVENT, event, (uint32_t)type);
 	MSG_SET(&event, TAG_TOKEN, token, token);
-	MSG_SET(&event, TAG_TIME, time_us, server->ports.wall_clock_us(server->ports.user_data));
-	if (record)
-		len = signal_record_encode(record, nested, sizeof(nested));
-	if (len < 0)
-		return;
-	if (record)
-		MSG_SET(&event, TAG_RSVP, rsvp, ((struct codec_bytes){ nested, (size_t)len }));
-	len = msg_encode(&event, buf, sizeof(buf));
-	/* As with any completion: who waits for it would wait for ever. */
-	if (len > 0)
-		server->ports.send_event(server->ports.user_data, owner, buf, (size_t)len,
-					 type == GW_EVENT_COMPLETED);
+	tell(server, owner, &event, record);
+}
+
+void server_signal_socket(struct server *server, struct owner *owner, enum gw_event_type type,
+			  uint64_t socket, const struct gw_rsvp_record *record)
+{
+	struct msg event = { .head = { .type = MSG_EVENT } };
+
+	MSG_SET(&event, TAG_EVENT, event, (uint32_t)type);
+	MSG_SET(&event, TAG_COOKIE, cookie, socket);
+	tell(server, owner, &event, record);
 }

@@ -82,7 +82,18 @@ struct signalling {
  * The host signals from now on; `signalling` is kept, not copied, NULL: not any more. Before it goes, whatever owners
  * still have must have ended.
  */
-void server_set_signalling(struct server *server, const struct signalling *signalling);
+void server_set_signalling(struct server *server, const struct signalling *signalling,
+			   uint64_t now_us);
+
+/* Addresses of this host, all of them, that sessions can have as their destination. */
+void server_set_addresses(struct server *server, const struct address *addresses, size_t n,
+			  uint64_t now_us);
+
+/*
+ * What has been signalled may have more to follow (engine/provider.h). The server sees to it after each request; the
+ * host does once whatever else it was doing is done: a packet has been looked at, a timer was due.
+ */
+void server_run_signals(struct server *server, uint64_t now_us);
 
 /*
  * Tells an owner. `record` has the kind that belongs to the type: GW_RSVP_SENDER to PATH, _RESERVATION to RESV and

@@ -249,7 +249,7 @@ static void begin(void)
 	require(world.server);
 	fake_signalling_init(&world.signalling);
 	world.signalling.n_records = 500; /* some pages */
-	server_set_signalling(world.server, &world.signalling.port);
+	server_set_signalling(world.server, &world.signalling.port, 0);
 	for (int i = 0; i < CLIENTS; i++)
 		connect_client(i);
 }

@@ -183,7 +183,7 @@ static int set_up(void **state)
 	options.base = d.base = event_base_new();
 	engine_config_default(&options.engine);
 	assert_int_equal(host_new(&options, &d.host), 0);
-	server_set_signalling(host_server(d.host), &fake.port);
+	server_set_signalling(host_server(d.host), &fake.port, 0);
 	assert_int_equal(pipe(d.stop_pipe), 0);
 	d.listener = listen_at(socket_path);
 	d.arrivals = event_new(d.base, d.listener, EV_READ | EV_PERSIST, on_arrival, NULL);

@@ -282,7 +282,8 @@ static void hello(void **state)
 	assert_int_equal(say_hello(owner, MSG_PROTOCOL, "native", &reply), 0);
 	assert_int_equal(reply.mode, GW_MODE_DAEMON);
 	assert_string_equal(reply.version, "1.2.3");
-	assert_int_equal(reply.host_flags, MSG_HOST_NEEDS_FDS | MSG_HOST_RATES | MSG_HOST_SIGNALS);
+	assert_int_equal(reply.host_flags,
+			 MSG_HOST_NEEDS_FDS | MSG_HOST_RATES | MSG_HOST_SIGNALS | MSG_HOST_QOS);
 	assert_string_equal(owner_info(owner)->api, "native");
 	assert_int_equal(handle(owner, buf, (size_t)len, NULL, 0) > 0, 1);
 
@@ -432,7 +433,7 @@ static void unknown_requests(void **state)
 	for (int type = 0; type < 0x10000; type++) {
 		struct msg_head head = { .type = (uint16_t)type };
 
-		if (type >= MSG_HELLO && type <= MSG_RSVP_DIAGNOSE)
+		if (type >= MSG_HELLO && type <= MSG_QOS_QUERY)
 			continue;
 		assert_int_equal(handle(mine, &head, sizeof(head), NULL, 0), -EPROTO);
 		assert_string_equal(why, "unknown request");
@@ -445,12 +446,12 @@ static void missing_fields(void **state)
 	int refused = 0;
 
 	(void)state;
-	for (uint16_t type = MSG_END; type <= MSG_RSVP_DIAGNOSE; type++) {
+	for (uint16_t type = MSG_END; type <= MSG_QOS_QUERY; type++) {
 		struct msg_head head = { .type = type };
 		long r = handle(other, &head, sizeof(head), NULL, 0);
 
 		if (type == MSG_END || type == MSG_STATUS || type == MSG_WATCH ||
-		    type == MSG_RSVP_WATCH) {
+		    type == MSG_RSVP_WATCH || type == MSG_QOS_LOOK || type == MSG_QOS_QUERY) {
 			assert_true(r > 0);
 			continue;
 		}
@@ -458,7 +459,7 @@ static void missing_fields(void **state)
 		assert_string_equal(why, "request lacks a field");
 		refused++;
 	}
-	assert_int_equal(refused, 24);
+	assert_int_equal(refused, 28);
 	for (uint16_t tag = TAG_FLOW_ID; tag <= TAG_DSCP; tag++) {
 		struct msg request = add_request(1);
 		unsigned char buf[1024];

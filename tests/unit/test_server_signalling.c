@@ -113,7 +113,7 @@ static int set_up(void **state)
 	server = server_new(&ports, &config, GW_MODE_DAEMON, "1.2.3");
 	assert_non_null(server);
 	fake_signalling_init(&host);
-	server_set_signalling(server, &host.port);
+	server_set_signalling(server, &host.port, 1000);
 	mine = connect_as(1000, false);
 	other = connect_as(1001, false);
 	root = connect_as(0, false);
@@ -187,7 +187,7 @@ static int reserve(struct owner *owner, uint32_t id, const struct gw_rsvp_reques
 static void nobody_signals(void **state)
 {
 	(void)state;
-	server_set_signalling(server, NULL);
+	server_set_signalling(server, NULL, 1000);
 	for (uint16_t type = MSG_RSVP_OPEN; type <= MSG_RSVP_DIAGNOSE; type++) {
 		struct msg request = open_request(IPPROTO_UDP);
 

@@ -501,7 +501,7 @@ int rsvp_programs_new(struct host *host, struct rsvp_daemon *daemon,
 		.watch = port_watch,
 		.diagnose = port_diagnose,
 	};
-	server_set_signalling(programs->server, &programs->port);
+	server_set_signalling(programs->server, &programs->port, time_now_us());
 	*ret_programs = programs;
 	return 0;
 }
@@ -512,7 +512,7 @@ struct rsvp_programs *rsvp_programs_free(struct rsvp_programs *programs)
 
 	if (!programs)
 		return NULL;
-	server_set_signalling(programs->server, NULL);
+	server_set_signalling(programs->server, NULL, time_now_us());
 	rsvp_daemon_set_tap(programs->daemon, NULL, NULL);
 	questions_end(&programs->questions);
 	HASH_ITER(hh, programs->sessions, program, next)

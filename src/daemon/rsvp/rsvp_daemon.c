@@ -9,9 +9,17 @@
 
 #include "base/time.h"
 #include "daemon/rsvp/rsvp_internal.h"
+#include "engine/signalling.h"
 
 /* What one turn of the event loop takes of messages, so that everybody else has theirs. */
 #define MESSAGES_PER_TURN 256
+
+/* After anything that may have come from outside: what programs want done about it, and when to look again. */
+static void settle(struct rsvp_daemon *daemon)
+{
+	server_run_signals(host_server(daemon->host), time_now_us());
+	rsvp_daemon_schedule(daemon);
+}
 
 /* ---- messages ---- */
 
@@ -64,7 +72,7 @@ static void on_socket(evutil_socket_t fd, short what, void *user_data)
 		if (transport_fd(daemon->transport, i) == fd)
 			(void)transport_receive(daemon->transport, i, MESSAGES_PER_TURN,
 						take_message, daemon);
-	rsvp_daemon_schedule(daemon);
+	settle(daemon);
 }
 
 /* ---- time ---- */
@@ -93,7 +101,7 @@ static void on_time(evutil_socket_t fd, short what, void *user_data)
 	(void)what;
 	daemon->armed_us = UINT64_MAX;
 	rsvp_tick(daemon->node, time_now_us());
-	rsvp_daemon_schedule(daemon);
+	settle(daemon);
 }
 
 /* ---- interfaces and routes ---- */
@@ -128,7 +136,7 @@ static void on_interfaces(evutil_socket_t fd, short what, void *user_data)
 	if (r < 0)
 		log_limited(&daemon->complaints, time_now_us(), LOG_LEVEL_WARNING, RSVP_MODULE,
 			    "interfaces: %s", strerror(-r));
-	rsvp_daemon_schedule(daemon);
+	settle(daemon);
 }
 
 static uint32_t mtu_of(void *user_data, uint32_t ifindex)
@@ -146,7 +154,7 @@ static void on_links(evutil_socket_t fd, short what, void *user_data)
 	(void)fd;
 	(void)what;
 	rsvp_links_update_all(daemon);
-	rsvp_daemon_schedule(daemon);
+	settle(daemon);
 }
 
 /* Whoever tells is in the middle of changing them. */
