@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "probe/noise.h"
+
 void qlpb_config_default(struct qlpb_config *ret_config)
 {
 	*ret_config = (struct qlpb_config){
@@ -158,24 +160,9 @@ uint64_t qlpb_wire_time(const struct qlpb *qlpb, uint64_t stamp_ns)
 	return qlpb->epoch_100ns + stamp_ns / 100;
 }
 
-/* xorshift64*: no secret, only noise. */
-static uint64_t next_noise(struct qlpb *qlpb)
-{
-	qlpb->noise ^= qlpb->noise >> 12;
-	qlpb->noise ^= qlpb->noise << 25;
-	qlpb->noise ^= qlpb->noise >> 27;
-	return qlpb->noise * UINT64_C(0x2545f4914f6cdd1d);
-}
-
 void qlpb_fill(struct qlpb *qlpb, uint8_t *buf, size_t len)
 {
-	uint64_t noise = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (i % 8 == 0)
-			noise = next_noise(qlpb);
-		buf[i] = (uint8_t)(noise >> i % 8 * 8);
-	}
+	noise_fill(&qlpb->noise, buf, len);
 }
 
 int qlpb_send(struct qlpb *qlpb, const struct qlpb_datagram *datagrams, unsigned n)

@@ -233,15 +233,15 @@ void qlpb_connected(struct qlpb *qlpb, uint32_t connection, uint16_t local_port,
 static bool take(struct qlpb *qlpb, struct experiment *experiment, size_t len, uint64_t now_us)
 {
 	const uint8_t *message = experiment->stream.message;
-	bool is_success = message[0] == QLPB_ID_SUCCESS;
 
 	switch (experiment->state) {
 	case EXPERIMENT_HANDSHAKING:
-		if (is_success)
-			run(qlpb, experiment, now_us);
-		return is_success;
+		if (message[0] != QLPB_ID_SUCCESS)
+			return false;
+		run(qlpb, experiment, now_us);
+		return true;
 	case EXPERIMENT_RUNNING:
-		return !is_success && experiment->type->message &&
+		return experiment->type->message &&
 		       experiment->type->message(qlpb, experiment, message, len, now_us);
 	case EXPERIMENT_CONNECTING:
 	case EXPERIMENT_ENDED:

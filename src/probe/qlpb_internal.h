@@ -75,7 +75,7 @@ struct experiment_type {
 	bool handshake_is_answered;
 	/* The sink is ready, or none need be. */
 	void (*begin)(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_us);
-	/* A control message that is no handshake success; false: it must not come. NULL: none must. */
+	/* A control message; false: it must not come. NULL: none must. */
 	bool (*message)(struct qlpb *qlpb, struct experiment *experiment, const uint8_t *data,
 			size_t len, uint64_t now_us);
 	/* At experiment->deadline_us; sets the next one. */

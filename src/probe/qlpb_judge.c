@@ -2,13 +2,13 @@
 /* qlpb_judge.c: see qlpb_judge.h. */
 #include "probe/qlpb_judge.h"
 
-/* Sent before the high-priority probe of its group, which has arrived already. */
+/* Sent before the high-priority probe of its group, which has arrived already. Without one, no number is. */
 static bool is_straggler(const struct qlpb_route_judge *judge, uint32_t sequence)
 {
 	/* Signed and wide: a train longer than its last sequence number must not wrap. */
 	int64_t first = (int64_t)judge->latest_high - judge->high_train + 1;
 
-	return judge->high_train != 0 && sequence < judge->latest_high && sequence >= first;
+	return sequence < judge->latest_high && sequence >= first;
 }
 
 static bool best_effort(struct qlpb_route_judge *judge, const struct qlpb_probe *probe,

@@ -370,14 +370,15 @@ static void one_summary_then_silence(void **state)
 		{ "14 00 00 01", PROBE_PRIORITY_SUPPORTED },
 		{ "14 02 00 01", PROBE_PRIORITY_NOT_SUPPORTED },
 		{ "14 03 00 01", PROBE_PRIORITY_NOT_SUPPORTED }, /* reserved: nothing was said */
+		{ "14 00 00 01 14 03 00 01", PROBE_PRIORITY_SUPPORTED },
 	};
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		uint32_t route = hand_experiment(QLPB_ROUTE_CHECK, HAND_PEER);
 
-		hand_pass(2 * MS);
+		hand_pass(22 * MS);
 		hand_receive_hex(route, examples[i].hex);
-		hand_pass(398 * MS - 1);
+		hand_pass(378 * MS - 1);
 		assert_int_equal(hand.n_results, 0);
 		hand_pass(1);
 		assert_route_result(examples[i].priority);

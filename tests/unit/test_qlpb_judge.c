@@ -84,6 +84,13 @@ static void groups_in_a_row(void **state)
 			{ 14, QLPB_OBSERVED_LOSS }));
 }
 
+/* What comes again, or from long ago, changes nothing of what is known of the group. */
+static void probes_from_before(void **state)
+{
+	assert_row(ROW(1, 2, 3, 4, 5, 6, 7, 9, 10, 1, 10, 8),
+		   SAYS({ 5, QLPB_OBSERVED_NONE }, { 12, QLPB_OBSERVED_INVERSION }));
+}
+
 /* A lone high-priority probe of a train that is longer than its sequence number; and numbers that wrap. */
 static void hostile_route_checks(void **state)
 {
@@ -98,6 +105,12 @@ static void hostile_route_checks(void **state)
 	probe = (struct qlpb_probe){ .sequence = 2 };
 	assert_true(qlpb_judge_route(&judge, &probe, &observation));
 	assert_int_equal(observation, QLPB_OBSERVED_INVERSION);
+
+	/* No oversized one has ever come, however long the train is said to be. */
+	judge = (struct qlpb_route_judge){ 0 };
+	probe = (struct qlpb_probe){ .sequence = 3, .train_size = 5 };
+	assert_true(qlpb_judge_route(&judge, &probe, &observation));
+	assert_int_equal(observation, QLPB_OBSERVED_LOSS);
 
 	judge = (struct qlpb_route_judge){ 0 };
 	probe = (struct qlpb_probe){ .flag = true, .sequence = UINT32_MAX - 1 };
@@ -211,9 +224,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(route_checks),		  cmocka_unit_test(groups_in_a_row),
-		cmocka_unit_test(hostile_route_checks),	  cmocka_unit_test(whole_trains),
-		cmocka_unit_test(a_probe_is_missing),	  cmocka_unit_test(probes_that_do_not_fit),
-		cmocka_unit_test(trains_that_begin_anew),
+		cmocka_unit_test(probes_from_before),	  cmocka_unit_test(hostile_route_checks),
+		cmocka_unit_test(whole_trains),		  cmocka_unit_test(a_probe_is_missing),
+		cmocka_unit_test(probes_that_do_not_fit), cmocka_unit_test(trains_that_begin_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
