@@ -47,7 +47,7 @@ ACCESS_DENIED, INVALID_HANDLE, NOT_SUPPORTED, INVALID_PARAMETER = 5, 6, 50, 87
 SERVICE_DEPENDENCY_FAIL, REINITIALIZATION_NEEDED, NOT_FOUND = 1068, 1164, 1168
 HOST_UNREACHABLE, NO_SYSTEM_RESOURCES = 1232, 1450
 
-SANITIZER = re.compile(r'(AddressSanitizer|LeakSanitizer|runtime error):? .*')
+SANITIZER = re.compile(r'\w+Sanitizer\b.*|runtime error: .*')
 
 
 def pytest_configure(config):
@@ -132,11 +132,19 @@ class Programs:
         return environment
 
 
+def remove_folder(folder):
+    """Also programs that nobody asked how they ended have told there of what sanitizers found."""
+    logs = [log.read_text(encoding='utf-8', errors='replace') for log in folder.rglob('*.log')]
+    shutil.rmtree(folder)
+    findings = [log for log in logs if SANITIZER.search(log)]
+    assert not findings, '\n'.join(findings)
+
+
 @pytest.fixture(scope='session')
 def programs():
     folder = pathlib.Path(tempfile.mkdtemp(prefix='greenwave-test-'))
     yield Programs(folder)
-    shutil.rmtree(folder)
+    remove_folder(folder)
 
 
 @pytest.fixture
@@ -145,7 +153,7 @@ def tmp(programs):
     folder = pathlib.Path(tempfile.mkdtemp(prefix='t-', dir=programs.folder))
     folder.chmod(0o755)
     yield folder
-    shutil.rmtree(folder)
+    remove_folder(folder)
 
 
 # ---- the daemon ----
@@ -235,7 +243,9 @@ class Daemon:
     def cli(self, *arguments, uid=0, **options):
         """The command line tool, asking this daemon: (exit status, standard output, standard error)."""
         options.setdefault('env', self.programs.environment(self.socket_path))
-        return self.host.run([self.programs.path('greenwave'), *arguments], uid, **options)
+        status, out, error = self.host.run([self.programs.path('greenwave'), *arguments], uid, **options)
+        assert not SANITIZER.search(error), error
+        return status, out, error
 
     def json(self, *arguments, uid=0):
         status, out, error = self.cli(*arguments, '--json', uid=uid)

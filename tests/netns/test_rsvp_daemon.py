@@ -4,7 +4,6 @@ reserves in the kernel, and what is left of it are judged at the links, by tshar
 import hmac
 import pathlib
 import re
-import shutil
 import socket
 import struct
 import tempfile
@@ -14,7 +13,7 @@ import netns
 import pytest
 
 import rsvp
-from conftest import Daemon, sweep_up, until
+from conftest import Daemon, remove_folder, sweep_up, until
 from netns import TIME_FACTOR
 from packets import Wire
 
@@ -129,7 +128,7 @@ def routed(programs):
         assert not netns.traces(made.router, [IN, OUT, OTHER])
     finally:
         made.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 @pytest.mark.parametrize('a', [FOUR, SIX], ids=['ipv4', 'ipv6'])
