@@ -259,6 +259,7 @@ void admission_books(const struct admission *admission, uint32_t ifindex,
 	}
 	if (!link->enforced)
 		return;
+	ret_books->rate_bps = link->config.rate_bps;
 	ret_books->limit_bps = link->limit_bps;
 	if (link->reserved_bps > link->limit_bps)
 		ret_books->over_bps = link->reserved_bps - link->limit_bps;

@@ -76,6 +76,7 @@ struct admission_holding {
 
 struct admission_books {
 	bool enforced;
+	uint64_t rate_bps;	/* of the link; 0 if not enforced */
 	uint64_t limit_bps;	/* what may be reserved; 0 if not enforced */
 	uint64_t reserved_bps;	/* sum of all classes */
 	uint64_t available_bps; /* what is left; 0 if not enforced */

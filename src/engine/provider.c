@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* provider.c: see provider.h. */
-#include "engine/provider.h"
+/* provider.c: the provider's life, what it knows of the host, and the ends of sockets. See provider.h. */
+#include "engine/provider_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-struct provider {
-	struct engine *engine;
-	struct provider_ports ports;
-	struct provider_config config;
-	const struct signalling *signalling;
-};
+#include <string.h>
 
 void provider_config_default(struct provider_config *ret_config)
 {
@@ -31,11 +25,20 @@ struct provider *provider_new(struct engine *engine, const struct provider_ports
 	provider->engine = engine;
 	provider->ports = *ports;
 	provider_config_default(&provider->config);
+	engine->provider = provider;
 	return provider;
 }
 
 struct provider *provider_free(struct provider *provider)
 {
+	struct qsock *qsock, *next;
+
+	if (!provider)
+		return NULL;
+	HASH_ITER(hh, provider->qsocks, qsock, next)
+		qsock_free(qsock);
+	provider->engine->provider = NULL;
+	free(provider->addresses);
 	free(provider);
 	return NULL;
 }
@@ -47,117 +50,232 @@ void provider_configure(struct provider *provider, const struct provider_config 
 
 void provider_run(struct provider *provider, uint64_t now_us)
 {
-	(void)provider;
-	(void)now_us;
+	provider->now_us = now_us;
+	while (provider->due) {
+		struct part *part = provider->due;
+
+		part->due = false;
+		DL_DELETE2(provider->due, part, due_prev, due_next);
+		receiver_run(part);
+	}
+}
+
+/* ---- the host ---- */
+
+/* What the owner has not ended itself it is told of: once for each direction that was signalled. */
+static void tell_ended(const struct qsock *qsock, unsigned directions)
+{
+	const struct part *part, *sender = NULL, *receiver = NULL;
+
+	DL_FOREACH(qsock->parts, part) {
+		if (part->sent)
+			sender = part;
+		if (part->session != 0 && part->receiving &&
+		    service_is_signalled(part->receiving->direction.service))
+			receiver = part;
+	}
+	if (sender && (directions & DIRECTION_SEND))
+		tell_error(sender, GW_EVENT_RSVP_PATH_ERROR, ERROR_SYSTEM, 0);
+	if (receiver && (directions & DIRECTION_RECEIVE))
+		tell_error(receiver, GW_EVENT_RSVP_RESV_ERROR, ERROR_SYSTEM, 0);
+}
+
+static void begin_everywhere(struct provider *provider)
+{
+	struct qsock *qsock, *next;
+
+	HASH_ITER(hh, provider->qsocks, qsock, next)
+		qsock_begin(qsock);
+}
+
+/* E26 */
+static void end_everywhere(struct provider *provider)
+{
+	struct qsock *qsock, *next;
+
+	HASH_ITER(hh, provider->qsocks, qsock, next) {
+		tell_ended(qsock, DIRECTION_BOTH);
+		qsock_end(qsock, DIRECTION_BOTH);
+	}
 }
 
 void provider_set_signalling(struct provider *provider, const struct signalling *signalling,
 			     uint64_t now_us)
 {
-	(void)now_us;
+	provider->now_us = now_us;
+	if (signalling == provider->signalling)
+		return;
+	if (provider->signalling)
+		end_everywhere(provider);
 	provider->signalling = signalling;
+	if (signalling)
+		begin_everywhere(provider);
+}
+
+static bool is_ours(const struct provider *provider, const struct address *address)
+{
+	for (size_t i = 0; i < provider->n_addresses; i++) {
+		if (memcmp(provider->addresses[i].addr, address->addr, sizeof(address->addr)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* E20: the address that the socket is bound to has gone. */
+static bool has_lost_address(const struct qsock *qsock)
+{
+	const struct address *local = &qsock->socket.local;
+
+	return !owner_info(qsock->holder->owner)->elsewhere && local->family != AF_UNSPEC &&
+	       !address_is_unspecified(local) && !address_is_loopback(local) &&
+	       !address_is_multicast(local) && !is_ours(qsock->provider, local);
+}
+
+static void on_addresses(struct qsock *qsock)
+{
+	struct engine_socket socket = qsock->socket;
+	struct part *part, *next;
+
+	if (has_lost_address(qsock)) {
+		tell_ended(qsock, DIRECTION_BOTH);
+		qsock_end(qsock, DIRECTION_BOTH);
+		return;
+	}
+	if (!address_is_unspecified(&socket.local))
+		return;
+	DL_FOREACH_SAFE(qsock->parts, part, next) {
+		if (part->kind == PART_LOCAL && !is_ours(qsock->provider, &part->destination))
+			part_free(part);
+	}
+	qsock_begin(qsock);
 }
 
 void provider_set_addresses(struct provider *provider, const struct address *addresses, size_t n,
 			    uint64_t now_us)
 {
-	(void)provider;
-	(void)addresses;
-	(void)n;
-	(void)now_us;
+	struct address *own = calloc(n > 0 ? n : 1, sizeof(*own));
+	struct qsock *qsock, *next;
+
+	provider->now_us = now_us;
+	if (!own)
+		return; /* as it was; the next change tells all of them again */
+	for (size_t i = 0; i < n; i++) {
+		own[i] = addresses[i];
+		own[i].port = 0;
+	}
+	free(provider->addresses);
+	provider->addresses = own;
+	provider->n_addresses = n;
+	HASH_ITER(hh, provider->qsocks, qsock, next)
+		on_addresses(qsock);
 }
 
-int provider_set(struct provider *provider, struct owner *owner, const struct engine_socket *socket,
-		 const struct provider_request *request, uint64_t now_us)
-{
-	(void)provider;
-	(void)owner;
-	(void)socket;
-	(void)request;
-	(void)now_us;
-	return -EOPNOTSUPP;
-}
+/* ---- ends ---- */
 
-int provider_look(struct provider *provider, struct owner *owner,
-		  const struct engine_socket *socket, uint64_t now_us)
-{
-	return provider_set(provider, owner, socket, NULL, now_us);
-}
-
+/* END-SEND and END-RECV are idempotent: what has ended already is not there any more. */
 int provider_end(struct provider *provider, struct owner *owner, uint64_t cookie,
 		 uint32_t directions, uint64_t now_us)
 {
-	(void)provider;
-	(void)owner;
-	(void)cookie;
-	(void)directions;
-	(void)now_us;
-	return -EOPNOTSUPP;
-}
+	struct qsock *qsock = qsock_find(provider, cookie);
+	unsigned ended = (directions & GW_QOS_SENDING ? DIRECTION_SEND : 0) |
+			 (directions & GW_QOS_RECEIVING ? DIRECTION_RECEIVE : 0);
 
-int provider_join(struct provider *provider, struct owner *owner,
-		  const struct engine_socket *socket, const struct address *group,
-		  uint32_t directions, const struct provider_request *request, uint64_t now_us)
-{
-	(void)group;
-	(void)directions;
-	return provider_set(provider, owner, socket, request, now_us);
-}
-
-int provider_leave(struct provider *provider, struct owner *owner, uint64_t cookie,
-		   const struct address *group, uint64_t now_us)
-{
-	(void)group;
-	return provider_end(provider, owner, cookie, 0, now_us);
-}
-
-int provider_query(struct provider *provider, struct owner *owner,
-		   const struct engine_socket *socket, struct gw_qos_info *ret_info)
-{
-	(void)provider;
-	(void)owner;
-	(void)socket;
-	(void)ret_info;
-	return -EOPNOTSUPP;
+	(void)owner; /* whoever holds a descriptor of it */
+	provider->now_us = now_us;
+	if (!qsock)
+		return 0;
+	if (directions & GW_QOS_SHUT)
+		qsock->shut |= ended;
+	qsock_end(qsock, ended);
+	return 0;
 }
 
 void provider_socket_ended(struct provider *provider, uint64_t cookie, unsigned directions,
 			   enum end_reason reason, uint64_t now_us)
 {
-	(void)provider;
-	(void)cookie;
-	(void)directions;
-	(void)reason;
-	(void)now_us;
+	struct qsock *qsock = qsock_find(provider, cookie);
+
+	if (!qsock)
+		return;
+	provider->now_us = now_us;
+	if (reason == END_CLOSED) {
+		qsock_free(qsock);
+		return;
+	}
+	if (reason == END_DISCONNECTED) {
+		/* A connection that has failed leaves what was asked for the next one (§7.2). */
+		if (qsock->socket.protocol == IPPROTO_TCP && qsock->socket.peer.family == AF_UNSPEC)
+			return;
+		qsock->socket.peer = (struct address){ 0 };
+		directions = DIRECTION_BOTH;
+	}
+	if (reason == END_SHUTDOWN)
+		qsock->shut |= directions;
+	qsock_end(qsock, directions);
 }
 
-void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_t now_us)
+/* ---- asking ---- */
+
+static uint32_t end_to_end(const struct qsock *qsock)
 {
-	(void)provider;
-	(void)owner;
-	(void)now_us;
+	uint32_t known = UINT32_MAX;
+	const struct heard *heard;
+	const struct part *part;
+
+	DL_FOREACH(qsock->parts, part) {
+		if (part->resv.stands)
+			known = 1;
+		DL_FOREACH(part->heard, heard) {
+			if (!heard->path.known || !part_matches(part, heard))
+				continue;
+			if (heard->path.broken)
+				return 0;
+			known = 1;
+		}
+	}
+	return known;
 }
 
-bool provider_signalled(struct provider *provider, struct owner *owner, uint32_t session,
-			enum gw_event_type type, const struct gw_rsvp_record *record)
+static bool is_reserved(const struct qsock *qsock)
 {
-	(void)provider;
-	(void)owner;
-	(void)session;
-	(void)type;
-	(void)record;
+	const struct part *part;
+
+	DL_FOREACH(qsock->parts, part) {
+		if (part->resv.stands)
+			return true;
+	}
 	return false;
 }
 
-int provider_reserve(struct provider *provider, const struct signalling_session *session,
-		     const struct address *source, const struct engine_service *service,
-		     struct admission_refusal *ret_refusal, uint64_t now_us)
+static uint64_t link_bps(const struct provider *provider, const struct engine_socket *socket)
 {
-	(void)provider;
-	(void)session;
-	(void)source;
-	(void)service;
-	(void)ret_refusal;
-	(void)now_us;
-	return -ENOENT;
+	const struct engine *engine = provider->engine;
+	struct admission_books books;
+	struct engine_route route = { .ifindex = (uint32_t)socket->bound_ifindex };
+
+	if (route.ifindex == 0 && socket->peer.family != AF_UNSPEC &&
+	    engine->ports.route(engine->ports.user_data, &socket->peer, socket, &route) < 0)
+		return 0;
+	admission_books(engine->admission, route.ifindex, &books);
+	return books.rate_bps;
+}
+
+int provider_query(struct provider *provider, struct owner *owner,
+		   const struct engine_socket *socket, struct gw_qos_info *ret_info)
+{
+	const struct qsock *qsock = qsock_find(provider, socket->cookie);
+	const struct gw_qos_direction nothing = { .latency_us = UINT32_MAX,
+						  .slack_us = UINT32_MAX };
+
+	*ret_info = (struct gw_qos_info){
+		.size = sizeof(*ret_info),
+		.sending = qsock && qsock->sending ? qsock->sending->direction : nothing,
+		.receiving = qsock && qsock->receiving ? qsock->receiving->direction : nothing,
+		.signals = provider->signalling && !owner_info(owner)->elsewhere,
+		.traffic_control = provider->engine->ports.datapath->meter != NULL,
+		.link_bps = link_bps(provider, socket),
+		.end_to_end = qsock ? end_to_end(qsock) : UINT32_MAX,
+		.sending_reserved = qsock && is_reserved(qsock),
+	};
+	return 0;
 }

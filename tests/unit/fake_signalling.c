@@ -9,6 +9,10 @@ static int take_error(struct fake_signalling *fake)
 {
 	int error = fake->error;
 
+	if (error != 0 && fake->error_after > 0) {
+		fake->error_after--;
+		return 0;
+	}
 	fake->error = 0;
 	return error;
 }
@@ -38,6 +42,8 @@ static int fake_open(void *user_data, struct owner *owner, const struct signalli
 		*ret_id = ++fake->last_id;
 		fake->sessions[i] =
 			(struct fake_session){ .id = *ret_id, .owner = owner, .session = *session };
+		if (fake->on_open)
+			fake->on_open(fake->on_open_data, owner, *ret_id, session);
 		return 0;
 	}
 	return -ENOBUFS;
@@ -53,9 +59,12 @@ static int fake_send(void *user_data, struct owner *owner, uint32_t id,
 	(void)now_us;
 	if (r < 0 || !session)
 		return r < 0 ? r : -ENOENT;
+	fake->paths += offer != NULL;
+	fake->path_tears += !offer && session->sends;
 	session->sends = offer;
 	if (!offer)
 		return 0;
+	session->offer = *offer;
 	fake->offer = *offer;
 	fake->offer.policy = NULL;
 	fake->offer_policy_len = offer->policy_len;
@@ -74,14 +83,29 @@ static int fake_reserve(void *user_data, struct owner *owner, uint32_t id,
 	(void)now_us;
 	if (r < 0 || !session)
 		return r < 0 ? r : -ENOENT;
+	/* Styles do not merge. */
+	fake->resv_tears += session->reserves &&
+			    (!request || request->style != session->request.style);
+	fake->resvs += request != NULL;
 	session->reserves = request;
 	if (!request)
 		return 0;
+	session->request = *request;
+	session->request.policy = NULL;
+	memcpy(session->flows, request->flows, request->n_flows * sizeof(session->flows[0]));
+	session->request.flows = session->flows;
 	fake->request = *request;
 	fake->request.policy = NULL;
 	memcpy(fake->flows, request->flows, request->n_flows * sizeof(fake->flows[0]));
 	fake->request.flows = fake->flows;
 	return 0;
+}
+
+static void end(struct fake_signalling *fake, struct fake_session *session)
+{
+	fake->path_tears += session->sends;
+	fake->resv_tears += session->reserves;
+	*session = (struct fake_session){ 0 };
 }
 
 static int fake_close(void *user_data, struct owner *owner, uint32_t id, uint64_t now_us)
@@ -91,7 +115,7 @@ static int fake_close(void *user_data, struct owner *owner, uint32_t id, uint64_
 	(void)now_us;
 	if (!session)
 		return -ENOENT;
-	*session = (struct fake_session){ 0 };
+	end(user_data, session);
 	return 0;
 }
 
@@ -102,7 +126,7 @@ static void fake_owner_gone(void *user_data, struct owner *owner, uint64_t now_u
 	(void)now_us;
 	for (size_t i = 0; i < FAKE_SESSIONS; i++) {
 		if (fake->sessions[i].owner == owner)
-			fake->sessions[i] = (struct fake_session){ 0 };
+			end(fake, &fake->sessions[i]);
 	}
 	if (fake->watching == owner)
 		fake->watching = NULL;
@@ -181,6 +205,17 @@ void fake_signalling_init(struct fake_signalling *fake)
 						  .watch = fake_watch,
 						  .diagnose = fake_diagnose,
 					  } };
+}
+
+struct fake_session *fake_signalling_find(struct fake_signalling *fake,
+					  const struct address *destination)
+{
+	for (size_t i = 0; i < FAKE_SESSIONS; i++) {
+		if (fake->sessions[i].id != 0 &&
+		    address_equal(&fake->sessions[i].session.destination, destination))
+			return &fake->sessions[i];
+	}
+	return NULL;
 }
 
 unsigned fake_signalling_count(const struct fake_signalling *fake, const struct owner *owner)

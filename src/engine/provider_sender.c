@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * provider_sender.c: what a part sends: Path, and the flow of the engine, in its transitional form or the one that a
+ * reservation gives it (spec/gqos.md §11.2).
+ *
+ * | asked            | before a reservation                    | with one                               |
+ * |------------------|-----------------------------------------|----------------------------------------|
+ * | controlled load  | best effort, excess goes on             | its class and mark, excess goes on     |
+ * | guaranteed       | best effort, excess waits               | its class and mark, R set aside,       |
+ * |                  |                                         | excess waits                           |
+ * | either           | as controlled load                      | as what is reserved                    |
+ * | qualitative      | best effort, excess goes on             | the same, with the mark asked for      |
+ * | network control  | its class and mark, excess goes on      | the same, with what is reserved        |
+ * | best effort      | what was asked for, if anything was     |                                        |
+ */
+#include <errno.h>
+
+#include "engine/provider_internal.h"
+
+/* ---- what is wanted ---- */
+
+static bool is_everywhere(const struct address *destination)
+{
+	return destination->family == AF_INET && destination->addr[12] == 255 &&
+	       destination->addr[13] == 255 && destination->addr[14] == 255 &&
+	       destination->addr[15] == 255;
+}
+
+static bool asks_of_best_effort(const struct sending *sending)
+{
+	return sending->direction.tspec.rate_bps != 0 || sending->dscp >= 0 ||
+	       sending->priority >= 0 || sending->excess != GW_QOS_EXCESS_DEFAULT ||
+	       sending->shaping_bps != 0;
+}
+
+static bool wants_flow(const struct part *part, const struct sending *sending)
+{
+	const struct address *peer = &part->qsock->socket.peer;
+
+	if (!sending || (sending->direction.flags & GW_QOS_NO_TRAFFIC_CONTROL) ||
+	    address_is_loopback(&part->destination))
+		return false;
+	/* Of a connected socket the engine tells its peer only. */
+	if (peer->family != AF_UNSPEC && !address_equal(peer, &part->destination))
+		return false;
+	if (sending->direction.service == GW_QOS_BEST_EFFORT)
+		return asks_of_best_effort(sending);
+	return service_is_signalled(sending->direction.service);
+}
+
+static bool wants_path(const struct part *part, const struct sending *sending)
+{
+	return sending && service_is_signalled(sending->direction.service) &&
+	       !(sending->direction.flags & GW_QOS_NO_SIGNALLING) &&
+	       qsock_can_signal(part->qsock) && !address_is_loopback(&part->destination) &&
+	       !is_everywhere(&part->destination);
+}
+
+/* ---- what the flow is like ---- */
+
+enum form { FORM_BEST_EFFORT, FORM_CONTROLLED_LOAD, FORM_GUARANTEED, FORM_NETWORK_CONTROL };
+
+static bool is_offered(const struct sending *sending, const struct engine_service *service)
+{
+	switch (sending->direction.service) {
+	case GW_QOS_CONTROLLED_LOAD:
+		return service->booked_as == ADMISSION_CONTROLLED_LOAD;
+	case GW_QOS_GUARANTEED:
+		return service->booked_as == ADMISSION_GUARANTEED;
+	case GW_QOS_EITHER:
+	case GW_QOS_NETWORK_CONTROL:
+		return service->bucket.rate_bps != 0;
+	case GW_QOS_QUALITATIVE:
+		return service->bucket.rate_bps == 0;
+	case GW_QOS_NONE:
+	case GW_QOS_BEST_EFFORT:
+	case GW_QOS_KEEP:
+		break;
+	}
+	return false;
+}
+
+static bool is_reserved(const struct part *part, const struct sending *sending)
+{
+	return part->reserved && wants_path(part, sending) && is_offered(sending, &part->service);
+}
+
+/* What it comes to be in the end, or would. */
+static enum form form_asked(const struct part *part, const struct sending *sending)
+{
+	const struct provider *provider = part->qsock->provider;
+
+	switch (sending->direction.service) {
+	case GW_QOS_CONTROLLED_LOAD:
+		return FORM_CONTROLLED_LOAD;
+	case GW_QOS_GUARANTEED:
+		return FORM_GUARANTEED;
+	case GW_QOS_EITHER:
+		if (is_reserved(part, sending) && part->service.booked_as == ADMISSION_GUARANTEED)
+			return FORM_GUARANTEED;
+		return !provider->signalling && provider->config.either_is_guaranteed
+			       ? FORM_GUARANTEED
+			       : FORM_CONTROLLED_LOAD;
+	case GW_QOS_NETWORK_CONTROL:
+		return FORM_NETWORK_CONTROL;
+	case GW_QOS_QUALITATIVE:
+	case GW_QOS_NONE:
+	case GW_QOS_BEST_EFFORT:
+	case GW_QOS_KEEP:
+		break;
+	}
+	return FORM_BEST_EFFORT;
+}
+
+static void set_marks(const struct part *part, const struct sending *sending, enum form form,
+		      struct flow_settings *settings)
+{
+	static const enum gw_class classes[] = {
+		[FORM_BEST_EFFORT] = GW_CLASS_BEST_EFFORT,
+		[FORM_CONTROLLED_LOAD] = GW_CLASS_AUDIO_VIDEO,
+		[FORM_GUARANTEED] = GW_CLASS_VOICE,
+		[FORM_NETWORK_CONTROL] = GW_CLASS_CONTROL,
+	};
+	const struct provider_config *config = &part->qsock->provider->config;
+	const struct provider_marks *rows[] = {
+		[FORM_BEST_EFFORT] = &config->best_effort,
+		[FORM_CONTROLLED_LOAD] = &config->controlled_load,
+		[FORM_GUARANTEED] = &config->guaranteed,
+		[FORM_NETWORK_CONTROL] = &config->network_control,
+	};
+
+	settings->traffic_class = classes[form];
+	settings->marks = (struct flow_marks){
+		.set = true,
+		.dscp = rows[form]->dscp,
+		.priority = rows[form]->priority,
+		.excess_dscp = config->excess.dscp,
+		.excess_priority = config->excess.priority,
+	};
+	/* What the receivers ask for gives way to the program's own (§6). */
+	if (is_reserved(part, sending) && part->resv.stands && part->resv.dscp >= 0)
+		settings->marks.dscp = (uint8_t)part->resv.dscp;
+	if (sending->dscp >= 0)
+		settings->marks.dscp = (uint8_t)sending->dscp;
+	if (sending->priority >= 0)
+		settings->marks.priority = (uint8_t)sending->priority;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A peak of 0 is none. */
+static uint64_t least_peak(uint64_t a, uint64_t b)
+{
+	return a == 0 || b == 0 ? a + b : least(a, b);
+}
+
+/* Never more than the program has asked for (§11.2). */
+static void set_bucket(const struct part *part, const struct sending *sending,
+		       struct flow_settings *settings)
+{
+	const struct gw_tspec *tspec = &sending->direction.tspec;
+	const struct engine_service *service = &part->service;
+	struct bucket_spec bucket = {
+		.rate_bps = tspec->rate_bps,
+		.depth_bytes = tspec->depth_bytes,
+		.peak_bps = tspec->peak_bps,
+		.min_bytes = tspec->min_bytes,
+		.max_bytes = tspec->max_bytes,
+	};
+
+	if (bucket.rate_bps == 0)
+		return;
+	if (is_reserved(part, sending) && service->bucket.rate_bps != 0) {
+		bucket.rate_bps = least(bucket.rate_bps, service->bucket.rate_bps);
+		if (service->bucket.depth_bytes != 0)
+			bucket.depth_bytes = least(bucket.depth_bytes, service->bucket.depth_bytes);
+		bucket.peak_bps = least_peak(bucket.peak_bps, service->bucket.peak_bps);
+		if (service->bucket.max_bytes != 0)
+			bucket.max_bytes =
+				(uint32_t)least(bucket.max_bytes, service->bucket.max_bytes);
+		bucket.min_bytes = (uint32_t)least(bucket.min_bytes, bucket.max_bytes);
+		settings->reserved_bps = service->reserved_bps > bucket.rate_bps
+						 ? service->reserved_bps
+						 : bucket.rate_bps;
+		settings->booked_as = service->booked_as;
+	}
+	if (bucket.peak_bps != 0 && bucket.peak_bps < bucket.rate_bps)
+		bucket.peak_bps = bucket.rate_bps;
+	settings->reserved = bucket;
+}
+
+static void set_excess(const struct sending *sending, enum form form,
+		       struct flow_settings *settings)
+{
+	enum gw_qos_excess excess = sending->excess;
+
+	if (excess == GW_QOS_EXCESS_DEFAULT)
+		excess = form == FORM_GUARANTEED ? GW_QOS_EXCESS_SHAPE : GW_QOS_EXCESS_BORROW;
+	settings->excess = excess == GW_QOS_EXCESS_DISCARD ? GW_EXCESS_DROP : GW_EXCESS_BEST_EFFORT;
+	settings->excess_waits = excess == GW_QOS_EXCESS_SHAPE;
+	if (!settings->excess_waits || settings->reserved.rate_bps == 0)
+		return;
+	/* What waits, waits for this rate alone. */
+	if (sending->shaping_bps != 0)
+		settings->reserved.rate_bps = sending->shaping_bps;
+	settings->reserved.peak_bps = 0;
+}
+
+static struct flow_settings make_settings(const struct part *part, const struct sending *sending)
+{
+	struct flow_settings settings = { .dscp = GW_DSCP_FROM_CLASS };
+	enum form form = form_asked(part, sending), marked = form;
+
+	if (form != FORM_NETWORK_CONTROL && !is_reserved(part, sending) &&
+	    !part->qsock->provider->config.marks_at_once)
+		marked = FORM_BEST_EFFORT;
+	set_marks(part, sending, marked, &settings);
+	set_bucket(part, sending, &settings);
+	set_excess(sending, form, &settings);
+	return settings;
+}
+
+/* ---- the flow ---- */
+
+static struct flow *part_flow(const struct part *part)
+{
+	struct flow *flow;
+
+	if (part->flow_id == 0 || flow_find_own(part->qsock->provider->engine, part_owner(part),
+						part->flow_id, &flow) < 0)
+		return NULL;
+	return flow;
+}
+
+/* Where nothing keeps packets to a rate, they are only marked. */
+static int flow_set(const struct part *part, struct flow *flow, const struct sending *sending,
+		    struct admission_refusal *ret_refusal)
+{
+	struct engine *engine = part->qsock->provider->engine;
+	struct flow_settings settings = make_settings(part, sending);
+	struct meter_links links = { 0 };
+	int r = -EOPNOTSUPP;
+
+	if (settings.reserved.rate_bps == 0 || engine->ports.datapath->meter) {
+		if (settings.reserved.rate_bps != 0)
+			flow_links(engine, flow, &links);
+		r = flow_change(engine, flow, &settings, &links, ret_refusal);
+	}
+	if (r != -EOPNOTSUPP || settings.reserved.rate_bps == 0)
+		return r;
+	settings.reserved = (struct bucket_spec){ 0 };
+	settings.reserved_bps = 0;
+	settings.booked_as = 0;
+	return flow_change(engine, flow, &settings, &links, ret_refusal);
+}
+
+static void end_flow(struct part *part)
+{
+	struct provider *provider = part->qsock->provider;
+
+	if (part->flow_id != 0)
+		engine_remove(provider->engine, part_owner(part), part->flow_id, provider->now_us);
+	part->flow_id = 0;
+}
+
+static int add_flow(struct part *part, const struct sending *sending)
+{
+	const struct flow_request request = { .traffic_class = GW_CLASS_BEST_EFFORT,
+					      .dscp = GW_DSCP_FROM_CLASS };
+	struct provider *provider = part->qsock->provider;
+	const struct engine_socket *socket = &part->qsock->socket;
+	bool named = socket->peer.family == AF_UNSPEC && !is_everywhere(&part->destination);
+	int r;
+
+	part->flow_id = 0;
+	r = engine_add(provider->engine, part_owner(part), socket,
+		       named ? &part->destination : NULL, &request, &part->flow_id,
+		       provider->now_us);
+	if (r == 0)
+		r = flow_set(part, part_flow(part), sending, NULL);
+	if (r < 0)
+		end_flow(part);
+	return r;
+}
+
+void sender_refresh(struct part *part)
+{
+	struct flow *flow = part_flow(part);
+
+	if (flow && wants_flow(part, part->sending))
+		flow_set(part, flow, part->sending, NULL);
+}
+
+/* ---- Path ---- */
+
+static uint32_t services_of(enum gw_qos_service service)
+{
+	switch (service) {
+	case GW_QOS_CONTROLLED_LOAD:
+		return GW_RSVP_OFFER_CONTROLLED_LOAD;
+	case GW_QOS_GUARANTEED:
+		return GW_RSVP_OFFER_GUARANTEED;
+	case GW_QOS_QUALITATIVE:
+		return GW_RSVP_OFFER_NULL;
+	case GW_QOS_EITHER:
+	case GW_QOS_NETWORK_CONTROL:
+	case GW_QOS_NONE:
+	case GW_QOS_BEST_EFFORT:
+	case GW_QOS_KEEP:
+		break;
+	}
+	return GW_RSVP_OFFER_CONTROLLED_LOAD | GW_RSVP_OFFER_GUARANTEED;
+}
+
+/* Bound to every address, it is the one that the routes choose. */
+static struct address source_of(const struct part *part)
+{
+	const struct address *local = &part->qsock->socket.local;
+	struct address source = { .family = part->destination.family, .port = local->port };
+
+	if (local->family == source.family && !address_is_unspecified(local) &&
+	    !address_is_multicast(local))
+		source = *local;
+	return source;
+}
+
+static int advertise(struct part *part, struct sending *sending)
+{
+	struct provider *provider = part->qsock->provider;
+	const struct signalling *signalling = provider->signalling;
+	struct address source = source_of(part);
+	struct gw_rsvp_offer offer = {
+		.size = sizeof(offer),
+		.tspec = sending->direction.tspec,
+		.services = services_of(sending->direction.service),
+		.policy = sending->policy_len > 0 ? sending->policy : NULL,
+		.policy_len = sending->policy_len,
+	};
+	bool opened = part->session == 0;
+	int r = 0;
+
+	if (part->sent && sending_equal(part->sent, sending) &&
+	    address_equal(&part->source, &source))
+		return 0;
+	if (opened)
+		r = part_open(part);
+	if (r < 0)
+		return r;
+	address_to_sockaddr(&source, &offer.source);
+	r = signalling->send(signalling->user_data, part_owner(part), part->session, &offer,
+			     provider->now_us);
+	if (r < 0) {
+		if (opened)
+			part_close(part);
+		return r;
+	}
+	sending_unref(part->sent);
+	part->sent = sending_ref(sending);
+	part->source = source;
+	return 0;
+}
+
+void sender_forget(struct part *part)
+{
+	sending_unref(part->sent);
+	part->sent = NULL;
+	part->reserved = part->refused = false;
+	part->resv.stands = false;
+}
+
+static void retract(struct part *part)
+{
+	struct provider *provider = part->qsock->provider;
+	const struct signalling *signalling = provider->signalling;
+
+	if (!part_hears(part)) {
+		part_close(part);
+		return;
+	}
+	sender_forget(part);
+	signalling->send(signalling->user_data, part_owner(part), part->session, NULL,
+			 provider->now_us);
+}
+
+/* ---- the two steps ---- */
+
+static int begin_flow(struct part *part, const struct sending *sending)
+{
+	struct flow *flow = part_flow(part);
+
+	if (!wants_flow(part, sending))
+		return 0;
+	return flow ? flow_set(part, flow, sending, NULL) : add_flow(part, sending);
+}
+
+int sender_begin(struct part *part, struct sending *sending)
+{
+	struct engine *engine = part->qsock->provider->engine;
+	struct flow *flow = part_flow(part);
+	struct flow_settings before;
+	int r;
+
+	if (flow)
+		before = flow->settings;
+	r = begin_flow(part, sending);
+	if (r < 0)
+		return r;
+	if (wants_path(part, sending))
+		r = advertise(part, sending);
+	if (r < 0) {
+		if (flow)
+			flow_change(engine, flow, &before, NULL, NULL);
+		else
+			end_flow(part);
+		return r;
+	}
+	sending_ref(sending);
+	sending_unref(part->sending);
+	part->sending = sending;
+	return 0;
+}
+
+void sender_settle(struct part *part)
+{
+	if (part->sent && !wants_path(part, part->sending))
+		retract(part);
+	if (!wants_flow(part, part->sending))
+		end_flow(part);
+}
+
+/* ---- what is reserved ---- */
+
+static bool is_source(const struct part *part, const struct address *source)
+{
+	if (!part->sent)
+		return false;
+	if (!source || source->family == AF_UNSPEC)
+		return true;
+	return part->source.port == source->port &&
+	       (address_is_unspecified(&part->source) ||
+		memcmp(part->source.addr, source->addr, sizeof(source->addr)) == 0);
+}
+
+static int find_reserved(const struct provider *provider, const struct signalling_session *session,
+			 const struct address *source, struct part **ret_part)
+{
+	struct target *target = target_find(provider, &session->destination, session->protocol);
+	struct part *part, *found = NULL;
+
+	if (!target)
+		return -ENOENT;
+	DL_FOREACH2(target->parts, part, target_next) {
+		if (!is_source(part, source))
+			continue;
+		if (found)
+			return -ENOENT;
+		found = part;
+	}
+	if (!found || (found->reserved && found->service_ifindex != session->ifindex))
+		return -ENOENT;
+	*ret_part = found;
+	return 0;
+}
+
+/* The owner is told once, not each time that the reservation is asked for again. */
+static void tell_refusal(struct part *part)
+{
+	if (!part->refused)
+		tell_error(part, GW_EVENT_RSVP_PATH_ERROR, ERROR_ADMISSION, ADMISSION_BANDWIDTH);
+	part->refused = true;
+}
+
+int provider_reserve(struct provider *provider, const struct signalling_session *session,
+		     const struct address *source, const struct engine_service *service,
+		     struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	struct engine_service before;
+	struct flow *flow;
+	struct part *part;
+	bool had;
+	int r;
+
+	(void)now_us;
+	r = find_reserved(provider, session, source, &part);
+	if (r < 0)
+		return r;
+	if (!service && !part->reserved)
+		return -ENOENT;
+	had = part->reserved;
+	before = part->service;
+	part->reserved = service;
+	if (service) {
+		part->service = *service;
+		part->service_ifindex = session->ifindex;
+	}
+	flow = part_flow(part);
+	if (!flow || !wants_flow(part, part->sending)) {
+		if (!service)
+			part->refused = false;
+		return 0;
+	}
+	r = flow_set(part, flow, part->sending, ret_refusal);
+	if (service && r < 0) {
+		part->reserved = had;
+		part->service = before;
+		if (r == -EDQUOT)
+			tell_refusal(part);
+		return r;
+	}
+	part->refused = false;
+	return 0;
+}
