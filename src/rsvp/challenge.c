@@ -13,12 +13,22 @@
 static void send_challenge(struct rsvp *rsvp, const struct peer *peer)
 {
 	struct rsvp_challenge challenge = { .cookie = peer->handshake.cookie };
+	struct departure departure = {
+		.ifindex = peer->key.ifindex,
+		.destination = peer->key.address,
+		.ttl = rsvp->config.hop_ttl,
+		.by_routes = !address_is_link_local(&peer->key.address),
+	};
 	struct rsvp_writer writer;
+	struct rsvp_hop own;
 
+	if (!rsvp_own_hop(rsvp, peer->key.ifindex, peer->key.address.family, &own))
+		return;
+	departure.source = own.address;
 	memcpy(challenge.key_id, peer->handshake.key_id, sizeof(challenge.key_id));
-	rsvp_begin(rsvp, &writer, RSVP_CHALLENGE, rsvp->config.hop_ttl);
+	rsvp_begin(rsvp, &writer, RSVP_CHALLENGE, departure.ttl);
 	rsvp_put_challenge(&writer, &challenge);
-	rsvp_send_to_hop(rsvp, &writer, peer->key.ifindex, &peer->key.address, NULL);
+	rsvp_send(rsvp, &writer, &departure, NULL);
 }
 
 static uint64_t make_cookie(const struct rsvp *rsvp)
@@ -94,6 +104,7 @@ void rsvp_challenge_receive(struct rsvp *rsvp, const struct rsvp_arrival *arriva
 		.ifindex = arrival->ifindex,
 		.destination = arrival->source,
 		.ttl = rsvp->config.hop_ttl,
+		.by_routes = !address_is_link_local(&arrival->source),
 		.key = key,
 	};
 	struct rsvp_writer writer;
@@ -107,7 +118,10 @@ void rsvp_challenge_receive(struct rsvp *rsvp, const struct rsvp_arrival *arriva
 		rsvp_count_one(rsvp, RSVP_COUNT_LIMITED);
 		return;
 	}
+	/* From the address that was asked, to the one that asks, whichever way that came. */
 	departure.source = own.address;
+	if (rsvp_address_is_local(rsvp, &arrival->destination))
+		departure.source = arrival->destination;
 	departure.destination.port = 0;
 	rsvp_begin(rsvp, &writer, RSVP_RESPONSE, departure.ttl);
 	rsvp_put_challenge(&writer, challenge);

@@ -16,6 +16,7 @@ static void make_dirty(struct rsvp *rsvp, const struct resv *resv, struct sender
 
 	if (why == 0)
 		return;
+	rsvp_install_dirty(rsvp, resv->install);
 	if (sender) {
 		rsvp_ups_dirty(rsvp, session, sender, why);
 		return;
@@ -29,8 +30,11 @@ static void make_dirty(struct rsvp *rsvp, const struct resv *resv, struct sender
 static void remove_filter(struct rsvp *rsvp, struct resv *resv, const struct sender *sender)
 {
 	for (uint32_t i = 0; i < resv->n_filters; i++) {
-		if (resv->filters[i].sender == sender)
-			resv->filters[i--] = resv->filters[--resv->n_filters];
+		if (resv->filters[i].sender != sender)
+			continue;
+		if (resv->filters[i].listed)
+			rsvp_forget_heard(rsvp, &resv->heard);
+		resv->filters[i--] = resv->filters[--resv->n_filters];
 	}
 	rsvp_resv_set_timer(rsvp, resv);
 }
@@ -38,7 +42,7 @@ static void remove_filter(struct rsvp *rsvp, struct resv *resv, const struct sen
 static void free_resv(struct rsvp *rsvp, struct resv *resv)
 {
 	rsvp_stop_timer(rsvp, &resv->cleanup);
-	id_map_remove(rsvp, &rsvp->heard_ids, &resv->heard);
+	rsvp_forget_heard(rsvp, &resv->heard);
 	rsvp_neighbour_release(rsvp, resv->neighbour);
 	DL_DELETE(resv->install->resvs, resv);
 	resv->install->session->n_resvs--;
@@ -147,6 +151,7 @@ void rsvp_path_end(struct rsvp *rsvp, struct path *path)
 	id_map_remove(rsvp, &rsvp->heard_ids, &path->heard);
 	LL_DELETE(sender->paths, path);
 	rsvp_path_detach(rsvp, path);
+	rsvp_ups_recheck(rsvp, sender->key.session);
 	rsvp_neighbour_release(rsvp, path->neighbour);
 	free(path->carried);
 	free(path);

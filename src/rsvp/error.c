@@ -72,11 +72,14 @@ void rsvp_path_err_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival
 {
 	struct session *session = rsvp_session_find(rsvp, &message->session);
 	struct sender *sender = session ? rsvp_sender_find(rsvp, session, &message->sender) : NULL;
+	struct out *out = sender ? rsvp_sender_out(sender, arrival->ifindex) : NULL;
 
-	if (!sender || !sender->path || !rsvp_sender_out(sender, arrival->ifindex)) {
+	if (!out || !sender->path) {
 		rsvp_count_one(rsvp, RSVP_COUNT_NO_STATE);
 		return;
 	}
+	if (rsvp_same_host(&message->error.node, &out->next_hop))
+		rsvp_advert_answered(rsvp, &out->advert);
 	if (sender->path->up->app)
 		rsvp_app_path_error(rsvp, sender->path->up->app, sender, &message->error);
 	else
@@ -361,5 +364,7 @@ void rsvp_resv_err_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival
 		rsvp_count_one(rsvp, RSVP_COUNT_NO_STATE);
 		return;
 	}
+	if (rsvp_same_host(&message->error.node, &refusal.up->hop.address))
+		rsvp_advert_answered(rsvp, &refusal.up->advert);
 	process(&refusal);
 }

@@ -41,11 +41,6 @@ const struct address *rsvp_interface_address(const struct interface *interface, 
 	return family == AF_INET ? &interface->info.address4 : &interface->info.address6;
 }
 
-static bool same_host(const struct address *a, const struct address *b)
-{
-	return a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
 bool rsvp_address_is_local(const struct rsvp *rsvp, const struct address *address)
 {
 	struct interface *interface, *next;
@@ -53,7 +48,7 @@ bool rsvp_address_is_local(const struct rsvp *rsvp, const struct address *addres
 	if (address->family == AF_UNSPEC)
 		return false;
 	HASH_ITER(hh, rsvp->interfaces, interface, next) {
-		if (same_host(address, rsvp_interface_address(interface, address->family)))
+		if (rsvp_same_host(address, rsvp_interface_address(interface, address->family)))
 			return true;
 	}
 	return false;
@@ -115,7 +110,7 @@ static void end_homeless(struct rsvp *rsvp, const struct address *gone)
 		return;
 	HASH_ITER(hh, rsvp->senders, sender, next) {
 		address = rsvp_sender_host(&sender->key.sender);
-		if (same_host(&address, gone) && sender->path && sender->path->up->app)
+		if (rsvp_same_host(&address, gone) && sender->path && sender->path->up->app)
 			rsvp_app_sender_end(rsvp, sender->path->up->app);
 	}
 }
@@ -126,7 +121,8 @@ static bool advertises_anew(const struct rsvp_interface *a, const struct rsvp_in
 	return a->mtu != b->mtu || a->enforced != b->enforced ||
 	       a->bandwidth_bps != b->bandwidth_bps || a->latency_us != b->latency_us ||
 	       a->error_c_bytes != b->error_c_bytes || a->error_d_us != b->error_d_us ||
-	       !same_host(&a->address4, &b->address4) || !same_host(&a->address6, &b->address6);
+	       !rsvp_same_host(&a->address4, &b->address4) ||
+	       !rsvp_same_host(&a->address6, &b->address6);
 }
 
 static void announce_all(struct rsvp *rsvp, uint32_t ifindex)

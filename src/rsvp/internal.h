@@ -394,6 +394,12 @@ uint8_t rsvp_carried_dscp(const struct carried *carried);
 struct interface *rsvp_interface_find(const struct rsvp *rsvp, uint32_t ifindex);
 /* NULL: there is none that is up and where RSVP is spoken. */
 struct interface *rsvp_interface_usable(const struct rsvp *rsvp, uint32_t ifindex);
+/* Whatever the ports and scopes. */
+static inline bool rsvp_same_host(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
+}
+
 /* AF_UNSPEC: it has none of that family. */
 const struct address *rsvp_interface_address(const struct interface *interface, uint16_t family);
 bool rsvp_address_is_local(const struct rsvp *rsvp, const struct address *address);
@@ -444,6 +450,7 @@ struct departure {
 	uint8_t ttl;
 	bool router_alert, foreign_source;
 	bool bundled;		     /* may be */
+	bool by_routes;		     /* whatever the interface: it is not on the link */
 	struct neighbour *neighbour; /* whom it is to reach; NULL: not known */
 	const struct advert *advert; /* NULL, or plain: it has no MESSAGE_ID */
 	struct key *key;	     /* NULL: the one that is for the neighbour */
@@ -564,6 +571,10 @@ void rsvp_up_dirty(struct rsvp *rsvp, struct up *up, unsigned why);
 /* All previous hops of the sender, or of all senders of a session (NULL). */
 void rsvp_ups_dirty(struct rsvp *rsvp, struct session *session, struct sender *sender,
 		    unsigned why);
+/* With one of its reservations changes what is asked for of the senders of all others that share it. */
+void rsvp_install_dirty(struct rsvp *rsvp, const struct install *install);
+/* Paths have come or gone, and what is asked for with them, but nobody is to hear of that before the next refresh. */
+void rsvp_ups_recheck(struct rsvp *rsvp, struct session *session);
 void rsvp_up_update(struct rsvp *rsvp, struct up *up, unsigned why);
 /* Whether what is installed there is asked for upstream along the path. */
 bool rsvp_install_goes_via(const struct install *install, const struct path *path);
@@ -686,7 +697,10 @@ void rsvp_path_heard(struct rsvp *rsvp, struct path *path, struct neighbour *nei
 		     const struct rsvp_message *message, bool changed);
 void rsvp_resv_heard(struct rsvp *rsvp, struct resv *resv, const struct request *request,
 		     bool changed);
-/* The message would come again, by its identifier. False: it would be refused. */
+/* Whoever mentions it is asked for the whole message: there is not state any more for all that it said. */
+void rsvp_forget_id(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t epoch, uint32_t id);
+void rsvp_forget_heard(struct rsvp *rsvp, const struct id_link *link);
+/* The message would come again, by its identifier. False: some of it would be refused. */
 bool rsvp_path_touch(struct rsvp *rsvp, struct path *path);
 bool rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv);
 
@@ -707,6 +721,8 @@ void rsvp_advert_end(struct rsvp *rsvp, struct advert *advert);
 void rsvp_advert_dismiss(struct rsvp *rsvp, struct advert *advert, uint64_t within_us);
 /* False: it has none. */
 bool rsvp_advert_id(const struct advert *advert, struct rsvp_message_id *ret_id);
+/* With an error, which tells as well as an acknowledgement that it has arrived (RFC 2961 §4.6). */
+void rsvp_advert_answered(struct rsvp *rsvp, struct advert *advert);
 void rsvp_advert_acked(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t epoch, uint32_t id);
 void rsvp_advert_nacked(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t epoch,
 			uint32_t id);

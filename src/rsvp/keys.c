@@ -118,11 +118,6 @@ bool rsvp_interface_is_protected(const struct rsvp *rsvp, uint32_t ifindex)
 	return false;
 }
 
-static bool same_host(const struct address *a, const struct address *b)
-{
-	return a->family == b->family && memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}
-
 /* How well it suits the neighbour; 0: not at all. One that is for nobody else will do where there is no better. */
 enum suitability { SUITS_NOT, SUITS_OTHERS, SUITS_ALL, SUITS_IT };
 
@@ -133,7 +128,7 @@ static enum suitability suits(const struct key *key, uint32_t ifindex,
 		return SUITS_NOT;
 	if (key->info.neighbour.family == AF_UNSPEC)
 		return SUITS_ALL;
-	if (same_host(&key->info.neighbour, neighbour))
+	if (rsvp_same_host(&key->info.neighbour, neighbour))
 		return SUITS_IT;
 	return neighbour->family == AF_UNSPEC ? SUITS_OTHERS : SUITS_NOT;
 }
@@ -316,8 +311,24 @@ static struct peer *get_peer(struct rsvp *rsvp, struct key *key, uint32_t ifinde
 	return peer;
 }
 
-static bool take_response(struct rsvp *rsvp, struct peer *peer, const struct rsvp_message *message)
+/* It may have been heard by another interface than its answer comes by. */
+static struct peer *asked(struct peer *heard, const struct rsvp_message *message)
 {
+	struct peer *peer, *next;
+
+	HASH_ITER(hh, heard->with->peers, peer, next) {
+		if (peer->handshake.state == RSVP_HANDSHAKE_ASKED &&
+		    peer->handshake.cookie == message->challenge.cookie &&
+		    rsvp_same_host(&peer->key.address, &heard->key.address))
+			return peer;
+	}
+	return heard;
+}
+
+static bool take_response(struct rsvp *rsvp, struct peer *heard, const struct rsvp_message *message)
+{
+	struct peer *peer = asked(heard, message);
+
 	if (rsvp_handshake_answer(&peer->handshake, message, &peer->replay) < 0) {
 		rsvp_count_one(rsvp, RSVP_COUNT_BAD_INTEGRITY);
 		return false;

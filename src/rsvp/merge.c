@@ -31,6 +31,33 @@ void rsvp_ups_dirty(struct rsvp *rsvp, struct session *session, struct sender *s
 		rsvp_up_dirty(rsvp, path->up, why);
 }
 
+void rsvp_install_dirty(struct rsvp *rsvp, const struct install *install)
+{
+	if (!install->sender)
+		rsvp_ups_dirty(rsvp, install->session, NULL, WHY_CHANGE);
+}
+
+/* Where refreshes come in full, the next one says what has become of it. */
+static void recheck(struct rsvp *rsvp, struct up *up)
+{
+	const struct interface *interface = rsvp_interface_find(rsvp, up->ifindex);
+	uint32_t refresh_ms = interface ? interface->refresh_ms : 30000;
+
+	if (up->advert.condition != ADVERT_SUMMARY ||
+	    (wheel_is_set(&up->refresh.wheel) &&
+	     up->refresh.wheel.due_us <= rsvp->now_us + refresh_ms * US_PER_MS * 3 / 2))
+		return;
+	rsvp_set_timer(rsvp, &up->refresh, TIMER_UP, rsvp_jitter_us(rsvp, refresh_ms));
+}
+
+void rsvp_ups_recheck(struct rsvp *rsvp, struct session *session)
+{
+	struct up *up;
+
+	DL_FOREACH(session->ups, up)
+		recheck(rsvp, up);
+}
+
 /* ---- merging ---- */
 
 bool rsvp_install_goes_via(const struct install *install, const struct path *path)

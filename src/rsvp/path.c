@@ -231,8 +231,10 @@ static void act_on(struct rsvp *rsvp, struct path *path, const struct change *ch
 	else if (sender->path == path)
 		rsvp_path_announce(rsvp, sender);
 	rsvp_app_path_event(rsvp, sender, path);
-	if (change->hop || change->new_path)
+	if (change->hop || change->new_path) {
 		rsvp_up_dirty(rsvp, path->up, WHY_CHANGE);
+		rsvp_ups_recheck(rsvp, sender->key.session);
+	}
 	if (change->tspec || change->new_path)
 		rsvp_sender_retune(rsvp, sender);
 	if (change->new_path)

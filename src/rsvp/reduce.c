@@ -209,6 +209,20 @@ bool rsvp_is_in_order(const struct rsvp *rsvp, const struct rsvp_arrival *arriva
 
 /* ---- what identifiers stand for ---- */
 
+void rsvp_forget_id(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t epoch, uint32_t id)
+{
+	struct id_link *link;
+
+	while ((link = id_map_find(rsvp, &rsvp->heard_ids, neighbour, epoch, id, NULL)))
+		id_map_remove(rsvp, &rsvp->heard_ids, link);
+}
+
+void rsvp_forget_heard(struct rsvp *rsvp, const struct id_link *link)
+{
+	if (link->neighbour)
+		rsvp_forget_id(rsvp, link->neighbour, link->epoch, link->id);
+}
+
 /* One without an identifier that changes something leaves nothing that the old one could stand for. */
 static void hear(struct rsvp *rsvp, struct id_link *link, struct neighbour *neighbour,
 		 enum id_kind kind, const struct rsvp_message_id *id, bool changed)
@@ -216,7 +230,7 @@ static void hear(struct rsvp *rsvp, struct id_link *link, struct neighbour *neig
 	if (id)
 		id_map_put(rsvp, &rsvp->heard_ids, link, neighbour, kind, id->epoch, id->id);
 	else if (changed)
-		id_map_remove(rsvp, &rsvp->heard_ids, link);
+		rsvp_forget_heard(rsvp, link);
 }
 
 const struct rsvp_message_id *rsvp_message_id_of(const struct rsvp_message *message)
@@ -277,21 +291,20 @@ static bool is_wanted(const struct resv *resv)
 bool rsvp_resv_touch(struct rsvp *rsvp, struct resv *resv)
 {
 	uint64_t expires_us = rsvp->now_us + resv->lifetime_us;
-	bool any = false;
+	bool all = resv->filters || is_wanted(resv);
 
-	if (!resv->filters && is_wanted(resv)) {
+	if (!resv->filters && all)
 		resv->one.expires_us = expires_us;
-		any = true;
-	}
 	for (uint32_t i = 0; i < resv->n_filters; i++) {
 		struct filter *filter = &resv->filters[i];
 
-		if (!filter->listed || !rsvp_install_reaches(resv->install, filter->sender))
+		if (!filter->listed)
 			continue;
-		filter->expires_us = expires_us;
-		any = true;
+		if (rsvp_install_reaches(resv->install, filter->sender))
+			filter->expires_us = expires_us;
+		else
+			all = false;
 	}
-	if (any)
-		rsvp_resv_set_timer(rsvp, resv);
-	return any;
+	rsvp_resv_set_timer(rsvp, resv);
+	return all;
 }

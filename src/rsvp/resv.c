@@ -350,12 +350,15 @@ static int change_resv(struct rsvp *rsvp, struct resv *resv, const struct reques
 	return 0;
 }
 
-static void make_dirty(struct rsvp *rsvp, const struct request *request, bool changed)
+static void make_dirty(struct rsvp *rsvp, const struct request *request,
+		       const struct install *install, bool changed)
 {
 	unsigned why = (changed ? WHY_CHANGE : 0) | (request->confirm ? WHY_CONFIRM : 0);
 
 	if (why == 0)
 		return;
+	if (changed)
+		rsvp_install_dirty(rsvp, install);
 	if (!request->senders)
 		rsvp_ups_dirty(rsvp, request->session, NULL, why);
 	for (unsigned i = 0; i < request->n_senders; i++)
@@ -399,6 +402,6 @@ int rsvp_reserve(struct rsvp *rsvp, const struct request *request, struct rsvp_e
 	resv->confirming = request->confirm ? rsvp->confirming.serial : 0;
 	restart(rsvp, resv, request);
 	rsvp_resv_heard(rsvp, resv, request, changed);
-	make_dirty(rsvp, request, changed);
+	make_dirty(rsvp, request, install, changed);
 	return 0;
 }

@@ -9,6 +9,7 @@ struct asking {
 	const struct rsvp_message *message;
 	struct interface *interface; /* where it asks for something */
 	struct request request;
+	bool in_part; /* not all of it has become state */
 	struct sender *senders[FLOWS_MAX];
 };
 
@@ -17,6 +18,7 @@ static void refuse(struct asking *asking, const struct rsvp_flow *flow, uint8_t 
 {
 	struct rsvp_error error = { .code = code, .value = value };
 
+	asking->in_part = true;
 	rsvp_resv_err_answer(asking->rsvp, asking->arrival, asking->message, flow, &error);
 }
 
@@ -58,9 +60,10 @@ static void reserve(struct asking *asking, const struct rsvp_flow *flow,
 	struct rsvp_error error;
 
 	asking->request.flowspec = &flow->flowspec;
-	if (rsvp_reserve(asking->rsvp, &asking->request, &error) < 0)
-		rsvp_resv_err_answer(asking->rsvp, asking->arrival, asking->message, answer_to,
-				     &error);
+	if (rsvp_reserve(asking->rsvp, &asking->request, &error) == 0)
+		return;
+	asking->in_part = true;
+	rsvp_resv_err_answer(asking->rsvp, asking->arrival, asking->message, answer_to, &error);
 }
 
 /* Each descriptor stands for itself. */
@@ -97,6 +100,7 @@ static void ask_explicit(struct asking *asking)
 
 	while (rsvp_flow_next(asking->message, &iter, &flow)) {
 		sender = match(asking, &flow.sender);
+		asking->in_part |= !sender;
 		if (sender && !is_listed(asking, sender))
 			asking->senders[asking->request.n_senders++] = sender;
 		first = flow;
@@ -153,6 +157,10 @@ static void ask_confirmed(struct asking *asking)
 	rsvp->confirming.serial++;
 	asking->request.confirm = asking->message->confirm.family != AF_UNSPEC;
 	ask(asking);
+	/* The rest is asked for again with each refresh, so it must come in full. */
+	if (asking->in_part && asking->request.id)
+		rsvp_forget_id(rsvp, asking->request.neighbour, asking->request.id->epoch,
+			       asking->request.id->id);
 	rsvp_flush(rsvp);
 }
 
@@ -166,6 +174,7 @@ void rsvp_resv_receive(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	asking.rsvp = rsvp;
 	asking.arrival = arrival;
 	asking.message = message;
+	asking.in_part = false;
 	asking.interface = interface_of(rsvp, arrival, message);
 	if (!asking.interface) {
 		rsvp_count_one(rsvp, RSVP_COUNT_BAD_HOP);

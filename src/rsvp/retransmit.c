@@ -138,6 +138,20 @@ void rsvp_advert_acked(struct rsvp *rsvp, struct neighbour *neighbour, uint32_t 
 			      handle.repeats);
 }
 
+void rsvp_advert_answered(struct rsvp *rsvp, struct advert *advert)
+{
+	struct handle handle;
+
+	if (advert->condition != ADVERT_SENT)
+		return;
+	handle = handle_of(advert);
+	if (*handle.repeats == 0)
+		return;
+	*handle.repeats = 0;
+	rsvp_advert_set_timer(rsvp, advert, handle.timer, handle.kind, handle.ifindex,
+			      handle.repeats);
+}
+
 /* Many come at once when a neighbour has begun anew: they are answered at a pace that it can follow. */
 #define RESEND_EVERY_US 100
 

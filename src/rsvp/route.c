@@ -113,8 +113,7 @@ static uint32_t sending_interface(const struct rsvp *rsvp, const struct sender *
 	HASH_ITER(hh, rsvp->interfaces, interface, next) {
 		const struct address *own = rsvp_interface_address(interface, address.family);
 
-		if (own->family == address.family &&
-		    memcmp(own->addr, address.addr, sizeof(own->addr)) == 0)
+		if (rsvp_same_host(own, &address))
 			return interface->info.ifindex;
 	}
 	return 0;
@@ -168,8 +167,10 @@ void rsvp_sender_route(struct rsvp *rsvp, struct sender *sender, bool announce)
 	choose_path(sender);
 	moved = before && sender->path && before != sender->path;
 	changed = set_outs(rsvp, sender, &route, announce || moved);
-	if (moved || changed)
+	if (moved || changed) {
 		rsvp_ups_dirty(rsvp, sender->key.session, sender, WHY_CHANGE);
+		rsvp_ups_recheck(rsvp, sender->key.session);
+	}
 	if (changed)
 		rsvp_sender_retune(rsvp, sender);
 }

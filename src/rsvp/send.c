@@ -125,7 +125,8 @@ int rsvp_send(struct rsvp *rsvp, struct rsvp_writer *writer, const struct depart
 		return -EMSGSIZE;
 	packet.data = writer->buf;
 	/* The way back to it may be another one than it spoke by. */
-	if (departure->neighbour && departure->neighbour->far && !departure->router_alert)
+	if (departure->by_routes ||
+	    (departure->neighbour && departure->neighbour->far && !departure->router_alert))
 		packet.ifindex = 0;
 	if (key)
 		rsvp_key_sign(rsvp, key, writer->buf, packet.len);

@@ -164,20 +164,22 @@ struct hearing {
 	unsigned n_nacks;
 };
 
+/* False: what the identifier stands for is not known, or not all of it is as it was. */
 static bool refresh(struct hearing *hearing, uint32_t id)
 {
 	struct rsvp *rsvp = hearing->rsvp;
 	struct id_link *link = NULL;
-	bool any = false;
+	bool any = false, all = true;
 
 	while ((link = id_map_find(rsvp, &rsvp->heard_ids, hearing->neighbour, hearing->epoch, id,
 				   link))) {
+		any = true;
 		if (link->kind == ID_PATH)
-			any |= rsvp_path_touch(rsvp, CONTAINER(link, struct path, heard));
+			all &= rsvp_path_touch(rsvp, CONTAINER(link, struct path, heard));
 		else
-			any |= rsvp_resv_touch(rsvp, CONTAINER(link, struct resv, heard));
+			all &= rsvp_resv_touch(rsvp, CONTAINER(link, struct resv, heard));
 	}
-	return any;
+	return any && all;
 }
 
 /* Of a list for many: only who would forward the data has to know the sender. */

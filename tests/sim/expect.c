@@ -390,26 +390,6 @@ bool expect_event(const struct expect *expect, uint32_t sender, struct rsvp_flow
 
 /* ---- all of it ---- */
 
-static void count_refreshes(struct expect *expect)
-{
-	for (uint32_t i = 0; i < expect->n_paths; i++)
-		expect->n_path_refreshes += (uint32_t)__builtin_popcountll(expect->paths[i].out);
-	/* One Resv for each neighbour, whatever it asks for. */
-	for (uint32_t i = 0; i < expect->n_resvs; i++) {
-		const struct expect_resv *a = &expect->resvs[i];
-		bool first = true;
-
-		for (uint32_t k = 0; k < i; k++) {
-			const struct expect_resv *b = &expect->resvs[k];
-
-			if (a->node == b->node && a->interface == b->interface &&
-			    a->from_node == b->from_node)
-				first = false;
-		}
-		expect->n_resv_refreshes += first;
-	}
-}
-
 #define ROUNDS_MAX 1000
 
 void expect_session(struct net *net, const struct rsvp_session *session, struct expect *ret_expect)
@@ -443,7 +423,6 @@ void expect_session(struct net *net, const struct rsvp_session *session, struct 
 		for (uint32_t i = 0; i < expect->n_paths; i++)
 			changed |= ask_hop(expect, &expect->paths[i]);
 	}
-	count_refreshes(expect);
 }
 
 void expect_free(struct expect *expect)

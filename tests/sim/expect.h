@@ -47,7 +47,6 @@ struct expect {
 	struct expect_sender senders[EXPECT_SENDERS_MAX];
 	struct expect_path *paths;
 	struct expect_resv *resvs;
-	uint32_t n_path_refreshes, n_resv_refreshes; /* messages that are due in each R */
 };
 
 void expect_session(struct net *net, const struct rsvp_session *session, struct expect *ret_expect);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* judge.c: see judge.h: books, silence and the rate of refreshes. What a settled network is stands in settled.c. */
+/*
+ * judge.c: see judge.h: books, silence and single receivers. What a settled network is stands in settled.c, how
+ * often it refreshes what it has in rate.c.
+ */
 #include "judge.h"
 
 #include "complaint.h"
@@ -172,96 +175,6 @@ bool judge_quiet(struct net *net)
 			good = complain(node, "waits for something");
 	}
 	return good;
-}
-
-/* ---- the rate of refreshes ---- */
-
-struct sent {
-	uint64_t types[32];
-};
-
-static struct sent count_sent(const struct net *net)
-{
-	struct sent sent = { 0 };
-
-	for (uint32_t i = 0; i < net->n_nodes; i++)
-		for (unsigned type = 0; type < 32; type++)
-			sent.types[type] += net->nodes[i]->sent[type];
-	return sent;
-}
-
-/* Messages that are due in each R, as expect.h sees it. */
-static void count_due(struct net *net, uint64_t *ret_paths, uint64_t *ret_resvs)
-{
-	const struct net_app **first = NULL;
-	size_t n = judge_sessions(net, &first);
-
-	*ret_paths = *ret_resvs = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct expect expect;
-
-		expect_session(net, &first[i]->session, &expect);
-		*ret_paths += expect.n_path_refreshes;
-		*ret_resvs += expect.n_resv_refreshes;
-		expect_free(&expect);
-	}
-	free(first);
-}
-
-/* Each comes 0.5 to 1.5 R after the one before it. */
-static bool judge_count(const char *name, uint64_t count, uint64_t due, double cycles)
-{
-	double most = (double)due * (2 * cycles + 1), least = (double)due * (cycles / 1.5 - 1);
-
-	if ((double)count <= most && (double)count >= least)
-		return true;
-	return complain(NULL, "%llu %ss in %.1f R are not within %.0f and %.0f",
-			(unsigned long long)count, name, cycles, least, most);
-}
-
-bool judge_rate(struct net *net, uint64_t for_us)
-{
-	const struct rsvp_interface *setting = &net->nodes[0]->setting;
-	double cycles = (double)for_us / (double)(setting->refresh_ms * MS);
-	struct sent before = count_sent(net), after;
-	uint64_t paths, resvs;
-	bool good = true;
-
-	count_due(net, &paths, &resvs);
-	net_run_for(net, for_us);
-	after = count_sent(net);
-	for (unsigned type = 0; type < 32; type++) {
-		uint64_t count = after.types[type] - before.types[type];
-
-		if (type == RSVP_PATH)
-			good &= judge_count("Path", count, paths, cycles);
-		else if (type == RSVP_RESV)
-			good &= judge_count("Resv", count, resvs, cycles);
-		else if (count > 0)
-			good = complain(NULL, "%llu messages of type %u where nothing happens",
-					(unsigned long long)count, type);
-	}
-	return good;
-}
-
-bool judge_no_storm(struct net *net, uint64_t for_us)
-{
-	const struct rsvp_interface *setting = &net->nodes[0]->setting;
-	double cycles = (double)for_us / (double)(setting->refresh_ms * MS), most;
-	struct sent before = count_sent(net), after;
-	uint64_t paths, resvs, sum = 0;
-
-	count_due(net, &paths, &resvs);
-	net_run_for(net, for_us);
-	after = count_sent(net);
-	for (unsigned type = 0; type < 32; type++)
-		sum += after.types[type] - before.types[type];
-	/* Each refused request may be told to its receivers, and made again. */
-	most = (double)(paths + 3 * resvs) * (2 * cycles + 1);
-	if ((double)sum <= most)
-		return true;
-	return complain(NULL, "%llu messages in %.1f R are more than %.0f", (unsigned long long)sum,
-			cycles, most);
 }
 
 /* ---- one receiver ---- */

@@ -133,6 +133,17 @@ void net_set_interfaces(struct net *net, const struct rsvp_interface *setting)
 		net->nodes[i]->setting = *setting;
 }
 
+void net_set_node(struct net *net, uint32_t node, const struct rsvp_interface *setting)
+{
+	net->nodes[node]->setting = *setting;
+}
+
+void net_set_key(struct net *net, const struct rsvp_key *key)
+{
+	net->key = *key;
+	net->keyed = true;
+}
+
 void net_build(struct net *net)
 {
 	net->tables = calloc(net->n_links + 1, sizeof(struct net_route_table *));

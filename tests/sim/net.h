@@ -83,7 +83,7 @@ struct net_node {
 	struct net_interface interfaces[NET_INTERFACES_MAX];
 	struct ledger ledger;
 	struct net_app *apps;
-	uint64_t sent[32]; /* messages by type */
+	uint64_t sent[32]; /* messages by type, those in Bundles too */
 };
 
 /* ---- applications ---- */
@@ -141,6 +141,8 @@ struct net {
 	struct net_link *links;
 	struct net_app *apps;
 	bool built;
+	bool keyed;
+	struct rsvp_key key;
 
 	/* How long routing takes to learn of a change, and nodes of that. */
 	uint64_t converge_us, notify_us;
@@ -170,6 +172,9 @@ uint32_t net_add_link(struct net *net, const struct net_link_how *how, unsigned 
 uint32_t net_connect(struct net *net, uint32_t a, uint32_t b);
 /* R, W, K, ... of all interfaces of the node; before net_build(). */
 void net_set_interfaces(struct net *net, const struct rsvp_interface *setting);
+void net_set_node(struct net *net, uint32_t node, const struct rsvp_interface *setting);
+/* All nodes sign what they send with it, and take nothing else; before net_build(). */
+void net_set_key(struct net *net, const struct rsvp_key *key);
 /* Everything is there: the nodes begin. */
 void net_build(struct net *net);
 

@@ -2,6 +2,8 @@
 /* node.c: one node of a simulated network: the ports of its RSVP, its timer, its beginning and its end. */
 #include "net_internal.h"
 
+#include "rsvp/integrity.h"
+
 #include <stdlib.h>
 
 static struct net_node *node_of(void *user_data)
@@ -28,6 +30,22 @@ static void port_release(void *user_data, uint64_t handle)
 static uint32_t port_random(void *user_data)
 {
 	return (uint32_t)(dice_next(&node_of(user_data)->dice) >> 32);
+}
+
+/* Not one that keeps anybody out, but it depends on all of the message and of the key. */
+static void port_digest(void *user_data, enum rsvp_digest kind, const uint8_t *key, size_t key_len,
+			const uint8_t *data, size_t len, uint8_t *ret_digest)
+{
+	size_t digest_len = rsvp_digest_len(kind);
+	struct dice dice = { kind };
+
+	(void)user_data;
+	for (size_t i = 0; i < key_len; i++)
+		dice.state = (dice.state ^ key[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < len; i++)
+		dice.state = (dice.state ^ data[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < digest_len; i++)
+		ret_digest[i] = (uint8_t)(dice_next(&dice) >> 56);
 }
 
 /* ---- time ---- */
@@ -115,6 +133,7 @@ void net_node_begin(struct net_node *node)
 		.tc_release = port_release,
 		.event = net_app_event,
 		.random = port_random,
+		.digest = port_digest,
 	};
 	struct rsvp_config config;
 
@@ -123,8 +142,9 @@ void net_node_begin(struct net_node *node)
 	if (node->kind == NET_PLAIN)
 		return;
 	rsvp_config_default(&config);
+	config.started_s = (uint32_t)(node->net->now_us / SECOND);
 	node->rsvp = rsvp_new(&ports, &config, node->net->now_us);
-	if (!node->rsvp)
+	if (!node->rsvp || (node->net->keyed && rsvp_keys_set(node->rsvp, &node->net->key, 1) < 0))
 		abort();
 	for (uint32_t i = 0; i < node->n_interfaces; i++)
 		set_interface(node, i);

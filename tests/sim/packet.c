@@ -255,6 +255,22 @@ void net_drop_packets(struct net *net)
 
 /* ---- the ports of a node ---- */
 
+static void count_sent(struct net_node *node, const uint8_t *data, size_t len)
+{
+	struct rsvp_complaint complaint;
+	struct rsvp_message message;
+	size_t position = 0, inner_len;
+	const uint8_t *inner;
+
+	node->sent[data[1] & 31]++;
+	if (data[1] != RSVP_BUNDLE)
+		return;
+	if (rsvp_message_parse(data, len, &rsvp_limits_default, &message, &complaint) < 0)
+		abort();
+	while (rsvp_bundle_next(&message, &position, &inner, &inner_len))
+		node->sent[inner[1] & 31]++;
+}
+
 void net_port_send(void *user_data, const struct rsvp_packet *request)
 {
 	struct net_node *node = user_data;
@@ -263,7 +279,7 @@ void net_port_send(void *user_data, const struct rsvp_packet *request)
 
 	if (node->muted)
 		return;
-	node->sent[request->data[1] & 31]++;
+	count_sent(node, request->data, request->len);
 	packet = calloc(1, sizeof(*packet) + request->len);
 	if (!packet || (interface != NET_NONE && interface >= node->n_interfaces))
 		abort();

@@ -96,6 +96,19 @@ static enum shape some_shape(struct scenario *scenario)
 	return shape;
 }
 
+static void set_key(struct scenario *scenario)
+{
+	const struct rsvp_key key = {
+		.id = { 1 },
+		.kind = dice_below(&scenario->dice, RSVP_DIGEST_HMAC_SHA256 + 1),
+		.secret = { 1, 2, 3 },
+		.secret_len = 3,
+		.challenge = dice_chance(&scenario->dice, 0.5),
+	};
+
+	net_set_key(scenario->net, &key);
+}
+
 static void make_network(struct scenario *scenario)
 {
 	const struct scenario_plan *plan = &scenario->plan;
@@ -120,10 +133,16 @@ static void make_network(struct scenario *scenario)
 	if (setting.refresh_ms == 0)
 		setting.refresh_ms = dice_chance(dice, 0.5) ? 30000
 							    : dice_between(dice, 5000, 60000);
-	setting.reduce_refreshes = plan->reduce_refreshes && dice_chance(dice, 0.5);
+	setting.reduce_refreshes = plan->reduction == SCENARIO_REDUCED;
 	setting.enforced = true;
 	scenario->refresh_us = setting.refresh_ms * MS;
 	net_set_interfaces(scenario->net, &setting);
+	setting.reduce_refreshes = true;
+	for (uint32_t i = 0; plan->reduction == SCENARIO_MIXED && i < scenario->net->n_nodes; i++)
+		if (dice_chance(dice, 0.6))
+			net_set_node(scenario->net, i, &setting);
+	if (plan->keyed)
+		set_key(scenario);
 	net_build(scenario->net);
 }
 

@@ -24,6 +24,9 @@ enum deed {
 	DEED_COUNT
 };
 
+/* Who reduces refreshes (RFC 2961). */
+enum scenario_reduction { SCENARIO_PLAIN, SCENARIO_MIXED, SCENARIO_REDUCED };
+
 #define SCENARIO_SESSIONS_MAX 1024
 #define SCENARIO_HOSTS_MAX 512
 
@@ -36,9 +39,10 @@ struct scenario_plan {
 	double crashed_apps;   /* share of applications that do not come back with their host */
 	uint32_t refresh_ms;   /* 0: chance */
 	enum rsvp_style style; /* NONE: chance */
-	bool reduce_refreshes; /* half of the time */
-	double room;	       /* bytes/s on each link; 0: everything fits */
-	unsigned shapes;       /* mask of those there may be; 0: all */
+	enum scenario_reduction reduction;
+	bool keyed;	 /* messages are signed, and half of the time nodes challenge each other */
+	double room;	 /* bytes/s on each link; 0: everything fits */
+	unsigned shapes; /* mask of those there may be; 0: all */
 };
 
 extern const struct scenario_plan scenario_plan_default;

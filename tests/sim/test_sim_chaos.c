@@ -132,12 +132,90 @@ static void everything(void **state)
 	assert_true(seeds_run("everything", 60, suffer_everything));
 }
 
+/* ---- refreshes reduced (RFC 2961), messages signed (RFC 2747) ---- */
+
+static struct scenario_plan troubled_plan(void)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.loss = 0.2;
+	plan.duplicate = 0.1;
+	plan.reorder = 0.3;
+	plan.plain = 0.2;
+	plan.two_homes = 0.2;
+	plan.weights[DEED_CUT] = 4;
+	plan.weights[DEED_MEND] = 5;
+	plan.weights[DEED_COST] = 4;
+	plan.weights[DEED_CRASH] = 3;
+	plan.weights[DEED_RETURN] = 5;
+	plan.weights[DEED_RESTART] = 4;
+	return plan;
+}
+
+/* R-223..R-239: summaries keep alive what messages have made, and nothing else. */
+static bool summarise(uint64_t seed)
+{
+	struct scenario_plan plan = scenario_plan_default;
+
+	plan.reduction = SCENARIO_REDUCED;
+	return run(seed, &plan, 30);
+}
+
+static void summaries(void **state)
+{
+	assert_true(seeds_run("summaries", 100, summarise));
+}
+
+static bool summarise_in_trouble(uint64_t seed)
+{
+	struct scenario_plan plan = troubled_plan();
+
+	plan.reduction = SCENARIO_REDUCED;
+	return run(seed, &plan, 50);
+}
+
+static void summaries_in_trouble(void **state)
+{
+	assert_true(seeds_run("summaries_in_trouble", 100, summarise_in_trouble));
+}
+
+/* some can, some cannot. */
+static bool mix(uint64_t seed)
+{
+	struct scenario_plan plan = troubled_plan();
+
+	plan.reduction = SCENARIO_MIXED;
+	return run(seed, &plan, 50);
+}
+
+static void some_reduce(void **state)
+{
+	assert_true(seeds_run("some_reduce", 60, mix));
+}
+
+/* R-245..R-255: nothing that is signed gets lost for that, nor by challenges after a restart. */
+static bool sign(uint64_t seed)
+{
+	struct scenario_plan plan = troubled_plan();
+
+	plan.keyed = true;
+	plan.reduction = seed % 3;
+	return run(seed, &plan, 50);
+}
+
+static void signed_messages(void **state)
+{
+	assert_true(seeds_run("signed_messages", 60, sign));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(joining_and_leaving), cmocka_unit_test(losing_packets),
 		cmocka_unit_test(changing_routes),     cmocka_unit_test(crashing),
 		cmocka_unit_test(plain_routers),       cmocka_unit_test(everything),
+		cmocka_unit_test(summaries),	       cmocka_unit_test(summaries_in_trouble),
+		cmocka_unit_test(some_reduce),	       cmocka_unit_test(signed_messages),
 	};
 
 	seeds_choose_test();

@@ -484,6 +484,125 @@ static void test_srefresh_received(void **state)
 	hand_free(&hand);
 }
 
+/* A Resv in FF of senders by their bits, with an identifier; of a neighbour on interface 3. */
+static void resv_by_hand(struct hand *hand, const struct rsvp_message_id *id, float rate,
+			 unsigned senders)
+{
+	struct rsvp_flowspec flowspec = sim_controlled_load(rate);
+	struct rsvp_writer writer;
+	uint8_t buf[512];
+
+	rsvp_writer_start(&writer, buf, sizeof(buf), RSVP_RESV, RSVP_HEADER_REDUCES, 63);
+	if (id)
+		rsvp_put_message_id(&writer, id);
+	rsvp_put_session(&writer, &hand->session, 0);
+	rsvp_put_hop(&writer, &hand->neighbours[3]);
+	rsvp_put_time_values(&writer, 30000);
+	rsvp_put_style(&writer, RSVP_STYLE_FF);
+	for (unsigned i = 0; i < 3; i++) {
+		if (!(senders >> i & 1))
+			continue;
+		rsvp_put_flowspec(&writer, &flowspec);
+		rsvp_put_filter(&writer, &hand->senders[i]);
+	}
+	send_by_hand(hand, 3, &writer);
+}
+
+/* Whether the identifier stands for state: who mentions it in a summary hears otherwise. */
+static bool is_known(struct hand *hand, const struct rsvp_message_id *id)
+{
+	const struct rsvp_listed_id listed = { .id = id->id };
+	struct rsvp_writer writer;
+	uint8_t buf[128];
+
+	rsvp_writer_start(&writer, buf, sizeof(buf), RSVP_SREFRESH, RSVP_HEADER_REDUCES, 63);
+	rsvp_put_id_list(&writer, RSVP_LIST_IDS, id->epoch, &listed, 1);
+	sim_forget(hand->sim);
+	send_by_hand(hand, 3, &writer);
+	sim_run(hand->sim, SIM_S);
+	return hand_sent(hand, RSVP_ACK, 3) == 0;
+}
+
+/* an identifier stands for all that its message asked for, or for nothing. */
+static void test_in_part(void **state)
+{
+	const struct rsvp_message_id refused = { 1, 7, 0 }, whole = { 1, 8, 0 }, next = { 1, 9, 0 };
+	struct hand hand;
+
+	(void)state;
+	hand_make(&hand, AF_INET);
+	hand_path(&hand, 0, 5000);
+	resv_by_hand(&hand, &refused, 1000, 1 | 2); /* the second sender is not there yet */
+	assert_int_equal(hand_sent(&hand, RSVP_RESV_ERR, 3), 1);
+	assert_int_equal(rsvp_sizes(hand.rsvp).reservations, 1);
+	assert_false(is_known(&hand, &refused));
+	hand_path(&hand, 1, 5000);
+	resv_by_hand(&hand, &whole, 1000, 1 | 2);
+	assert_int_equal(rsvp_sizes(hand.rsvp).reservations, 2);
+	assert_true(is_known(&hand, &whole));
+	/* With one of its senders goes part of what it asked for. */
+	hand_path_tear(&hand, 1);
+	assert_int_equal(rsvp_sizes(hand.rsvp).reservations, 1);
+	assert_false(is_known(&hand, &whole));
+	/* So it does when somebody says something else of one of them, and does not say by which identifier. */
+	hand_path(&hand, 1, 5000);
+	resv_by_hand(&hand, &next, 1000, 1 | 2);
+	assert_true(is_known(&hand, &next));
+	resv_by_hand(&hand, NULL, 2000, 2);
+	assert_false(is_known(&hand, &next));
+	hand_free(&hand);
+}
+
+/* What is refreshed by summaries does not go on to say what is no longer so: here, that there is a SCOPE. */
+static void test_rechecked(void **state)
+{
+	struct rsvp_message message;
+	struct hand hand;
+
+	(void)state;
+	hand_make(&hand, AF_INET);
+	announce(&hand, 1, RSVP_HEADER_REDUCES);
+	hand_path(&hand, 0, 5000);
+	announce(&hand, 1, RSVP_HEADER_REDUCES);
+	hand_path(&hand, 1, 5000);
+	hand_ask(&hand, 3, RSVP_STYLE_WF, 1000, 0);
+	hand_last(&hand, RSVP_RESV, 1, &message);
+	assert_true(rsvp_message_has(&message, RSVP_CLASS_SCOPE));
+	acknowledge(&hand, 1, RSVP_CTYPE_ACK, &message.message_id);
+	hand_path_tear(&hand, 1); /* with it goes the second previous hop */
+	sim_forget(hand.sim);
+	for (unsigned i = 0; i < 5; i++) {
+		sim_run(hand.sim, 10 * SIM_S);
+		hand_path(&hand, 0, 5000);
+		announce(&hand, 1, RSVP_HEADER_REDUCES);
+		hand_ask(&hand, 3, RSVP_STYLE_WF, 1000, 0);
+	}
+	hand_last(&hand, RSVP_RESV, 1, &message);
+	assert_false(rsvp_message_has(&message, RSVP_CLASS_SCOPE));
+	hand_free(&hand);
+}
+
+/* RFC 2961 §4.6: an error of the neighbour says as well as an acknowledgement that the message has come. */
+static void test_implicit_ack(void **state)
+{
+	struct hand_resv resv = { .style = RSVP_STYLE_FF,
+				  .flowspec = sim_controlled_load(1000),
+				  .senders = 1 };
+	struct hand hand;
+
+	(void)state;
+	make_hand(&hand);
+	sim_forget(hand.sim);
+	hand_resv_err(&hand, 1, &resv, RSVP_ERROR_NO_SENDER, 0, 0);
+	sim_run(hand.sim, 10 * SIM_S);
+	assert_int_equal(hand_sent(&hand, RSVP_RESV, 1), 0);
+	assert_int_equal(rsvp_count(hand.rsvp, RSVP_COUNT_RETRANSMITTED), 0);
+	sim_run(hand.sim, 40 * SIM_S); /* it is not left to summaries, though */
+	assert_true(hand_sent(&hand, RSVP_RESV, 1) >= 1);
+	assert_int_equal(hand_sent(&hand, RSVP_SREFRESH, 1), 0);
+	hand_free(&hand);
+}
+
 /* what is in a Bundle is as if it had come alone; a Bundle in it spoils it. */
 static void test_bundle_received(void **state)
 {
@@ -540,13 +659,15 @@ static void test_bundle_sent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_announced),	cmocka_unit_test(test_summaries),
-		cmocka_unit_test(test_identifiers),	cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_cleared),		cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_retransmission),	cmocka_unit_test(test_ack_and_nack),
-		cmocka_unit_test(test_class_refused),	cmocka_unit_test(test_order),
-		cmocka_unit_test(test_acknowledges),	cmocka_unit_test(test_srefresh_received),
-		cmocka_unit_test(test_bundle_received), cmocka_unit_test(test_bundle_sent),
+		cmocka_unit_test(test_announced),      cmocka_unit_test(test_summaries),
+		cmocka_unit_test(test_identifiers),    cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_cleared),	       cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_retransmission), cmocka_unit_test(test_ack_and_nack),
+		cmocka_unit_test(test_class_refused),  cmocka_unit_test(test_order),
+		cmocka_unit_test(test_acknowledges),   cmocka_unit_test(test_srefresh_received),
+		cmocka_unit_test(test_in_part),	       cmocka_unit_test(test_rechecked),
+		cmocka_unit_test(test_implicit_ack),   cmocka_unit_test(test_bundle_received),
+		cmocka_unit_test(test_bundle_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -527,6 +527,38 @@ static void test_end_to_end(void **state)
 	}
 }
 
+/*
+ * R-112, R-127: of SE all senders share what is reserved on an interface, so all previous hops hear when that changes,
+ * also those of senders that the request does not name.
+ */
+static void test_se_shared(void **state)
+{
+	struct rsvp_message message;
+	struct rsvp_hop first;
+	struct hand hand;
+
+	(void)state;
+	hand_make(&hand, AF_INET);
+	hand_path(&hand, 0, 9000);
+	hand_path(&hand, 1, 9000);
+	hand_ask(&hand, 3, RSVP_STYLE_SE, 1000, 1 | 2);
+	first = hand.neighbours[3];
+	hand.neighbours[3].address.addr[15] ^= 0x40; /* another one on the same link */
+	hand_ask(&hand, 3, RSVP_STYLE_SE, 5000, 2);
+	hand_last(&hand, RSVP_RESV, 1, &message);
+	assert_true(hand_flow(&message, 0).flowspec.tspec.r == 5000);
+	assert_int_equal(hand_senders(&hand, &message), 1);
+	hand_resv_tear(&hand, 3, RSVP_STYLE_SE, 2);
+	hand_last(&hand, RSVP_RESV, 1, &message);
+	assert_true(hand_flow(&message, 0).flowspec.tspec.r == 1000);
+	hand_last(&hand, RSVP_RESV, 2, &message);
+	assert_true(hand_flow(&message, 0).flowspec.tspec.r == 1000);
+	assert_int_equal(hand_sent(&hand, RSVP_RESV_TEAR, 1), 0);
+	assert_int_equal(hand_sent(&hand, RSVP_RESV_TEAR, 2), 0);
+	hand.neighbours[3] = first;
+	hand_free(&hand);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_objects_go_on),
 		cmocka_unit_test(test_path_objects_go_on),
 		cmocka_unit_test(test_end_to_end),
+		cmocka_unit_test(test_se_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
