@@ -124,6 +124,10 @@ typedef struct _RSVP_RESERVE_INFO {
 	ULONG ConfirmRequest; /* not 0: ask for a confirmation */
 	LPRSVP_POLICY_INFO PolicyElementList;
 	ULONG NumFlowDesc;
+#ifdef GREENWAVE_SDK98
+	/* Sources from 1998 set it. Here it lies in padding, and nobody reads it: the list has its own count. */
+	ULONG NumPolicyElement;
+#endif
 	LPFLOWDESCRIPTOR FlowDescList;
 } RSVP_RESERVE_INFO, *LPRSVP_RESERVE_INFO;
 typedef const RSVP_RESERVE_INFO *LPCRSVP_RESERVE_INFO;

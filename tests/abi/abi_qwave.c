@@ -6,6 +6,7 @@
 #include <qos2.h>
 #include <mswsock.h>
 #include <qosobjs.h>
+#include <qospol.h>
 #include <qossp.h>
 
 #include <setjmp.h>

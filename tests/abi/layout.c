@@ -8,6 +8,7 @@
 #include <qos2.h>
 #include <mswsock.h>
 #include <qosobjs.h>
+#include <qospol.h>
 #include <qossp.h>
 
 #include <stddef.h>

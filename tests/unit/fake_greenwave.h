@@ -384,4 +384,6 @@ int gw_event_fd(const struct gw *gw)
 	return gw->fd;
 }
 
+#include "fake_qos.h"
+
 #endif
