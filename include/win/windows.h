@@ -138,6 +138,9 @@ typedef void *HANDLE, **PHANDLE, **LPHANDLE;
 
 /* For programs that look functions up at run time: what dlopen() and dlsym() return. */
 typedef HANDLE HINSTANCE, HMODULE;
+
+/* There are no windows: a name for parameters. */
+typedef HANDLE HWND;
 typedef INT_PTR(WINAPI *FARPROC)(void);
 
 typedef struct _GUID {

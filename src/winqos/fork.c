@@ -14,6 +14,7 @@
 #include "winqos/apc.h"
 #include "winqos/event.h"
 #include "winqos/overlapped.h"
+#include "winqos/socket_table.h"
 #include "winqos/transfer.h"
 
 static unsigned generation;
@@ -25,6 +26,7 @@ unsigned fork_generation(void)
 
 static void before_fork(void)
 {
+	socket_table_lock();
 	handle_table_lock();
 	transfer_lock();
 	state_lock();
@@ -35,6 +37,7 @@ static void after_fork(void)
 	state_unlock();
 	transfer_unlock();
 	handle_table_unlock();
+	socket_table_unlock();
 }
 
 static void disown(struct object *object)
@@ -50,6 +53,7 @@ static void in_child(void)
 	operation_forget_all_locked();
 	transfer_forget_all_locked();
 	apc_forked_locked();
+	socket_table_forked_locked();
 	after_fork();
 }
 

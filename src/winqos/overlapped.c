@@ -93,6 +93,7 @@ void operation_init(struct operation *operation, struct object *owner, OVERLAPPE
 	struct source source = {
 		.fd = fd,
 		.poll_events = poll_events,
+		.shared = owner != NULL,
 		.owner = owner ? owner : &operation->object,
 		.ready = ready,
 	};

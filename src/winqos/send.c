@@ -6,10 +6,22 @@
  */
 #include <errno.h>
 
-#include "winqos/errmap.h"
+#include "winqos/netevents.h"
 #include "winqos/paced.h"
+#include "winqos/socket_table.h"
 #include "winqos/transfer.h"
 #include "winqos/winsock.h"
+
+static ssize_t send_now(int fd, const struct msghdr *message, int flags)
+{
+	ssize_t n;
+
+	socket_settle(fd);
+	n = paced_send_blocking(fd, message, flags);
+	if (n == -EAGAIN)
+		netevents_reenable(fd, FD_WRITE);
+	return n;
+}
 
 ssize_t gw_win_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
 		      socklen_t to_len)
@@ -19,13 +31,9 @@ ssize_t gw_win_sendto(int fd, const void *buf, size_t len, int flags, const stru
 				  .msg_namelen = to ? to_len : 0,
 				  .msg_iov = &iov,
 				  .msg_iovlen = 1 };
-	ssize_t n = paced_send_blocking(fd, &message, flags);
+	ssize_t n = send_now(fd, &message, flags);
 
-	if (n >= 0)
-		return n;
-	fail_with(errmap_winsock((int)n));
-	errno = (int)-n;
-	return -1;
+	return n < 0 ? winsock_posix_fail((int)n) : n;
 }
 
 ssize_t gw_win_send(int fd, const void *buf, size_t len, int flags)
@@ -58,7 +66,7 @@ int WSAAPI WSASendTo(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD 
 	if (lpOverlapped)
 		return transfer_send(fd, &message, (int)dwFlags, lpOverlapped, lpCompletionRoutine,
 				     lpNumberOfBytesSent);
-	n = paced_send_blocking(fd, &message, (int)dwFlags);
+	n = send_now(fd, &message, (int)dwFlags);
 	if (n < 0)
 		return winsock_fail((int)n);
 	*lpNumberOfBytesSent = (DWORD)n;

@@ -19,7 +19,9 @@
 
 #include "winqos/errmap.h"
 #include "winqos/overlapped.h"
+#include "winqos/netevents.h"
 #include "winqos/paced.h"
+#include "winqos/socket_table.h"
 #include "winqos/winsock.h"
 
 #define LOOK_AGAIN_NS 1000000u /* when a socket is full whose transfers wait by time */
@@ -297,6 +299,7 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 	if (dwBufferCount == 0 || dwBufferCount > TRANSFER_MAX_BUFFERS)
 		return winsock_fail(-EINVAL);
 
+	socket_settle(fd);
 	transfer = transfer_new(fd, lpOverlapped, lpCompletionRoutine, false);
 	if (!transfer)
 		return SOCKET_ERROR;
@@ -309,6 +312,7 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 	n = lpOverlapped ? transfer_begin(transfer) : receive_step(transfer, 0);
 	r = n < 0 ? receive_failed(n) : received(transfer, (DWORD)n, lpNumberOfBytesRecvd, lpFlags);
 	object_unref(&transfer->operation.object);
+	netevents_reenable(fd, FD_READ | FD_OOB);
 	return r;
 }
 

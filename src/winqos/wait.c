@@ -35,6 +35,7 @@ struct pollset {
 	struct pollfd *fds;
 	struct source *sources; /* beside fds; owner NULL: nothing to call */
 	unsigned count, capacity;
+	unsigned last_shared; /* where one was found */
 };
 
 static pthread_mutex_t state_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -202,12 +203,29 @@ static int pollset_grow(struct pollset *set)
 	return 0;
 }
 
+static bool is_same(const struct source *a, const struct source *b)
+{
+	return a->fd == b->fd && a->owner == b->owner;
+}
+
+/* Thousands may share one; nearly always it is the one that was found before. */
+static bool has_shared(struct pollset *set, const struct source *source)
+{
+	if (set->last_shared < set->count && is_same(&set->sources[set->last_shared], source))
+		return true;
+	for (unsigned i = 0; i < set->count; i++) {
+		if (is_same(&set->sources[i], source)) {
+			set->last_shared = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int pollset_add(struct pollset *set, const struct source *source)
 {
-	for (unsigned i = 0; i < set->count; i++) {
-		if (set->fds[i].fd == source->fd && set->sources[i].owner == source->owner)
-			return 0;
-	}
+	if (source->shared && has_shared(set, source))
+		return 0;
 	if (set->count == set->capacity) {
 		int r = pollset_grow(set);
 

@@ -28,6 +28,7 @@ struct source {
 	struct source *prev, *next;
 	int fd;
 	short poll_events;
+	bool shared;			     /* others have the same descriptor and owner */
 	struct object *owner;		     /* alive as long as the source is attached */
 	void (*ready)(struct object *owner); /* takes in what there is; never blocks */
 };

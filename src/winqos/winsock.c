@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * winsock.c: the Winsock spellings of making, connecting, controlling and closing a socket, over
- * the sockets of this system. A SOCKET is a descriptor.
+ * winsock.c: the Winsock spellings of starting, making and closing a socket, over the sockets of this system. A SOCKET
+ * is a descriptor.
  */
 #include "winqos/winsock.h"
 
@@ -12,8 +12,12 @@
 #include <string.h>
 
 #include "winqos/errmap.h"
-#include "winqos/overlapped.h"
+#include "winqos/gqos.h"
+#include "winqos/socket_table.h"
 #include "winqos/transfer.h"
+#include "winqos/winsock_catalog.h"
+
+#define LEAF_FLAGS (WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF)
 
 int winsock_fd(SOCKET s)
 {
@@ -27,8 +31,42 @@ int winsock_fd(SOCKET s)
 
 int winsock_fail(int r)
 {
-	fail_with(errmap_winsock(r));
+	return winsock_fail_with(errmap_winsock(r));
+}
+
+int winsock_fail_with(DWORD error)
+{
+	fail_with(error);
 	return SOCKET_ERROR;
+}
+
+int winsock_posix_fail(int r)
+{
+	winsock_fail(r);
+	errno = -r;
+	return -1;
+}
+
+bool winsock_is_datagram(int fd)
+{
+	socklen_t length = sizeof(int);
+	int type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_DGRAM;
+}
+
+int winsock_check_qos(int fd, const QOS *qos)
+{
+	if (!qos)
+		return 0;
+	if (!winsock_is_started())
+		return WSANOTINITIALISED;
+	return socket_is_qos(fd) ? winsock_qos_error(gqos_check((SOCKET)fd, qos)) : WSAEOPNOTSUPP;
+}
+
+int winsock_qos_error(int error)
+{
+	return error == WSA_QOS_ADMISSION_FAILURE ? WSAEOPNOTSUPP : error;
 }
 
 /* ---- starting ---- */
@@ -56,23 +94,33 @@ int WSAAPI WSAStartup(WORD wVersionRequired, LPWSADATA lpWSAData)
 	return 0;
 }
 
+bool winsock_is_started(void)
+{
+	return atomic_load(&startups) > 0;
+}
+
+static void end_qos(int fd)
+{
+	gqos_end((SOCKET)fd, GQOS_BOTH, false);
+	gqos_closing((SOCKET)fd);
+}
+
 int WSAAPI WSACleanup(void)
 {
 	unsigned started = atomic_load(&startups);
 
 	do {
-		if (started == 0) {
-			fail_with(WSANOTINITIALISED);
-			return SOCKET_ERROR;
-		}
+		if (started == 0)
+			return winsock_fail_with(WSANOTINITIALISED);
 	} while (!atomic_compare_exchange_weak(&startups, &started, started - 1));
+	if (started == 1)
+		socket_visit_qos(end_qos);
 	return 0;
 }
 
 /* ---- sockets ---- */
 
-/* Moves a socket away from descriptor 0, which to QOSRemoveSocketFromFlow() means no socket. */
-static int avoid_zero(int fd)
+int winsock_avoid_zero(int fd)
 {
 	int moved;
 
@@ -85,18 +133,72 @@ static int avoid_zero(int fd)
 	return moved;
 }
 
-static SOCKET make_socket(int af, int type, int protocol, bool has_info, GROUP group, DWORD flags)
+static bool are_flags_valid(const struct catalog_entry *wanted, DWORD flags)
 {
-	int fd;
+	DWORD leaf = flags & LEAF_FLAGS;
 
-	if (has_info)
-		fd = -EPROTONOSUPPORT;
-	else if (group || (flags & ~(DWORD)WSA_FLAG_OVERLAPPED))
-		fd = -EINVAL;
-	else if ((fd = socket(af, type | SOCK_CLOEXEC, protocol)) < 0)
-		fd = -errno;
-	else
-		fd = avoid_zero(fd);
+	if (flags & ~(DWORD)(WSA_FLAG_OVERLAPPED | LEAF_FLAGS))
+		return false;
+	return leaf == 0 || (leaf == LEAF_FLAGS && (wanted->type & 0xf) == SOCK_DGRAM);
+}
+
+/* Lets an entry speak where the caller has not. */
+static int apply_entry(const DWORD *id, struct catalog_entry *wanted)
+{
+	struct catalog_entry entry;
+	int r = catalog_find(*id, &entry);
+
+	if (r < 0)
+		return r;
+	if (wanted->family > 0 && wanted->family != entry.family)
+		return -EAFNOSUPPORT;
+	if (wanted->type > 0 && wanted->type != entry.type)
+		return -EPROTOTYPE;
+	if (wanted->protocol > 0 && wanted->protocol != entry.protocol)
+		return -EPROTONOSUPPORT;
+	*wanted = entry;
+	return 0;
+}
+
+/* Enters what there is to remember about a new socket. */
+static int remember(int fd, bool qos, DWORD flags)
+{
+	struct socket_entry *entry;
+
+	if (!qos && !(flags & LEAF_FLAGS))
+		return 0;
+	entry = socket_entry_make(fd);
+	if (!entry)
+		return -ENOMEM;
+	atomic_store(&entry->qos, qos);
+	atomic_store(&entry->flags, flags);
+	socket_entry_put(entry);
+	return 0;
+}
+
+/* `id`: of an entry of the catalog; NULL: none. A descriptor, or a negative errno. */
+static int open_socket(struct catalog_entry wanted, const DWORD *id, GROUP group, DWORD flags)
+{
+	int fd, r = id ? apply_entry(id, &wanted) : 0;
+
+	if (r < 0)
+		return r;
+	if (group || !are_flags_valid(&wanted, flags))
+		return -EINVAL;
+	fd = socket(wanted.family, wanted.type | SOCK_CLOEXEC, wanted.protocol);
+	if (fd < 0)
+		return -errno;
+	fd = winsock_avoid_zero(fd);
+	r = fd < 0 ? fd : remember(fd, wanted.qos, flags);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
+static SOCKET make_socket(int af, int type, int protocol, const DWORD *id, GROUP group, DWORD flags)
+{
+	int fd = open_socket((struct catalog_entry){ af, type, protocol, false }, id, group, flags);
+
 	if (fd < 0) {
 		winsock_fail(fd);
 		return INVALID_SOCKET;
@@ -107,34 +209,36 @@ static SOCKET make_socket(int af, int type, int protocol, bool has_info, GROUP g
 SOCKET WSAAPI WSASocketA(int af, int type, int protocol, LPWSAPROTOCOL_INFOA lpProtocolInfo,
 			 GROUP g, DWORD dwFlags)
 {
-	return make_socket(af, type, protocol, lpProtocolInfo != NULL, g, dwFlags);
+	return make_socket(af, type, protocol,
+			   lpProtocolInfo ? &lpProtocolInfo->dwCatalogEntryId : NULL, g, dwFlags);
 }
 
 SOCKET WSAAPI WSASocketW(int af, int type, int protocol, LPWSAPROTOCOL_INFOW lpProtocolInfo,
 			 GROUP g, DWORD dwFlags)
 {
-	return make_socket(af, type, protocol, lpProtocolInfo != NULL, g, dwFlags);
+	return make_socket(af, type, protocol,
+			   lpProtocolInfo ? &lpProtocolInfo->dwCatalogEntryId : NULL, g, dwFlags);
 }
 
-int WSAAPI WSAConnect(SOCKET s, const struct sockaddr *name, int namelen, LPWSABUF lpCallerData,
-		      LPWSABUF lpCalleeData, LPQOS lpSQOS, LPQOS lpGQOS)
+static int duplicate(SOCKET s, const void *info)
 {
 	int fd = winsock_fd(s);
 
 	if (fd < 0)
 		return winsock_fail(-ENOTSOCK);
-	if (lpGQOS)
-		return winsock_fail(-EINVAL);
-	if (lpSQOS)
-		return winsock_fail(-EOPNOTSUPP);
-	if (!name || namelen < (int)sizeof(name->sa_family))
+	if (!info)
 		return winsock_fail(-EFAULT);
-	/* Callers pass the size of a sockaddr_storage. */
-	if (name->sa_family == AF_INET && namelen > (int)sizeof(struct sockaddr_in))
-		namelen = sizeof(struct sockaddr_in);
-	else if (name->sa_family == AF_INET6 && namelen > (int)sizeof(struct sockaddr_in6))
-		namelen = sizeof(struct sockaddr_in6);
-	return connect(fd, name, (socklen_t)namelen) < 0 ? winsock_fail(-errno) : 0;
+	return winsock_fail(socket_is_qos(fd) ? -EINVAL : -EOPNOTSUPP);
+}
+
+int WSAAPI WSADuplicateSocketA(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFOA lpProtocolInfo)
+{
+	return duplicate(s, lpProtocolInfo);
+}
+
+int WSAAPI WSADuplicateSocketW(SOCKET s, DWORD dwProcessId, LPWSAPROTOCOL_INFOW lpProtocolInfo)
+{
+	return duplicate(s, lpProtocolInfo);
 }
 
 int WSAAPI closesocket(SOCKET s)
@@ -143,68 +247,9 @@ int WSAAPI closesocket(SOCKET s)
 
 	if (fd < 0)
 		return winsock_fail(-ENOTSOCK);
+	socket_table_close(fd);
 	transfer_cancel_socket(fd);
 	/* EINTR, the one failure left, has closed it as well. */
 	close(fd);
-	return 0;
-}
-
-/* ---- control ---- */
-
-static int get_extension(const void *in, DWORD in_size, void *out, DWORD out_size, DWORD *ret_size)
-{
-	static const GUID transmit_packets_id = WSAID_TRANSMITPACKETS;
-	LPFN_TRANSMITPACKETS function = transmit_packets;
-
-	if (!in || in_size < sizeof(GUID) || !out || out_size < sizeof(function))
-		return -EFAULT;
-	if (memcmp(in, &transmit_packets_id, sizeof(GUID)) != 0)
-		return -EINVAL;
-	memcpy(out, &function, sizeof(function));
-	*ret_size = sizeof(function);
-	return 0;
-}
-
-static int control(DWORD code, const void *in, DWORD in_size, void *out, DWORD out_size,
-		   DWORD *ret_size)
-{
-	switch (code) {
-	case SIO_GET_EXTENSION_FUNCTION_POINTER:
-		return get_extension(in, in_size, out, out_size, ret_size);
-	case SIO_GET_QOS:
-	case SIO_GET_GROUP_QOS:
-	case SIO_SET_QOS:
-	case SIO_SET_GROUP_QOS:
-		return -ENOPROTOOPT; /* no socket is QoS-enabled in the sense of spec/gqos.md */
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
-int WSAAPI WSAIoctl(SOCKET s, DWORD dwIoControlCode, LPVOID lpvInBuffer, DWORD cbInBuffer,
-		    LPVOID lpvOutBuffer, DWORD cbOutBuffer, LPDWORD lpcbBytesReturned,
-		    LPWSAOVERLAPPED lpOverlapped,
-		    LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
-{
-	struct notify notify;
-	DWORD error, size = 0;
-	int r;
-
-	if (winsock_fd(s) < 0)
-		return winsock_fail(-ENOTSOCK);
-	if (!lpcbBytesReturned)
-		return winsock_fail(-EFAULT);
-	error = notify_of(lpOverlapped, lpCompletionRoutine, &notify);
-	if (error) {
-		fail_with(error);
-		return SOCKET_ERROR;
-	}
-	r = control(dwIoControlCode, lpvInBuffer, cbInBuffer, lpvOutBuffer, cbOutBuffer, &size);
-	if (r < 0) {
-		notify_drop(&notify);
-		return winsock_fail(r);
-	}
-	*lpcbBytesReturned = size;
-	overlapped_succeed(lpOverlapped, &notify, size, 0);
 	return 0;
 }

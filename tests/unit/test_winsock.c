@@ -77,13 +77,11 @@ static void startup_is_counted(void **state)
 
 static void sockets_are_made(void **state)
 {
-	WSAPROTOCOL_INFOA *info = (WSAPROTOCOL_INFOA *)1;
 	SOCKET s = WSASocketW(AF_INET, SOCK_STREAM, IPPROTO_TCP, NULL, 0, 0);
 
 	assert_int_equal(fcntl((int)s, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(closesocket(s), 0);
 	assert_error(closesocket(s), WSAENOTSOCK);
-	assert_error((int)WSASocketA(AF_INET, SOCK_DGRAM, 0, info, 0, 0), WSAEPROTONOSUPPORT);
 	assert_error((int)WSASocketA(AF_INET, SOCK_DGRAM, 0, NULL, 1, 0), WSAEINVAL);
 	assert_error((int)WSASocketA(AF_INET, SOCK_DGRAM, 0, NULL, 0, 0x80), WSAEINVAL);
 	assert_error((int)WSASocketA(12345, SOCK_DGRAM, 0, NULL, 0, 0), WSAEAFNOSUPPORT);
@@ -123,6 +121,7 @@ static void connect_translates_errors(void **state)
 	struct sockaddr_in nobody = { .sin_family = AF_INET };
 	SOCKET s = WSASocket(AF_INET, SOCK_STREAM, 0, NULL, 0, 0), closed = udp_socket();
 	struct sockaddr *name = (struct sockaddr *)&nobody;
+	WSADATA data;
 	QOS qos;
 
 	memset(&qos, 0, sizeof(qos));
@@ -130,7 +129,11 @@ static void connect_translates_errors(void **state)
 	nobody.sin_port = htons(1);
 	assert_error(WSAConnect(s, name, sizeof(nobody), NULL, NULL, NULL, NULL), WSAECONNREFUSED);
 	assert_error(WSAConnect(s, NULL, 0, NULL, NULL, NULL, NULL), WSAEFAULT);
+	assert_error(WSAConnect(s, name, sizeof(nobody), NULL, NULL, &qos, NULL),
+		     WSANOTINITIALISED);
+	assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
 	assert_error(WSAConnect(s, name, sizeof(nobody), NULL, NULL, &qos, NULL), WSAEOPNOTSUPP);
+	WSACleanup();
 	assert_error(WSAConnect(s, name, sizeof(nobody), NULL, NULL, NULL, &qos), WSAEINVAL);
 	closesocket(closed);
 	assert_error(WSAConnect(closed, name, sizeof(nobody), NULL, NULL, NULL, NULL), WSAENOTSOCK);
@@ -378,8 +381,10 @@ static LPFN_TRANSMITPACKETS transmit_function(SOCKET s)
 
 static void ioctl_codes(void **state)
 {
+	WSADATA data;
 	static const DWORD qos_codes[] = { SIO_GET_QOS, SIO_SET_QOS, SIO_GET_GROUP_QOS,
 					   SIO_SET_GROUP_QOS };
+	int plain = socket(AF_INET, SOCK_DGRAM, 0);
 	SOCKET s = udp_socket();
 	GUID id = { 1, 2, 3, { 4 } };
 	void *function;
@@ -391,13 +396,27 @@ static void ioctl_codes(void **state)
 	assert_error(WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, 3, &function,
 			      sizeof(function), &bytes, NULL, NULL),
 		     WSAEFAULT);
-	for (size_t i = 0; i < ARRAYSIZE(qos_codes); i++)
+	/* G-026, G-027, G-028, in the order of the checks */
+	for (size_t i = 0; i < ARRAYSIZE(qos_codes); i++) {
+		assert_error(WSAIoctl(INVALID_SOCKET, qos_codes[i], NULL, 0, NULL, 0, &bytes, NULL,
+				      NULL),
+			     WSANOTINITIALISED);
+		assert_int_equal(WSAStartup(MAKEWORD(2, 2), &data), 0);
+		assert_error(WSAIoctl(INVALID_SOCKET, qos_codes[i], NULL, 0, NULL, 0, &bytes, NULL,
+				      NULL),
+			     WSAENOTSOCK);
 		assert_error(WSAIoctl(s, qos_codes[i], NULL, 0, NULL, 0, &bytes, NULL, NULL),
 			     WSAENOPROTOOPT);
+		assert_error(WSAIoctl((SOCKET)plain, qos_codes[i], NULL, 0, NULL, 0, &bytes, NULL,
+				      NULL),
+			     WSAENOPROTOOPT);
+		assert_int_equal(WSACleanup(), 0);
+	}
 	assert_error(WSAIoctl(s, 1, NULL, 0, NULL, 0, &bytes, NULL, NULL), WSAEOPNOTSUPP);
-	assert_error(WSAIoctl(s, SIO_GET_QOS, NULL, 0, NULL, 0, NULL, NULL, NULL), WSAEFAULT);
+	assert_error(WSAIoctl(s, 1, NULL, 0, NULL, 0, NULL, NULL, NULL), WSAEFAULT);
 	assert_error(WSAIoctl(INVALID_SOCKET, 1, NULL, 0, NULL, 0, &bytes, NULL, NULL),
 		     WSAENOTSOCK);
+	close(plain);
 	closesocket(s);
 }
 
