@@ -35,7 +35,7 @@ static struct echo_host *host_of(struct echo *echo, const struct address *source
 	return oldest;
 }
 
-static bool may_be_answered(struct qlpb *qlpb, const struct qlpb_arrival *arrival)
+static bool may_be_answered(const struct qlpb_arrival *arrival)
 {
 	return arrival->unicast && arrival->source.family != AF_UNSPEC &&
 	       !address_is_unspecified(&arrival->source) && !address_is_multicast(&arrival->source);
@@ -57,7 +57,7 @@ static bool admit(struct qlpb *qlpb, const struct qlpb_arrival *arrival, uint64_
 	const struct qlpb_config *config = &qlpb->config;
 	struct echo_host *host;
 
-	if (!may_be_answered(qlpb, arrival)) {
+	if (!may_be_answered(arrival)) {
 		qlpb_note(qlpb, QLPB_COUNT_OFF_LINK);
 		return false;
 	}

@@ -253,7 +253,7 @@ static void a_dead_sink(void **state)
 	assert_int_equal(hand.n_gaps, hand.n_sent);
 }
 
-/* P-072: who cancels is asked for nothing more and told nothing more. */
+/* Who cancels sends nothing more and is told nothing more. */
 static void cancelled(void **state)
 {
 	uint32_t experiment = start(0, 0);

@@ -181,7 +181,7 @@ static void too_many_sessions(void **state)
 	assert_int_equal(hand.n_closed, 0);
 }
 
-/* P-012: the rest is the host's. */
+/* A role that is off does nothing; nobody from elsewhere is served. */
 static void roles(void **state)
 {
 	struct address address = hand_address(HAND_PEER, 49876);
