@@ -498,3 +498,9 @@ bool interfaces_own(const struct interfaces *interfaces, const struct address *a
 	return table->n_own > 0 &&
 	       bsearch(address, table->own, table->n_own, sizeof(*table->own), compare_addresses);
 }
+
+const struct address *interfaces_addresses(const struct interfaces *interfaces, size_t *ret_n)
+{
+	*ret_n = interfaces->table.n_own;
+	return interfaces->table.own;
+}

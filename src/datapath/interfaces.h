@@ -56,4 +56,7 @@ const struct interface *interfaces_at(const struct interfaces *interfaces, size_
 /* Whether it is one of this host's; ports and scopes do not count. */
 bool interfaces_own(const struct interfaces *interfaces, const struct address *address);
 
+/* All of these, without ports and scopes. Valid until the next dispatch. */
+const struct address *interfaces_addresses(const struct interfaces *interfaces, size_t *ret_n);
+
 #endif

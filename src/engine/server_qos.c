@@ -172,3 +172,10 @@ int server_on_qos_query(struct call *call)
 	call->len = msg_encode(&call->reply, call->server->out, sizeof(call->server->out));
 	return call->len < 0 ? (int)call->len : 0;
 }
+
+int server_reserve_socket(struct server *server, const struct signalling_session *session,
+			  const struct address *source, const struct engine_service *service,
+			  struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	return provider_reserve(server->provider, session, source, service, ret_refusal, now_us);
+}

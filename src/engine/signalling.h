@@ -95,6 +95,11 @@ void server_set_addresses(struct server *server, const struct address *addresses
  */
 void server_run_signals(struct server *server, uint64_t now_us);
 
+/* From the host's traffic control: see provider_reserve(). */
+int server_reserve_socket(struct server *server, const struct signalling_session *session,
+			  const struct address *source, const struct engine_service *service,
+			  struct admission_refusal *ret_refusal, uint64_t now_us);
+
 /*
  * Tells an owner. `record` has the kind that belongs to the type: GW_RSVP_SENDER to PATH, _RESERVATION to RESV and
  * CONFIRM, _ERROR, _MESSAGE, _HOP to the others; NULL to GW_EVENT_COMPLETED. Its pointers are read during the call. Of

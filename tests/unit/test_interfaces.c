@@ -154,6 +154,18 @@ static void need_namespace(void)
 	skip();
 }
 
+static bool is_listed(const struct address *address)
+{
+	const struct address *addresses;
+	size_t n;
+
+	addresses = interfaces_addresses(seen.interfaces, &n);
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(addresses[i].addr, address->addr, sizeof(address->addr)) == 0)
+			return true;
+	return false;
+}
+
 static void at_start(void **state)
 {
 	const struct interface *interface;
@@ -183,6 +195,10 @@ static void at_start(void **state)
 	assert_true(interfaces_own(seen.interfaces, &address));
 	address = parse("192.0.2.4");
 	assert_false(interfaces_own(seen.interfaces, &address));
+	address = parse("192.0.2.3");
+	assert_true(is_listed(&address));
+	address = parse("192.0.2.4");
+	assert_false(is_listed(&address));
 }
 
 static void link_local_only(void **state)

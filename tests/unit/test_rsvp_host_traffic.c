@@ -28,11 +28,56 @@ static uint32_t mtu_of(void *user_data, uint32_t ifindex)
 	return ifindex == LINK ? MTU : 0;
 }
 
+/* The one socket of this host, if it has an address: what it sends has what is reserved for it. */
+static struct {
+	struct address source; /* AF_UNSPEC: there is none */
+	unsigned n_changes, n_ends;
+	int answer;
+	bool reserved;
+	struct engine_service service;
+} sender;
+
+static int reserve_socket(void *user_data, const struct signalling_session *session,
+			  const struct address *source, const struct engine_service *service,
+			  struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	bool everyone = source->family == AF_UNSPEC;
+
+	(void)now_us;
+	(void)ret_refusal;
+	assert_ptr_equal(user_data, &traffic);
+	if (sender.source.family == AF_UNSPEC ||
+	    (!everyone && memcmp(source, &sender.source, sizeof(*source)) != 0))
+		return -ENOENT;
+	assert_int_equal(session->ifindex, LINK);
+	assert_int_equal(session->protocol, IPPROTO_UDP);
+	assert_int_equal(session->destination.port, 5060);
+	if (!service) {
+		assert_true(sender.reserved);
+		sender.reserved = false;
+		sender.n_ends++;
+		return 0;
+	}
+	if (sender.answer < 0)
+		return sender.answer;
+	sender.n_changes++;
+	sender.reserved = true;
+	sender.service = *service;
+	return 0;
+}
+
 static int setup(void **state)
 {
+	const struct traffic_ports ports = {
+		.user_data = &traffic,
+		.mtu_of = mtu_of,
+		.reserve_socket = reserve_socket,
+	};
+
 	(void)state;
 	world = world_new(NULL);
-	assert_int_equal(traffic_new(world->engine, mtu_of, &traffic, 0, &traffic), 0);
+	memset(&sender, 0, sizeof(sender));
+	assert_int_equal(traffic_new(world->engine, &ports, &traffic), 0);
 	return 0;
 }
 
@@ -392,13 +437,54 @@ static void without_tuples(void **state)
 	refused(&r, 0, RSVP_ERROR_TRAFFIC_SYSTEM, EOPNOTSUPP);
 }
 
+/* What one socket of this host sends is that socket's; all else has tuples. */
+static void sockets(void **state)
+{
+	struct rsvp_tc_filter filters[] = { from("192.0.2.1", 1), from("192.0.2.2", 2) };
+	struct rsvp_tc_request r = request(RSVP_STYLE_FF, filters, 1);
+	struct rsvp_error error;
+	uint64_t handle;
+
+	(void)state;
+	sender.source = world_address("192.0.2.1", 1);
+	handle = must_reserve(&r);
+	assert_int_equal(sender.n_changes, 1);
+	assert_int_equal(sender.service.bucket.rate_bps, 1000000);
+	assert_int_equal(world->datapath.n_marks, 0);
+	assert_int_equal(traffic_count(traffic), 1);
+	/* For two senders: tuples. */
+	r = request(RSVP_STYLE_SE, filters, 2);
+	assert_int_equal(traffic_reserve(traffic, &r, &handle, &error, 0), 0);
+	assert_int_equal(sender.n_ends, 1);
+	assert_int_equal(world->datapath.n_marks, 2);
+	/* And back. Whoever sends, if it is one. */
+	r = request(RSVP_STYLE_WF, NULL, 0);
+	assert_int_equal(traffic_reserve(traffic, &r, &handle, &error, 0), 0);
+	assert_int_equal(sender.n_changes, 2);
+	assert_int_equal(world->datapath.n_marks, 0);
+	/* A refusal leaves it what it has. */
+	sender.answer = -EDQUOT;
+	refused(&r, handle, RSVP_ERROR_ADMISSION, RSVP_ADMISSION_BANDWIDTH);
+	assert_true(sender.reserved);
+	traffic_release(traffic, handle, 0);
+	assert_int_equal(sender.n_ends, 2);
+	assert_int_equal(traffic_count(traffic), 0);
+	/* A socket that has closed meanwhile is none any more. */
+	sender.answer = 0;
+	handle = must_reserve(&r);
+	sender.source.family = AF_UNSPEC;
+	assert_int_equal(traffic_reserve(traffic, &r, &handle, &error, 0), 0);
+	assert_int_equal(world->datapath.n_marks, 1);
+	assert_int_equal(sender.n_ends, 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(services), TEST(styles),	TEST(ipv6_and_ipsec), TEST(changes),
-		TEST(refusals), TEST(failures), TEST(without_tuples),
+		TEST(refusals), TEST(failures), TEST(without_tuples), TEST(sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,16 @@ static void routes_changed(void *user_data, const struct address *prefix, unsign
 			    time_now_us());
 }
 
+/* Those that receivers on every address have sessions for. */
+static void tell_addresses(const struct rsvp_daemon *daemon)
+{
+	const struct address *addresses;
+	size_t n;
+
+	addresses = interfaces_addresses(daemon->interfaces, &n);
+	server_set_addresses(host_server(daemon->host), addresses, n, time_now_us());
+}
+
 static void on_interfaces(evutil_socket_t fd, short what, void *user_data)
 {
 	struct rsvp_daemon *daemon = user_data;
@@ -136,6 +146,7 @@ static void on_interfaces(evutil_socket_t fd, short what, void *user_data)
 	if (r < 0)
 		log_limited(&daemon->complaints, time_now_us(), LOG_LEVEL_WARNING, RSVP_MODULE,
 			    "interfaces: %s", strerror(-r));
+	tell_addresses(daemon);
 	settle(daemon);
 }
 
@@ -145,6 +156,16 @@ static uint32_t mtu_of(void *user_data, uint32_t ifindex)
 	const struct interface *interface = interfaces_find(daemon->interfaces, ifindex);
 
 	return interface ? interface->mtu : 0;
+}
+
+static int reserve_socket(void *user_data, const struct signalling_session *session,
+			  const struct address *source, const struct engine_service *service,
+			  struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	const struct rsvp_daemon *daemon = user_data;
+
+	return server_reserve_socket(host_server(daemon->host), session, source, service,
+				     ret_refusal, now_us);
 }
 
 static void on_links(evutil_socket_t fd, short what, void *user_data)
@@ -252,6 +273,11 @@ static int watch_all(struct rsvp_daemon *daemon)
 
 static int open_parts(struct rsvp_daemon *daemon)
 {
+	const struct traffic_ports traffic_ports = {
+		.user_data = daemon,
+		.mtu_of = mtu_of,
+		.reserve_socket = reserve_socket,
+	};
 	int r;
 
 	daemon->on_time = evtimer_new(daemon->base, on_time, daemon);
@@ -264,8 +290,7 @@ static int open_parts(struct rsvp_daemon *daemon)
 	transport_set_dscp(daemon->transport, daemon->config->dscp);
 	r = route_new(&daemon->route);
 	if (r >= 0)
-		r = traffic_new(host_engine(daemon->host), mtu_of, daemon, time_now_us(),
-				&daemon->traffic);
+		r = traffic_new(host_engine(daemon->host), &traffic_ports, &daemon->traffic);
 	if (r >= 0)
 		r = open_node(daemon);
 	if (r >= 0)
@@ -276,6 +301,8 @@ static int open_parts(struct rsvp_daemon *daemon)
 		r = watch_all(daemon);
 	if (r >= 0)
 		r = rsvp_clock_watch(daemon);
+	if (r >= 0)
+		tell_addresses(daemon);
 	return r;
 }
 

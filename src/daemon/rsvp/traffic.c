@@ -19,28 +19,35 @@
 #define MODULE "rsvp"
 #define PACKET_MAX 65535 /* bytes of the longest IP packet that is no jumbogram */
 
+/* What a socket of this host sends. */
+struct sending_socket {
+	bool holds;
+	struct signalling_session session;
+	struct address source; /* AF_UNSPEC: whatever sends there */
+};
+
 struct reservation {
 	uint64_t handle;
 	uint32_t flow_id; /* 0: no packets are told apart */
 	uint32_t service;
 	unsigned n_tuples;
 	struct datapath_tuple *tuples;
+	struct sending_socket socket; /* that has it in place of a flow of its own */
 	UT_hash_handle hh;
 };
 
 struct traffic {
 	struct engine *engine;
 	struct owner *owner;
-	uint32_t (*mtu_of)(void *user_data, uint32_t ifindex);
-	void *user_data;
+	struct traffic_ports ports;
 	struct reservation *reservations;
 	uint64_t next_handle;
 };
 
 /* ---- life ---- */
 
-int traffic_new(struct engine *engine, uint32_t (*mtu_of)(void *user_data, uint32_t ifindex),
-		void *user_data, uint64_t now_us, struct traffic **ret_traffic)
+int traffic_new(struct engine *engine, const struct traffic_ports *ports,
+		struct traffic **ret_traffic)
 {
 	const struct engine_owner_info info = {
 		.pid = getpid(),
@@ -51,12 +58,10 @@ int traffic_new(struct engine *engine, uint32_t (*mtu_of)(void *user_data, uint3
 	struct traffic *traffic = calloc(1, sizeof(*traffic));
 	int r;
 
-	(void)now_us;
 	if (!traffic)
 		return -ENOMEM;
 	traffic->engine = engine;
-	traffic->mtu_of = mtu_of;
-	traffic->user_data = user_data;
+	traffic->ports = *ports;
 	traffic->next_handle = 1;
 	r = engine_owner_add(engine, &info, NULL, &traffic->owner);
 	if (r < 0) {
@@ -200,7 +205,7 @@ static int check(const struct traffic *traffic, const struct rsvp_tc_request *re
 		 struct rsvp_error *ret_error)
 {
 	const struct rsvp_flowspec *flowspec = &request->flowspec;
-	uint32_t mtu = traffic->mtu_of(traffic->user_data, request->ifindex);
+	uint32_t mtu = traffic->ports.mtu_of(traffic->ports.user_data, request->ifindex);
 
 	if (request->session.form == RSVP_FORM_AGGREGATE)
 		return refuse(ret_error, RSVP_ERROR_TRAFFIC, RSVP_TRAFFIC_SERVICE, -EOPNOTSUPP);
@@ -357,6 +362,59 @@ static int update_flow(struct traffic *traffic, struct reservation *reservation,
 	return 0;
 }
 
+/* ---- sockets ---- */
+
+/* One sender, or whoever it is: it may be a socket of this host. */
+static bool sending_socket_of(const struct rsvp_tc_request *request,
+			      struct sending_socket *ret_socket)
+{
+	bool everyone = request->style == RSVP_STYLE_WF;
+	struct datapath_tuple tuple;
+
+	if (request->session.form != RSVP_FORM_PORTS || (!everyone && request->n_filters != 1))
+		return false;
+	tuple = tuple_of(request, everyone ? NULL : &request->filters[0].sender);
+	*ret_socket = (struct sending_socket){
+		.holds = true,
+		.session = { .destination = tuple.destination,
+			     .protocol = tuple.protocol,
+			     .ifindex = request->ifindex },
+		.source = tuple.source,
+	};
+	return true;
+}
+
+static void release_socket(struct traffic *traffic, struct reservation *reservation,
+			   uint64_t now_us)
+{
+	struct sending_socket *socket = &reservation->socket;
+
+	if (socket->holds)
+		traffic->ports.reserve_socket(traffic->ports.user_data, &socket->session,
+					      &socket->source, NULL, NULL, now_us);
+	socket->holds = false;
+}
+
+/* -ENOENT: it is not what one socket of this host sends. */
+static int update_socket(struct traffic *traffic, struct reservation *reservation,
+			 const struct rsvp_tc_request *request,
+			 const struct engine_service *service,
+			 struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	struct sending_socket socket;
+	int r = -ENOENT;
+
+	if (traffic->ports.reserve_socket && sending_socket_of(request, &socket))
+		r = traffic->ports.reserve_socket(traffic->ports.user_data, &socket.session,
+						  &socket.source, service, ret_refusal, now_us);
+	if (r != 0)
+		return r;
+	if (memcmp(&socket.source, &reservation->socket.source, sizeof(socket.source)) != 0)
+		release_socket(traffic, reservation, now_us);
+	reservation->socket = socket;
+	return 0;
+}
+
 static int update(struct traffic *traffic, struct reservation *reservation,
 		  const struct rsvp_tc_request *request, struct rsvp_error *ret_error,
 		  uint64_t now_us)
@@ -367,7 +425,11 @@ static int update(struct traffic *traffic, struct reservation *reservation,
 	unsigned n = 0;
 	int r;
 
-	r = tuples_of(request, &tuples, &n);
+	r = update_socket(traffic, reservation, request, &service, &refusal, now_us);
+	if (r == -ENOENT) {
+		release_socket(traffic, reservation, now_us);
+		r = tuples_of(request, &tuples, &n);
+	}
 	if (r == 0)
 		r = update_flow(traffic, reservation, &service, tuples, n, &refusal, now_us);
 	/* Nobody here tells packets by their addresses: where nothing is promised, that is no lie. */
@@ -428,6 +490,7 @@ void traffic_release(struct traffic *traffic, uint64_t handle, uint64_t now_us)
 
 	if (!reservation)
 		return;
+	release_socket(traffic, reservation, now_us);
 	if (reservation->flow_id != 0)
 		engine_remove(traffic->engine, traffic->owner, reservation->flow_id, now_us);
 	HASH_DEL(traffic->reservations, reservation);

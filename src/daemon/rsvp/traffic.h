@@ -9,19 +9,33 @@
  * | controlled load | audio-video      | r of the Tspec     | installed Tspec          | as best effort  |
  * | null            | excellent-effort | nothing            | nothing                  | there is none   |
  *
+ * What one socket of this host sends, whose QoS a program has stated, has it by that socket (engine/provider.h) and needs
+ * no tuples.
+ *
  * On links that are not handed over nothing is refused for want of bandwidth, and nothing is promised.
  */
 #ifndef GW_DAEMON_RSVP_TRAFFIC_H
 #define GW_DAEMON_RSVP_TRAFFIC_H
 
 #include "engine/engine.h"
+#include "engine/signalling.h"
 #include "rsvp/rsvp.h"
 
 struct traffic;
 
-/* `mtu_of`: of an interface; 0: not known. */
-int traffic_new(struct engine *engine, uint32_t (*mtu_of)(void *user_data, uint32_t ifindex),
-		void *user_data, uint64_t now_us, struct traffic **ret_traffic);
+struct traffic_ports {
+	void *user_data;
+	uint32_t (*mtu_of)(void *user_data, uint32_t ifindex); /* 0: not known */
+
+	/* As server_reserve_socket(); NULL: no socket of this host has QoS. */
+	int (*reserve_socket)(void *user_data, const struct signalling_session *session,
+			      const struct address *source, const struct engine_service *service,
+			      struct admission_refusal *ret_refusal, uint64_t now_us);
+};
+
+/* `ports` is copied. */
+int traffic_new(struct engine *engine, const struct traffic_ports *ports,
+		struct traffic **ret_traffic);
 
 /* Gives everything back. */
 struct traffic *traffic_free(struct traffic *traffic, uint64_t now_us);
