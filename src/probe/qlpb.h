@@ -92,7 +92,7 @@ struct qlpb_ports {
 	/* What has been written still leaves; nothing that arrives on it is handed in any more. */
 	void (*close)(void *user_data, uint32_t connection);
 
-	/* The same clock as `now_us`, as fine as there is; arrivals carry it too. */
+	/* The same clock as `now_us`, as fine as there is. Arrivals carry it too, whichever clock stamped them. */
 	uint64_t (*stamp_ns)(void *user_data);
 	uint32_t (*random)(void *user_data);
 	/* The interface by which a sink is measured. */
@@ -124,7 +124,7 @@ struct qlpb *qlpb_free(struct qlpb *qlpb, uint64_t now_us);
 
 /*
  * The next time at which qlpb_tick() has something to do; UINT64_MAX: never. Each function that takes the time
- * may change it, and it may be now.
+ * may change it, and it may be now: probes only leave in qlpb_tick().
  */
 uint64_t qlpb_deadline_us(const struct qlpb *qlpb);
 void qlpb_tick(struct qlpb *qlpb, uint64_t now_us);
