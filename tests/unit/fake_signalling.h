@@ -23,7 +23,7 @@ struct fake_signalling {
 	struct signalling port;
 	struct fake_session sessions[FAKE_SESSIONS];
 	uint32_t last_id;
-	int error; /* of the next call that may fail; 0: none */
+	int error;	      /* of the next call that may fail; 0: none */
 	unsigned error_after; /* calls before that one */
 
 	/* What would have gone out; a session that is closed ends what it has. */
