@@ -4,14 +4,17 @@
  * interfaces change, traffic control refuses and applications come and go. What it sends is well-formed, it does not
  * answer one message with very many, and in the end nothing is left installed.
  *
- * An input is a run of steps: what, a detail, the length of what follows in two bytes, and that.
+ * An input is a run of steps: what, a detail, the length of what follows in two bytes, and that. What nobody could
+ * guess is put into messages where a step says so: digests, identifiers to be acknowledged, cookies.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
-#include "rsvp/rsvp.h"
+#include "rsvp/integrity.h"
 #include "rsvp/message.h"
+#include "rsvp/rsvp.h"
+#include "rsvp/writer.h"
 
 #define STEPS_MAX 300
 #define INTERFACES 4
@@ -25,6 +28,11 @@ struct world {
 	uint64_t last_handle;
 	unsigned installed, sent, route, refuse;
 	uint32_t random;
+	uint64_t sequence; /* of what neighbours sign */
+	/* What the node has sent last. */
+	struct rsvp_message_id id;
+	struct rsvp_challenge challenge;
+	struct rsvp_diagnosis *diagnosis;
 };
 
 static struct world world;
@@ -49,9 +57,14 @@ static void port_send(void *user_data, const struct rsvp_packet *packet)
 	require(packet->ttl > 0 && packet->data[4] == packet->ttl);
 	require(packet->destination.family != AF_UNSPEC);
 	if (type == RSVP_PATH || type == RSVP_RESV || type == RSVP_PATH_TEAR ||
-	    type == RSVP_RESV_TEAR)
+	    type == RSVP_RESV_TEAR || type >= RSVP_BUNDLE) {
 		require(rsvp_message_parse(packet->data, packet->len, &rsvp_limits_default,
 					   &message, &complaint) == 0);
+		if (rsvp_message_has(&message, RSVP_CLASS_MESSAGE_ID))
+			world.id = message.message_id;
+		if (type == RSVP_CHALLENGE)
+			world.challenge = message.challenge;
+	}
 	require(++world.sent < SENT_MAX);
 }
 
@@ -88,6 +101,8 @@ static int port_tc_reserve(void *user_data, const struct rsvp_tc_request *reques
 	require(flowspec_check(&request->flowspec) == 0);
 	if (world.refuse && request->flowspec.tspec.M % 2) {
 		ret_error->code = (uint8_t)world.refuse;
+		ret_error->value = RSVP_ADMISSION_BANDWIDTH;
+		ret_error->missing_bps = 4000;
 		return -1;
 	}
 	if (*handle == 0) {
@@ -110,6 +125,41 @@ static void port_event(void *user_data, void *app_data, const struct rsvp_event 
 	require(app_data == &world);
 	require(event->type >= RSVP_EVENT_PATH && event->type <= RSVP_EVENT_CONFIRM);
 	require(event->n_senders == 0 || event->senders);
+}
+
+static int port_policy(void *user_data, const struct rsvp_policy_question *question,
+		       struct rsvp_error *ret_error)
+{
+	(void)user_data;
+	(void)ret_error;
+	require(question->policy_len == 0 || question->policy);
+	return world.refuse > RSVP_ERROR_ADMISSION && question->tspec ? -1 : 0;
+}
+
+static void port_diagnosis(void *user_data, void *data, const struct rsvp_hop_report *hop,
+			   int status)
+{
+	(void)user_data;
+	require(data == &world && status <= 0);
+	if (!hop)
+		world.diagnosis = NULL;
+}
+
+/* Like a keyed digest in that all of the message goes into it. */
+static void port_digest(void *user_data, enum rsvp_digest kind, const uint8_t *key, size_t key_len,
+			const uint8_t *data, size_t len, uint8_t *ret_digest)
+{
+	uint64_t sum = kind;
+
+	(void)user_data;
+	for (size_t i = 0; i < key_len; i++)
+		sum = (sum ^ key[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ data[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < rsvp_digest_len(kind); i++) {
+		sum = sum * UINT64_C(6364136223846793005) + 1;
+		ret_digest[i] = (uint8_t)(sum >> 56);
+	}
 }
 
 static uint32_t port_random(void *user_data)
@@ -149,8 +199,64 @@ static void set_interface(uint32_t ifindex, unsigned detail)
 	require(rsvp_interface_set(world.rsvp, &interface, world.now_us) == 0);
 }
 
+static const uint8_t secret[] = "fuzz";
+static const uint8_t key_id[RSVP_KEY_ID_LEN] = { 0, 0, 0, 0, 0, 1 };
+
+/* None, or one of each kind; some ask who is new where it is in its sequence. */
+static void set_keys(unsigned detail)
+{
+	struct rsvp_key key = { .kind = (detail >> 1) % 3, .secret_len = sizeof(secret) };
+
+	memcpy(key.id, key_id, sizeof(key_id));
+	memcpy(key.secret, secret, sizeof(secret));
+	key.challenge = detail & 8;
+	key.ifindex = detail & 16 ? 1 : 0;
+	key.valid_until_us = detail & 32 ? world.now_us + 30000000 : 0;
+	require(rsvp_keys_set(world.rsvp, &key, detail & 1) == 0);
+}
+
+/* With INTEGRITY behind the header, of each kind as the step says. */
+static size_t sign(unsigned what, const uint8_t *data, size_t len, uint8_t *buf, size_t capacity)
+{
+	const struct rsvp_signer signer = {
+		.digest = port_digest,
+		.kind = (what >> 5) % 3,
+		.secret = secret,
+		.secret_len = sizeof(secret),
+	};
+	struct rsvp_writer writer;
+
+	rsvp_writer_start(&writer, buf, capacity, (enum rsvp_type)data[1], data[0] & 0xf, data[4]);
+	rsvp_put_integrity(&writer, true, key_id, ++world.sequence, rsvp_digest_len(signer.kind));
+	rsvp_put_raw(&writer, data + RSVP_HEADER_LEN, len - RSVP_HEADER_LEN);
+	if (rsvp_writer_finish(&writer, &len) < 0)
+		return 0;
+	require(rsvp_sign(&signer, buf, len) == 0);
+	return len;
+}
+
+/* What only who has heard the node can know. */
+static void fill_in(uint8_t *data, size_t len)
+{
+	struct rsvp_object object;
+	size_t position = RSVP_HEADER_LEN;
+
+	while (rsvp_object_next(data, len, &position, &object) == 1) {
+		uint8_t *at = data + position - object.len;
+
+		if (object.class_num == RSVP_CLASS_MESSAGE_ID_ACK && object.len == 12) {
+			rsvp_put32(at + 4, world.id.epoch);
+			rsvp_put32(at + 8, world.id.id);
+		} else if (object.class_num == RSVP_CLASS_CHALLENGE && object.len == 20) {
+			memcpy(at + 6, world.challenge.key_id, sizeof(world.challenge.key_id));
+			rsvp_put32(at + 12, (uint32_t)(world.challenge.cookie >> 32));
+			rsvp_put32(at + 16, (uint32_t)world.challenge.cookie);
+		}
+	}
+}
+
 /* Length and checksum are set right, or nearly everything would end there. */
-static void message(unsigned detail, const uint8_t *data, size_t len)
+static void message(unsigned what, unsigned detail, const uint8_t *data, size_t len)
 {
 	bool six = detail & 0x80;
 	uint16_t family = six ? AF_INET6 : AF_INET;
@@ -163,11 +269,27 @@ static void message(unsigned detail, const uint8_t *data, size_t len)
 		.ttl = (uint8_t)(detail & 0x20 ? 59 : 60),
 		.udp = detail & 0x10,
 	};
-	uint8_t *copy = malloc(len > 0 ? len : 1);
+	size_t room = len + 64;
+	uint8_t *copy = malloc(room), *signed_copy = NULL;
 
 	require(copy);
 	memcpy(copy, data, len);
-	if (len >= RSVP_HEADER_LEN && !(detail & 8)) {
+	if (what & 2 && len >= RSVP_HEADER_LEN)
+		fill_in(copy, len);
+	if (what & 4)
+		arrival.destination.addr[six ? 0 : 12] = six ? 0xff : 232;
+	if (what & 1 && len >= RSVP_HEADER_LEN) {
+		signed_copy = malloc(room);
+		require(signed_copy);
+		len = sign(what, copy, len, signed_copy, room);
+		free(copy);
+		/* Of the length that it has, so that reading past it is seen. */
+		copy = malloc(len > 0 ? len : 1);
+		require(copy);
+		memcpy(copy, signed_copy, len);
+		free(signed_copy);
+	}
+	if (len >= RSVP_HEADER_LEN && !(what & 1) && !(detail & 8)) {
 		copy[0] = (uint8_t)(0x10 | (copy[0] & 0xf));
 		copy[2] = copy[3] = 0;
 		copy[6] = (uint8_t)(len >> 8);
@@ -258,6 +380,24 @@ static void application(unsigned what, unsigned detail)
 	}
 }
 
+static void diagnose(unsigned detail)
+{
+	struct rsvp_session session = some_session(detail);
+	const struct rsvp_diagnose_request request = {
+		.session = session,
+		.sender = some_sender(&session, detail),
+		.last_hop = own_address(session.family, 1, detail & 64 ? 9 : 1),
+		.data = &world,
+	};
+
+	if (world.diagnosis && detail & 128) {
+		rsvp_diagnose_cancel(world.rsvp, world.diagnosis);
+		world.diagnosis = NULL;
+	} else if (!world.diagnosis) {
+		rsvp_diagnose(world.rsvp, &request, &world.diagnosis, world.now_us);
+	}
+}
+
 static void pass_time(unsigned detail)
 {
 	world.now_us += (uint64_t)(detail & 0x7f) * (detail & 0x80 ? 3000000 : 50000);
@@ -289,7 +429,12 @@ static void happening(unsigned what, unsigned detail)
 					      world.now_us);
 		break;
 	case 5:
-		world.refuse = detail & 1 ? RSVP_ERROR_ADMISSION : 0;
+		if (detail & 0x80)
+			set_keys(detail);
+		else if (detail & 0x40)
+			diagnose(detail << 2);
+		else
+			world.refuse = detail & 1 ? RSVP_ERROR_ADMISSION + (detail >> 1 & 1) : 0;
 		break;
 	default:
 		application(what, detail);
@@ -305,6 +450,9 @@ static void begin(void)
 		.tc_release = port_tc_release,
 		.event = port_event,
 		.random = port_random,
+		.policy = port_policy,
+		.diagnosis = port_diagnosis,
+		.digest = port_digest,
 	};
 	struct rsvp_config config;
 
@@ -314,6 +462,7 @@ static void begin(void)
 	config.max_senders_per_session = 10;
 	config.max_reservations_per_session = 20;
 	config.max_neighbours = 20;
+	config.reduces_preempted = true;
 	world.rsvp = rsvp_new(&ports, &config, world.now_us);
 	require(world.rsvp);
 	for (uint32_t i = 1; i <= INTERFACES; i++)
@@ -337,7 +486,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else {
 			if (len > size - at)
 				len = size - at;
-			message(detail, data + at, len);
+			message(what, detail, data + at, len);
 			at += len;
 		}
 		sizes = rsvp_sizes(world.rsvp);
