@@ -99,6 +99,9 @@ static int connect_socket(int fd, const struct sockaddr *address, socklen_t leng
 	if (winsock_is_datagram(fd) && is_nobody(address, length))
 		return leave_peer(fd);
 	r = connect(fd, address, length) < 0 ? -errno : 0;
+	/* What the kernel answers, once, where an attempt has failed before and its error has been taken away. */
+	if (r == -ECONNABORTED)
+		r = connect(fd, address, length) < 0 ? -errno : 0;
 	if (address->sa_family == AF_UNSPEC && r == 0) {
 		/* A connection that is given up. */
 		if (socket_is_qos(fd))
