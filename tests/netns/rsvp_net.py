@@ -6,6 +6,8 @@ import json
 import pathlib
 import select
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -32,6 +34,7 @@ class Program:
             env=node.programs.environment(node.daemon.socket_path))
         self.rest = b''
         self.events = []
+        node.running.append(self)
 
     def _take(self, seconds):
         readable, _, _ = select.select([self.process.stdout], [], [], seconds)
@@ -53,8 +56,9 @@ class Program:
             left = deadline - time.monotonic()
             assert left > 0 and self._take(left), f'no {event} among {self.events}'
 
-    def end(self, number=2):
-        """Ends it by a signal (2: as Ctrl-C does)."""
+    def end(self, number=signal.SIGINT):
+        """Ends it by a signal, if it has not ended yet."""
+        self.node.running.remove(self)
         self.process.send_signal(number)
         self.process.wait(10 * TIME_FACTOR)
         self.process.stdout.close()
@@ -71,6 +75,7 @@ class Node:
         self.daemon = Daemon(programs, self.host, folder, name)
         self.folder = folder
         self.listeners = {}
+        self.running = []  # programs
 
     def start(self, config=''):
         self.daemon.start(config or 'rsvp { enabled = true }')
@@ -136,6 +141,11 @@ class Net:
             for listener in node.listeners.values():
                 listener.clear()
 
+    def end_programs(self):
+        for node in self.nodes.values():
+            for program in list(node.running):
+                program.end()
+
     def judge(self):
         """tshark finds nothing wrong with anything that arrived anywhere."""
         judged = 0
@@ -148,12 +158,40 @@ class Net:
 
     def end(self):
         """As an administrator would; nothing is left behind."""
+        self.end_programs()
         for node in self.nodes.values():
             node.end()
 
     def close(self):
         for node in self.nodes.values():
             node.close()
+
+
+MRT_BASE = 200
+MRT_INIT, _, MRT_ADD_VIF, _, MRT_ADD_MFC = range(MRT_BASE, MRT_BASE + 5)
+VIFF_USE_IFINDEX = 8
+
+
+class MulticastRouter:
+    """Multicast routing in the kernel of a router, made as a routing daemon would."""
+
+    def __init__(self, host, interfaces):
+        self.numbers = {name: number for number, name in enumerate(interfaces)}
+        self.socket = host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IGMP)
+        self.socket.setsockopt(socket.IPPROTO_IP, MRT_INIT, 1)
+        with host.entered():
+            for name, number in self.numbers.items():
+                self.socket.setsockopt(socket.IPPROTO_IP, MRT_ADD_VIF, struct.pack(
+                    '=HBBIi4s', number, VIFF_USE_IFINDEX, 1, 0, socket.if_nametoindex(name), bytes(4)))
+
+    def forward(self, source, group, coming, leaving):
+        out = {self.numbers[name] for name in leaving}
+        ttls = bytes(1 if number in out else 0 for number in range(32))
+        self.socket.setsockopt(socket.IPPROTO_IP, MRT_ADD_MFC, struct.pack(
+            '=4s4sH32s2xIIIi', rsvp.packed(source), rsvp.packed(group), self.numbers[coming], ttls, 0, 0, 0, 0))
+
+    def close(self):
+        self.socket.close()
 
 
 LEFT, RIGHT = 'left', 'right'

@@ -16,6 +16,7 @@ import rsvp
 from conftest import Daemon, remove_folder, sweep_up, until
 from netns import TIME_FACTOR
 from packets import Wire
+from rsvp_net import MulticastRouter
 
 IN, OUT, OTHER = 'inside', 'outside', 'other'
 # The addresses of the sender's host, the router's two sides, the receiver's host, and the second way.
@@ -445,36 +446,11 @@ def test_route_change(routed):
     assert not routed.at_far.settle(0.1)
 
 
-MRT_BASE = 200
-
-
-class Tree:
-    """Multicast routing in the kernel of the router, made as a routing daemon would: from IN to others."""
-
-    def __init__(self, host, group, source):
-        self.group, self.source = group, source
-        self.socket = host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IGMP)
-        self.socket.setsockopt(socket.IPPROTO_IP, MRT_BASE, 1)
-        with host.entered():
-            for number, name in enumerate((IN, OUT, OTHER)):
-                index = socket.if_nametoindex(name)
-                self.socket.setsockopt(socket.IPPROTO_IP, MRT_BASE + 2, struct.pack(
-                    '=HBBIi4s', number, 8, 1, 0, index, bytes(4)))
-
-    def forward(self, *out):
-        ttls = bytes(1 if number in out else 0 for number in range(32))
-        self.socket.setsockopt(socket.IPPROTO_IP, MRT_BASE + 4, struct.pack(
-            '=4s4sH32s2xIIIi', rsvp.packed(self.source), rsvp.packed(self.group), 0, ttls, 0, 0, 0, 0))
-
-    def close(self):
-        self.socket.close()
-
-
 def test_multicast_tree(routed):
     """R-076, R-077, R-174: Paths go where the kernel's multicast forwarding says, and follow it."""
     a, group = FOUR, '239.1.2.3'
-    tree = Tree(routed.router, group, a['near'])
-    tree.forward(1)
+    tree = MulticastRouter(routed.router, (IN, OUT, OTHER))
+    tree.forward(a['near'], group, IN, [OUT])
     routed.near.must('ip', 'route', 'add', group, 'dev', IN)
     routed.path(a, session=group)
     path, = routed.at_far.wait(rsvp.PATH)
@@ -482,7 +458,7 @@ def test_multicast_tree(routed):
     assert path.alert and path.ttl == 62
     assert path.hop[0] == a['out']
     assert not routed.at_other.settle()
-    tree.forward(1, 2)
+    tree.forward(a['near'], group, IN, [OUT, OTHER])
     path = routed.at_other.wait(rsvp.PATH)[0]
     assert path.hop[0] == a['out2']
     # A receiver at each end, and at the router one reservation for each interface.
@@ -493,7 +469,7 @@ def test_multicast_tree(routed):
     assert flow['destination'] == f'{group}:{PORT}'
     # The branch goes: no Path is sent there any more.
     routed.at_far.settle(0.9)
-    tree.forward(2)
+    tree.forward(a['near'], group, IN, [OTHER])
     time.sleep(0.5 * TIME_FACTOR)
     routed.clear()
     routed.path(a, session=group, rate=2 * BYTES)

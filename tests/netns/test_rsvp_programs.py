@@ -9,6 +9,7 @@ import pytest
 
 import rsvp
 from conftest import until
+from netns import TIME_FACTOR
 from rsvp_net import FOUR, LEFT, MBIT, PORT, RIGHT, SENDER_PORT, SIX, Line, endpoint, made
 
 
@@ -110,3 +111,109 @@ def test_who_asks_may_go(line):
     asking.end()
     line['near'].daemon.check_log()
     line['far'].start()
+
+
+# ---- sessions ----
+
+def seen(line, name, cable, kind, match=lambda message: True):
+    return line[name].listen(cable).wait(kind, match=match)[0]
+
+
+@pytest.mark.parametrize('a', [FOUR, SIX], ids=['ipv4', 'ipv6'])
+def test_from_program_to_program(line, a):
+    """R-041..R-050, R-081, R-122, R-142..R-146: what a program asks for goes to the other end and comes back to it."""
+    sender = line.sender(a)
+    first = seen(line, 'router', LEFT, rsvp.PATH)
+    path = seen(line, 'far', RIGHT, rsvp.PATH)
+    for message in first, path:
+        assert message.sound and message.alert
+        assert (message.source, message.destination) == (a['near'], a['far'])
+        assert message.ttl == message.send_ttl
+    assert (first.hop[0], path.hop[0]) == (a['near'], a['out'])
+    assert (first.rate, path.rate) == (MBIT / 8, MBIT / 8)
+    receiver = line.receiver(a, PORT, SENDER_PORT, '500kbit', '--confirm')
+    heard = receiver.wait('path')
+    assert heard['sender']['source'] == endpoint(a['near'], SENDER_PORT)
+    assert heard['sender']['rate_bps'] == MBIT and not heard['gone']
+    # The link of the sender's host is not handed over.
+    assert heard['path']['hops'] == 2 and heard['path']['bandwidth_bps'] is None and heard['path']['broken']
+    asked = seen(line, 'router', RIGHT, rsvp.RESV)
+    resv = seen(line, 'near', LEFT, rsvp.RESV)
+    assert (asked.source, asked.destination, resv.source, resv.destination) == (
+        a['far'], a['out'], a['in'], a['near'])
+    assert not asked.alert and not resv.alert
+    assert asked.hop == (a['far'], path.hop[1]) and resv.hop == (a['in'], first.hop[1])
+    told = sender.wait('resv')
+    assert (told['reservation']['style'], told['reservation']['rate_bps']) == ('FF', MBIT // 2)
+    assert told['reservation']['senders'] == [{'source': endpoint(a['near'], SENDER_PORT)}]
+    confirmed = receiver.wait('confirm')
+    assert confirmed['reservation']['rate_bps'] == MBIT // 2
+    conf = seen(line, 'far', RIGHT, rsvp.RESV_CONF)
+    assert conf.alert and conf.destination == a['far']
+    assert conf.error == (a['near'], 0, 0, 0)
+    # Three sessions of it, and one thing is set aside.
+    for name, local in ('near', 1), ('router', 0), ('far', 1):
+        session, = line[name].rsvp()['sessions']
+        assert session['destination'] == endpoint(a['far'], PORT)
+        assert len(session['programs']) == local
+    assert [flow['reserved_bps'] for flow in line['router'].daemon.flows()] == [MBIT // 2]
+    # More, in place of it.
+    line.clear()
+    receiver.end()
+    gone = sender.wait('resv', match=lambda event: event['gone'])
+    assert gone['reservation']['senders'] == [{'source': endpoint(a['near'], SENDER_PORT)}]
+    tears = seen(line, 'router', RIGHT, rsvp.RESV_TEAR), seen(line, 'near', LEFT, rsvp.RESV_TEAR)
+    assert [(tear.source, tear.destination) for tear in tears] == [(a['far'], a['out']), (a['in'], a['near'])]
+    assert line['router'].daemon.flows() == []
+    receiver = line.receiver(a)
+    receiver.wait('path')
+    sender.end()
+    left = receiver.wait('path', match=lambda event: event['gone'])
+    assert left['sender']['source'] == endpoint(a['near'], SENDER_PORT)
+    tear = seen(line, 'far', RIGHT, rsvp.PATH_TEAR)
+    assert (tear.source, tear.destination, tear.alert) == (a['near'], a['far'], True)
+    line.judge()
+    receiver.end()
+    for name in 'near', 'router', 'far':
+        until(lambda name=name: line[name].rsvp()['sessions'] == [])
+
+
+def test_programs_that_are_killed(line):
+    """kill -9: what they had open ends with tears, as if they had closed it, and others keep theirs."""
+    a = FOUR
+    sender, receiver = start(line, a)
+    receiver.wait('confirm')
+    other = line.sender(a, PORT + 2)
+    seen(line, 'far', RIGHT, rsvp.PATH, lambda message: message.one(rsvp.SESSION)[-2:] == struct.pack('!H', PORT + 2))
+    line.clear()
+    receiver.end(signal.SIGKILL)
+    seen(line, 'near', LEFT, rsvp.RESV_TEAR)
+    assert sender.wait('resv', match=lambda event: event['gone'])
+    until(lambda: line['router'].daemon.flows() == [])
+    sender.end(signal.SIGKILL)
+    tear = seen(line, 'far', RIGHT, rsvp.PATH_TEAR)
+    assert tear.one(rsvp.SESSION)[-2:] == struct.pack('!H', PORT)
+    until(lambda: [session['destination'] for session in line['far'].rsvp()['sessions']] == [
+        endpoint(a['far'], PORT + 2)])
+    assert len(line['near'].rsvp()['sessions'][0]['programs']) == 1
+    line.judge()
+    other.end()
+
+
+def test_daemons_that_are_killed(line):
+    """The programs hear of it. What the daemon had set up elsewhere ends for want of refreshes, or with the next."""
+    a = FOUR
+    sender, receiver = start(line, a)
+    receiver.wait('confirm')
+    line['far'].daemon.kill()
+    receiver.process.wait(5 * TIME_FACTOR)
+    assert receiver.process.returncode == 3
+    receiver.end()
+    assert len(line['router'].daemon.flows()) == 1, 'it is not known there'
+    line['far'].start()
+    receiver = line.receiver(a, PORT, SENDER_PORT, '1Mbit', '--confirm')
+    receiver.wait('path', 5)
+    receiver.wait('confirm', 5)
+    receiver.end()
+    until(lambda: line['router'].daemon.flows() == [])
+    sender.end()
