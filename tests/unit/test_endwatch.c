@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,6 +23,7 @@
 
 #include "base/time.h"
 #include "datapath/identity.h"
+#include "datapath/sockwatch.h"
 #include "host/endwatch.h"
 #include "host/host.h"
 #include "sockets.h"
@@ -148,20 +150,29 @@ static unsigned time_factor(void)
 	return text ? (unsigned)strtoul(text, NULL, 10) : 1;
 }
 
-static void wait_ended_by(enum end_reason reason, uint64_t n, unsigned limit_ms)
+/* Returns how long it took. The limit is for a machine that is busy with others. */
+static uint64_t wait_ended_by(enum end_reason reason, uint64_t n)
 {
-	limit_ms *= time_factor();
-	for (unsigned ms = 0; ms < limit_ms && ended_by(reason) < n; ms += 10)
+	uint64_t started_us = time_now_us();
+
+	for (unsigned ms = 0; ms < 15000 * time_factor() && ended_by(reason) < n; ms += 10)
 		run_ms(10);
 	assert_int_equal(ended_by(reason), n);
+	return time_now_us() - started_us;
+}
+
+static void keep_least(uint64_t *least, uint64_t value)
+{
+	if (value < *least)
+		*least = value;
 }
 
 /* ---- closing ---- */
 
-/* Before the first question is due. */
+/* Before the first question is due, if other programs let it: the best of some. */
 static void close_ends_at_once(void **unused)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, least_us = UINT64_MAX;
 
 	(void)unused;
 	for (size_t i = 0; i < 2; i++) {
@@ -171,12 +182,12 @@ static void close_ends_at_once(void **unused)
 		client = udp_connected(families[i]);
 		add(client, 0);
 		close(client);
-		wait_ended_by(END_CLOSED, ++n, 500);
+		keep_least(&least_us, wait_ended_by(END_CLOSED, ++n));
 
 		client = socket(families[i], SOCK_DGRAM | SOCK_CLOEXEC, 0);
 		add(client, 0);
 		close(client);
-		wait_ended_by(END_CLOSED, ++n, 500);
+		keep_least(&least_us, wait_ended_by(END_CLOSED, ++n));
 
 		client = udp_bound(families[i]);
 		copy = dup(client);
@@ -185,14 +196,15 @@ static void close_ends_at_once(void **unused)
 		run_ms(100);
 		assert_int_equal(ended_by(END_CLOSED), n);
 		close(copy);
-		wait_ended_by(END_CLOSED, ++n, 500);
+		keep_least(&least_us, wait_ended_by(END_CLOSED, ++n));
 
 		tcp_pair(families[i], &client, &server);
 		add(client, 0);
 		close(client);
 		close(server);
-		wait_ended_by(END_CLOSED, ++n, 500);
+		keep_least(&least_us, wait_ended_by(END_CLOSED, ++n));
 	}
+	assert_true(least_us < 500 * USEC_PER_MSEC);
 }
 
 /* The kernel frees the socket only when its data has been delivered, and the peer does not take it. */
@@ -207,7 +219,7 @@ static void close_of_tcp_does_not_wait_for_the_peer(void **unused)
 		;
 	add(client, 0);
 	close(client);
-	wait_ended_by(END_CLOSED, 1, 2500);
+	wait_ended_by(END_CLOSED, 1);
 	close(server);
 }
 
@@ -229,7 +241,7 @@ static void shutdown_of_sending_ends(void **unused)
 		add(fds[i], 0);
 		shutdown(fds[i], i % 2 ? SHUT_WR : SHUT_RDWR);
 	}
-	wait_ended_by(END_SHUTDOWN, (uint64_t)n, 2000);
+	wait_ended_by(END_SHUTDOWN, (uint64_t)n);
 	for (int i = 0; i < n; i++)
 		close(fds[i]);
 	close(peers[0]);
@@ -246,7 +258,7 @@ static void shutdown_of_a_known_socket_ends(void **unused)
 	run_ms(1500);
 	assert_true(managed(cookie_of(fd)));
 	shutdown(fd, SHUT_WR);
-	wait_ended_by(END_SHUTDOWN, 1, 2000);
+	wait_ended_by(END_SHUTDOWN, 1);
 	close(fd);
 }
 
@@ -292,7 +304,7 @@ static void disconnect_ends(void **unused)
 		add(fds[i], 0);
 		disconnect(fds[i]);
 	}
-	wait_ended_by(END_DISCONNECTED, (uint64_t)n, 4000);
+	wait_ended_by(END_DISCONNECTED, (uint64_t)n);
 	for (int i = 0; i < n; i++)
 		close(fds[i]);
 	close(peers[0]);
@@ -319,7 +331,7 @@ static void a_flow_can_survive_disconnect(void **unused)
 	assert_true(managed(cookies[0]));
 	close(fds[0]);
 	close(fds[1]);
-	wait_ended_by(END_CLOSED, 2, 500);
+	wait_ended_by(END_CLOSED, 2);
 }
 
 /* A server's socket gets its port with the first datagram, and another when it likes. */
@@ -337,7 +349,7 @@ static void new_addresses_are_followed(void **unused)
 	run_ms(1500);
 	assert_true(managed(cookie_of(fd)));
 	shutdown(fd, SHUT_WR);
-	wait_ended_by(END_SHUTDOWN, 1, 2500);
+	wait_ended_by(END_SHUTDOWN, 1);
 	close(fd);
 }
 
@@ -371,7 +383,7 @@ static void others_see_to_the_rest(void **unused)
 	add(disconnected, 0);
 	shutdown(shut, SHUT_WR);
 	disconnect(disconnected);
-	wait_ended_by(END_SHUTDOWN, 1, 2000);
+	wait_ended_by(END_SHUTDOWN, 1);
 	run_ms(1000);
 	assert_true(managed(cookie_of(disconnected)));
 	close(shut);
@@ -402,16 +414,40 @@ static void shrink(int fd)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 }
 
-static void close_many(void)
+static void forget_awaited(void *awaited, uint64_t cookie)
+{
+	if (*(uint64_t *)awaited == cookie)
+		*(uint64_t *)awaited = 0;
+}
+
+/* Returns when the kernel has told everybody of it, which it does in its own time. */
+static void close_told(struct sockwatch *witness, int fd)
+{
+	struct pollfd told = { .fd = sockwatch_fd(witness), .events = POLLIN };
+	uint64_t awaited = cookie_of(fd);
+
+	close(fd);
+	while (awaited) {
+		assert_int_equal(poll(&told, 1, 10000), 1);
+		assert_int_equal(sockwatch_dispatch(witness, forget_awaited, &awaited), 0);
+	}
+}
+
+static void close_many(struct sockwatch *witness)
 {
 	for (int i = 0; i < 500; i++) {
 		int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 		assert_true(fd >= 0);
-		cookie_of(fd);
-		close(fd);
+		close_told(witness, fd);
 	}
-	usleep(100000);
+}
+
+/* Several rounds of looking at sockets, also where these come late. */
+static void run_rounds(void)
+{
+	for (int i = 0; i < 25; i++)
+		run_ms(200);
 }
 
 /* Nobody reads, the messages overflow, and among the lost ones are two of ours. */
@@ -420,22 +456,27 @@ static void what_closed_unheard_is_found_out(void **unused)
 	int known = udp_bound_connected(AF_INET), fresh = udp_connected(AF_INET);
 	int open = udp_connected(AF_INET), kept = udp_connected(AF_INET);
 	uint64_t known_cookie = cookie_of(known), fresh_cookie = cookie_of(fresh);
+	struct sockwatch *witness;
 
 	(void)unused;
 	add(known, 0);
 	add(open, 0);
 	add(kept, GW_FLOW_KEEP_ON_DISCONNECT);
-	each_netlink(shrink);
 	disconnect(kept);
-	run_ms(5000); /* several looks at it, also where they come late */
+	/* Had messages been lost before it was missed, it would be taken for closed. */
+	run_rounds();
 	add(fresh, 0);
-	close_many();
-	close(known);
-	close(fresh);
-	close_many();
-	run_ms(100);
+	each_netlink(shrink);
+	assert_int_equal(sockwatch_new(&witness), 0);
+	assert_int_equal(sockwatch_join(witness, AF_INET, IPPROTO_UDP), 0);
+	close_many(witness);
+	close_told(witness, known);
+	close_told(witness, fresh);
+	close_many(witness);
+	sockwatch_free(witness);
+	run_ms(1);
 	assert_true(managed(known_cookie) && managed(fresh_cookie));
-	wait_ended_by(END_CLOSED, 2, 4000);
+	wait_ended_by(END_CLOSED, 2);
 	assert_false(managed(known_cookie) || managed(fresh_cookie));
 	run_ms(500);
 	assert_true(managed(cookie_of(open)));
@@ -443,7 +484,7 @@ static void what_closed_unheard_is_found_out(void **unused)
 	assert_int_equal(ended_by(END_DISCONNECTED), 0);
 	close(open);
 	close(kept);
-	wait_ended_by(END_CLOSED, 4, 500);
+	wait_ended_by(END_CLOSED, 4);
 }
 
 /* ---- cost ---- */
@@ -479,14 +520,16 @@ static void sleeps_without_flows(void **unused)
 	assert_int_equal(count_all_memberships(), 1);
 	run_ms(1200);
 	assert_int_equal(engine_remove(host_engine(host), owner, id, 0), 0);
-	run_ms(1500);
+	for (int i = 0; i < 50 && event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED) > asleep;
+	     i++)
+		run_ms(200);
 	assert_int_equal(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), asleep);
 	assert_int_equal(count_all_memberships(), 0);
 
 	/* And wakes up again. */
 	add(fd, 0);
 	close(fd);
-	wait_ended_by(END_CLOSED, 1, 500);
+	wait_ended_by(END_CLOSED, 1);
 }
 
 static uint64_t thread_us(void)
@@ -513,7 +556,7 @@ static void keeps_within_its_budget(void **unused)
 	/* Each is looked at nevertheless. */
 	for (size_t i = 0; i < 800; i++)
 		shutdown(fds[i], SHUT_WR);
-	wait_ended_by(END_SHUTDOWN, 800, 20000);
+	wait_ended_by(END_SHUTDOWN, 800);
 	for (size_t i = 0; i < 800; i++)
 		close(fds[i]);
 }
@@ -547,11 +590,11 @@ static void embedded_add(int fd, uint32_t flags)
 	assert_int_equal(gw_flow_add(gw, fd, NULL, 0, &options, &id), 0);
 }
 
-static void expect_ended(const char *reason, int within_ms)
+static void expect_ended(const char *reason)
 {
 	struct gw_event event = { .size = sizeof(event) };
 
-	assert_int_equal(gw_event_next(gw, within_ms * (int)time_factor(), &event), 1);
+	assert_int_equal(gw_event_next(gw, 15000 * (int)time_factor(), &event), 1);
 	assert_int_equal(event.type, GW_EVENT_FLOW_ENDED);
 	assert_string_equal(event.reason, reason);
 }
@@ -571,13 +614,13 @@ static unsigned count_listed(void)
 	return n;
 }
 
-/* How long a closed socket's flow was still listed. A question is not due before a second has passed. */
+/* How long a closed socket's flow was still listed. */
 static uint64_t time_until_list_is_empty(void)
 {
 	uint64_t started_us = time_now_us();
 
 	while (count_listed() > 0) {
-		assert_true(time_now_us() - started_us < 900 * USEC_PER_MSEC);
+		assert_true(time_now_us() - started_us < time_factor() * 15 * USEC_PER_SEC);
 		usleep(1000);
 	}
 	return time_now_us() - started_us;
@@ -591,30 +634,36 @@ static void embedded_notices_close(void **unused)
 	(void)unused;
 	for (int i = 0; i < 5; i++) {
 		int fd = udp_connected(AF_INET);
-		uint64_t took_us;
 
 		embedded_add(fd, 0);
 		assert_int_equal(count_listed(), 1);
 		close(fd);
-		took_us = time_until_list_is_empty();
-		best_us = took_us < best_us ? took_us : best_us;
-		expect_ended("closed", 100);
+		keep_least(&best_us, time_until_list_is_empty());
+		expect_ended("closed");
 	}
 	assert_true(best_us < 100 * USEC_PER_MSEC);
 }
 
-/* The identifier stays, the socket's marks and its place in the list do not. */
+/*
+ * The identifier stays, the socket's marks and its place in the list do not. A question is not due before a
+ * second has passed.
+ */
 static void embedded_notices_close_of_a_kept_flow(void **unused)
 {
-	int fd = udp_connected(AF_INET);
+	uint64_t best_us = UINT64_MAX;
 
 	(void)unused;
-	embedded_add(fd, GW_FLOW_KEEP_WHEN_CLOSED | GW_FLOW_KEEP_ON_DISCONNECT);
-	disconnect(fd);
-	usleep(50000);
-	assert_int_equal(count_listed(), 1);
-	close(fd);
-	time_until_list_is_empty();
+	for (int i = 0; i < 3; i++) {
+		int fd = udp_connected(AF_INET);
+
+		embedded_add(fd, GW_FLOW_KEEP_WHEN_CLOSED | GW_FLOW_KEEP_ON_DISCONNECT);
+		disconnect(fd);
+		usleep(50000);
+		assert_int_equal(count_listed(), 1);
+		close(fd);
+		keep_least(&best_us, time_until_list_is_empty());
+	}
+	assert_true(best_us < 900 * USEC_PER_MSEC);
 }
 
 static void embedded_notices_shutdown(void **unused)
@@ -624,12 +673,12 @@ static void embedded_notices_shutdown(void **unused)
 	(void)unused;
 	embedded_add(fd, 0);
 	shutdown(fd, SHUT_WR);
-	expect_ended("shutdown", 2000);
+	expect_ended("shutdown");
 	close(fd);
 	tcp_pair(AF_INET, &client, &server);
 	embedded_add(client, 0);
 	shutdown(client, SHUT_WR);
-	expect_ended("shutdown", 2000);
+	expect_ended("shutdown");
 	close(client);
 	close(server);
 }
@@ -641,7 +690,7 @@ static void embedded_notices_disconnect(void **unused)
 	(void)unused;
 	embedded_add(fd, 0);
 	disconnect(fd);
-	expect_ended("disconnected", 4000);
+	expect_ended("disconnected");
 	close(fd);
 }
 
