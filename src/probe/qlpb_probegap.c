@@ -158,7 +158,9 @@ static uint32_t number_of(const struct qlpb *qlpb, const struct experiment *expe
 	const struct probegap *gap = &experiment->gap;
 	uint32_t number = reply->sequence - gap->first;
 
-	if (number - gap->n_decided >= gap->n_sent - gap->n_decided ||
+	/* No sink answers before it was asked. */
+	if (reply->sink_sent_100ns < reply->sink_received_100ns ||
+	    number - gap->n_decided >= gap->n_sent - gap->n_decided ||
 	    qlpb_wire_time(qlpb, gap->ring[number % GAP_RING].scheduled_ns) !=
 		    reply->initiator_sent_100ns)
 		return UINT32_MAX;

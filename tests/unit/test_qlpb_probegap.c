@@ -166,6 +166,9 @@ static void answers_of_others(void **state)
 	make_answer(2, data);
 	put64(data + 8, get64(data + 8) + 1); /* the number is guessed, the time is not */
 	hand_datagram(HAND_PEER, QLPB_PORT, data, sizeof(data));
+	make_answer(2, data);
+	put64(data + 24, SINK_100NS(2) - 1); /* answered before it was asked */
+	hand_datagram(HAND_PEER, QLPB_PORT, data, sizeof(data));
 	assert_int_equal(hand.n_gaps, 0);
 	/* Reflected: the sink here answers it once, as it would anybody; nothing comes of that. */
 	hand_datagram(HAND_PEER, QLPB_PORT, hand.sent[2].data, QLPB_GAP_LEN);
