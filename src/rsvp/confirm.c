@@ -4,6 +4,30 @@
 
 #include <errno.h>
 
+/* ---- its way ---- */
+
+/* By the routing table, unless this host, or who is next, has nothing but UDP: that must be known before. */
+static void set_way(struct rsvp *rsvp, struct departure *departure)
+{
+	const struct address *next = &departure->destination;
+	static const struct address none;
+	const struct interface *interface;
+	struct neighbour *neighbour;
+	struct rsvp_route route = { 0 };
+
+	if (rsvp->ports.route(rsvp->ports.user_data, next, &none, &route) < 0 || route.n_out == 0)
+		return;
+	if (route.gateway.family != AF_UNSPEC)
+		next = &route.gateway;
+	interface = rsvp_interface_find(rsvp, route.out[0]);
+	neighbour = rsvp_neighbour_find(rsvp, route.out[0], next);
+	if (!(interface && interface->info.udp_only) && !(neighbour && neighbour->udp))
+		return;
+	departure->ifindex = route.out[0];
+	departure->neighbour = neighbour;
+	departure->next_hop = *next;
+}
+
 /* ---- made ---- */
 
 static void put_flow(struct rsvp_writer *writer, const struct resv *resv)
@@ -34,6 +58,7 @@ void rsvp_confirm_answer(struct rsvp *rsvp, const struct resv *resv)
 		return;
 	error.node = own.address;
 	departure.source = own.address;
+	set_way(rsvp, &departure);
 	rsvp_begin(rsvp, &writer, RSVP_RESV_CONF, departure.ttl);
 	rsvp_put_session(&writer, &session->key, 0);
 	rsvp_put_error(&writer, &error);
@@ -68,23 +93,25 @@ static void pass_on(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 		.destination = message->confirm,
 		.router_alert = true,
 	};
+	uint8_t ttl = arrival->udp ? message->send_ttl : arrival->ttl;
 	struct rsvp_writer writer;
 
-	if (arrival->ttl <= 1)
+	if (ttl <= 1)
 		return;
-	departure.ttl = (uint8_t)(arrival->ttl - 1);
+	departure.ttl = (uint8_t)(ttl - 1);
 	rsvp_begin(rsvp, &writer, RSVP_RESV_CONF, departure.ttl);
 	rsvp_put_session(&writer, &message->session, 0);
 	rsvp_put_error(&writer, &message->error);
 	rsvp_put_confirm(&writer, &message->confirm);
 	put_all(&writer, message);
+	set_way(rsvp, &departure);
 	rsvp_send(rsvp, &writer, &departure, NULL);
 }
 
 static bool is_to(const struct rsvp_arrival *arrival, const struct rsvp_message *message)
 {
-	if (arrival->destination.family == AF_UNSPEC)
-		return true; /* it came in a Bundle */
+	if (arrival->destination.family == AF_UNSPEC || arrival->udp)
+		return true; /* it came in a Bundle, or was for this router to send on */
 	return arrival->destination.family == message->confirm.family &&
 	       memcmp(arrival->destination.addr, message->confirm.addr,
 		      sizeof(message->confirm.addr)) == 0;

@@ -81,6 +81,7 @@ struct interface {
 	struct rsvp_interface info;
 	uint32_t refresh_ms; /* R as it is now: it grows slowly (RFC 2205 §3.7) */
 	struct timer slew;
+	bool udp_heard;		/* somebody there has sent a Path in UDP */
 	struct install *booked; /* by booked_prev, _next: what traffic control has there */
 	UT_hash_handle hh;
 };
@@ -447,6 +448,8 @@ struct path *rsvp_sender_local_path(const struct sender *sender, uint32_t ifinde
 struct departure {
 	uint32_t ifindex;
 	struct address source, destination;
+	struct address
+		next_hop; /* on the way to a destination that is further away; AF_UNSPEC: it is not */
 	uint8_t ttl;
 	bool router_alert, foreign_source;
 	bool bundled;		     /* may be */

@@ -169,6 +169,15 @@ static bool receive_other(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
 	return true;
 }
 
+/* A Path in UDP says that there are hosts on the link that hear nothing else. */
+static void hear_udp(struct rsvp *rsvp, const struct rsvp_arrival *arrival,
+		     struct neighbour *neighbour, const struct rsvp_message *message)
+{
+	neighbour->udp = true;
+	if (message->type == RSVP_PATH)
+		rsvp_interface_find(rsvp, arrival->ifindex)->udp_heard = true;
+}
+
 static void receive_one(struct rsvp *rsvp, const struct rsvp_arrival *arrival, const uint8_t *data,
 			size_t len)
 {
@@ -196,7 +205,7 @@ static void receive_one(struct rsvp *rsvp, const struct rsvp_arrival *arrival, c
 		return;
 	}
 	if (arrival->udp)
-		neighbour->udp = true;
+		hear_udp(rsvp, arrival, neighbour, &message);
 	else
 		neighbour->far = arrival->ttl != message.send_ttl;
 	neighbour->authenticated = rsvp_interface_is_protected(rsvp, arrival->ifindex);

@@ -37,10 +37,18 @@ struct rsvp_packet {
 	uint8_t ttl;
 	bool router_alert;
 	bool foreign_source; /* the source is not an address of this node */
-	bool udp;	     /* encapsulated: the port is in `destination` */
+	/*
+	 * Encapsulated, to the port in `destination`. Without a port somebody there may need it, others not: it leaves
+	 * both as ever and, to RSVP_UDP_PORT_COPIES and no further than the link, in UDP.
+	 */
+	bool udp;
 	const uint8_t *data;
 	size_t len;
 };
+
+/* RFC 2205 App. C: what routers listen to, and what only those do that can hear nothing else. */
+#define RSVP_UDP_PORT 1698
+#define RSVP_UDP_PORT_COPIES 1699
 
 /* Which way data of a session goes. */
 #define RSVP_OUT_MAX 32
@@ -244,6 +252,7 @@ struct rsvp_interface {
 	uint32_t slew_percent;
 	bool reduce_refreshes; /* RFC 2961, where the neighbour can */
 	bool udp;	       /* encapsulate, and expect it */
+	bool udp_only;	       /* this host can send nothing else there (RFC 2205 App. C: Hu) */
 	bool ignore_alert;     /* RFC 6398 */
 };
 

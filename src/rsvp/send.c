@@ -74,6 +74,37 @@ static void put_front(struct rsvp *rsvp, struct rsvp_writer *writer,
 	memcpy(writer->buf, buf, front.len);
 }
 
+/* ---- in UDP ---- */
+
+/* RSVP-ENCAPSULATION, of the link. */
+static const struct address group4 = { .addr = { [10] = 0xff, 0xff, 224, 0, 0, 14 },
+				       .family = AF_INET };
+static const struct address group6 = { .addr = { 0xff, 0x02, [15] = 0x0e }, .family = AF_INET6 };
+
+/*
+ * A host that has nothing but UDP leaves it to the routers of the link to send on what goes further, and asks no
+ * router on the way to look at it (R-064, R-065, R-067).
+ */
+static void encapsulate(const struct departure *departure, struct rsvp_packet *packet)
+{
+	packet->udp = true;
+	packet->router_alert = false;
+	packet->foreign_source = false;
+	if (address_is_multicast(&packet->destination)) {
+		packet->destination = packet->destination.family == AF_INET ? group4 : group6;
+		packet->ttl = 1;
+	} else if (departure->next_hop.family != AF_UNSPEC) {
+		packet->destination = departure->next_hop;
+	}
+	packet->destination.port = RSVP_UDP_PORT;
+}
+
+static bool is_wanted_in_udp(const struct interface *interface, const struct neighbour *neighbour)
+{
+	return (interface && (interface->info.udp || interface->udp_heard)) ||
+	       (neighbour && neighbour->udp);
+}
+
 /* ---- leaving ---- */
 
 static void launch(struct rsvp *rsvp, const struct rsvp_packet *packet,
@@ -84,7 +115,7 @@ static void launch(struct rsvp *rsvp, const struct rsvp_packet *packet,
 	if (departure->neighbour)
 		departure->neighbour->sent++;
 	if (departure->bundled && rsvp->collecting && packet->ifindex != 0 &&
-	    rsvp_may_reduce(rsvp, departure->neighbour) &&
+	    packet->destination.port == 0 && rsvp_may_reduce(rsvp, departure->neighbour) &&
 	    rsvp_bundle_add(rsvp, departure->neighbour, packet))
 		return;
 	rsvp_bundle_flush(rsvp);
@@ -112,8 +143,7 @@ int rsvp_send(struct rsvp *rsvp, struct rsvp_writer *writer, const struct depart
 		.ttl = departure->ttl,
 		.router_alert = departure->router_alert,
 		.foreign_source = departure->foreign_source,
-		.udp = (interface && interface->info.udp) ||
-		       (departure->neighbour && departure->neighbour->udp),
+		.udp = is_wanted_in_udp(interface, departure->neighbour),
 	};
 	struct key *key;
 
@@ -128,6 +158,8 @@ int rsvp_send(struct rsvp *rsvp, struct rsvp_writer *writer, const struct depart
 	if (departure->by_routes ||
 	    (departure->neighbour && departure->neighbour->far && !departure->router_alert))
 		packet.ifindex = 0;
+	if (interface && interface->info.udp_only)
+		encapsulate(departure, &packet);
 	if (key)
 		rsvp_key_sign(rsvp, key, writer->buf, packet.len);
 	launch(rsvp, &packet, departure);
@@ -188,8 +220,10 @@ static struct departure along(const struct rsvp *rsvp, const struct sender *send
 	departure.source = rsvp_sender_host(&sender->key.sender);
 	departure.destination = rsvp_session_host(&sender->key.session->key);
 	departure.foreign_source = !rsvp_address_is_local(rsvp, &departure.source);
-	if (out && out->next_hop.family != AF_UNSPEC)
+	if (out && out->next_hop.family != AF_UNSPEC) {
 		departure.neighbour = rsvp_neighbour_find(rsvp, ifindex, &out->next_hop);
+		departure.next_hop = out->next_hop;
+	}
 	return departure;
 }
 

@@ -41,11 +41,14 @@ static void repeat_later(struct rsvp *rsvp, const struct rsvp_packet *packet)
 static bool is_reserved(const struct rsvp *rsvp, const struct session *session,
 			const struct rsvp_message *message, const struct address *hop)
 {
-	const struct up *up = rsvp_up_find(session, hop);
+	struct address bare = *hop;
+	const struct up *up;
 	struct rsvp_flow_iter iter = { 0 };
 	struct rsvp_flow flow;
 	struct sender *sender;
 
+	bare.port = 0; /* of UDP */
+	up = rsvp_up_find(session, &bare);
 	if (!up || up->digest == 0)
 		return false;
 	if (message->style == RSVP_STYLE_WF)

@@ -15,7 +15,8 @@ struct packet {
 	uint32_t node, interface; /* where */
 	struct address source, destination;
 	uint8_t ttl;
-	bool router_alert, udp;
+	bool router_alert;
+	uint16_t port; /* of UDP; 0: it is not in UDP */
 	uint32_t len;
 	uint8_t data[];
 };
@@ -198,14 +199,31 @@ static void forward(struct packet *packet)
 
 /* ---- arriving ---- */
 
+/* Of the link. */
+static bool is_encapsulation_group(const struct address *address)
+{
+	static const uint8_t group4[16] = { [10] = 0xff, 0xff, 224, 0, 0, 14 };
+	static const uint8_t group6[16] = { 0xff, 0x02, [15] = 0x0e };
+
+	return memcmp(address->addr, address->family == AF_INET ? group4 : group6, 16) == 0;
+}
+
 static bool is_for(const struct packet *packet, const struct net_node *node)
 {
 	uint32_t interface;
 
+	if (is_encapsulation_group(&packet->destination))
+		return true;
 	if (address_is_multicast(&packet->destination))
 		return routes_is_member(packet->net, net_group_of(&packet->destination),
 					node->index);
 	return net_owner(packet->net, &packet->destination, &interface) == node;
+}
+
+/* RFC 2205 App. C: who has nothing but UDP takes both ports, all others leave the copies alone. */
+static bool hears(const struct net_node *node, uint16_t port)
+{
+	return node->setting.udp_only ? port != 0 : port != RSVP_UDP_PORT_COPIES;
 }
 
 static void take(struct packet *packet)
@@ -219,11 +237,12 @@ static void take(struct packet *packet)
 		.destination_is_local = local,
 		.ttl = packet->ttl,
 		.router_alert = packet->router_alert,
-		.udp = packet->udp,
+		.udp = packet->port != 0,
 	};
 	enum rsvp_verdict verdict = RSVP_FORWARD;
 
-	if (node->rsvp && (local || (packet->router_alert && node->kind == NET_ROUTER))) {
+	if (node->rsvp && hears(node, packet->port) &&
+	    (local || (packet->router_alert && node->kind == NET_ROUTER))) {
 		verdict = rsvp_receive(node->rsvp, &arrival, packet->data, packet->len,
 				       packet->net->now_us);
 		net_rearm(node);
@@ -271,15 +290,11 @@ static void count_sent(struct net_node *node, const uint8_t *data, size_t len)
 		node->sent[inner[1] & 31]++;
 }
 
-void net_port_send(void *user_data, const struct rsvp_packet *request)
+static void send_one(struct net_node *node, const struct rsvp_packet *request, uint16_t port)
 {
-	struct net_node *node = user_data;
 	uint32_t interface = request->ifindex ? request->ifindex - 1 : NET_NONE;
 	struct packet *packet;
 
-	if (node->muted)
-		return;
-	count_sent(node, request->data, request->len);
 	packet = calloc(1, sizeof(*packet) + request->len);
 	if (!packet || (interface != NET_NONE && interface >= node->n_interfaces))
 		abort();
@@ -288,7 +303,8 @@ void net_port_send(void *user_data, const struct rsvp_packet *request)
 	packet->destination = request->destination;
 	packet->ttl = request->ttl;
 	packet->router_alert = request->router_alert;
-	packet->udp = request->udp;
+	packet->port = port;
+	packet->destination.port = 0;
 	packet->len = (uint32_t)request->len;
 	memcpy(packet->data, request->data, request->len);
 	if (packet->source.family == AF_UNSPEC && interface != NET_NONE)
@@ -299,6 +315,27 @@ void net_port_send(void *user_data, const struct rsvp_packet *request)
 	else if (interface != NET_NONE)
 		send_to_all(packet, node, interface);
 	free(packet);
+}
+
+/* A copy in UDP goes no further than the link. */
+void net_port_send(void *user_data, const struct rsvp_packet *request)
+{
+	struct net_node *node = user_data;
+	struct rsvp_packet copy = *request;
+
+	if (node->muted)
+		return;
+	if (node->setting.udp_only && (!request->udp || request->destination.port == 0))
+		abort();
+	count_sent(node, request->data, request->len);
+	send_one(node, request, request->destination.port);
+	if (!request->udp || request->destination.port != 0)
+		return;
+	copy.router_alert = false;
+	copy.ttl = 1;
+	if (copy.foreign_source)
+		copy.source = (struct address){ 0 };
+	send_one(node, &copy, RSVP_UDP_PORT_COPIES);
 }
 
 static void route_unicast(struct net_node *node, const struct address *destination,

@@ -135,12 +135,22 @@ static void make_network(struct scenario *scenario)
 							    : dice_between(dice, 5000, 60000);
 	setting.reduce_refreshes = plan->reduction == SCENARIO_REDUCED;
 	setting.enforced = true;
+	setting.udp = plan->udp_only > 0; /* or those who only receive would never be heard of */
 	scenario->refresh_us = setting.refresh_ms * MS;
 	net_set_interfaces(scenario->net, &setting);
 	setting.reduce_refreshes = true;
 	for (uint32_t i = 0; plan->reduction == SCENARIO_MIXED && i < scenario->net->n_nodes; i++)
 		if (dice_chance(dice, 0.6))
 			net_set_node(scenario->net, i, &setting);
+	setting.udp_only = true;
+	for (uint32_t i = 0; i < scenario->topology.n_hosts; i++) {
+		uint32_t host = topology_host(&scenario->topology, i);
+
+		if (!dice_chance(dice, plan->udp_only))
+			continue;
+		setting.reduce_refreshes = scenario->net->nodes[host]->setting.reduce_refreshes;
+		net_set_node(scenario->net, host, &setting);
+	}
 	if (plan->keyed)
 		set_key(scenario);
 	net_build(scenario->net);

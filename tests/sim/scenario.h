@@ -40,6 +40,7 @@ struct scenario_plan {
 	uint32_t refresh_ms;   /* 0: chance */
 	enum rsvp_style style; /* NONE: chance */
 	enum scenario_reduction reduction;
+	double udp_only; /* share of the hosts that have nothing but UDP */
 	bool keyed;	 /* messages are signed, and half of the time nodes challenge each other */
 	double room;	 /* bytes/s on each link; 0: everything fits */
 	unsigned shapes; /* mask of those there may be; 0: all */

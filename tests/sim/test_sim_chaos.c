@@ -193,6 +193,23 @@ static void some_reduce(void **state)
 	assert_true(seeds_run("some_reduce", 60, mix));
 }
 
+/* R-061..R-067: hosts that have nothing but UDP, beside others. */
+static bool encapsulate(uint64_t seed)
+{
+	struct scenario_plan plan = troubled_plan();
+
+	plan.plain = 0; /* which such hosts would take for a router that speaks RSVP */
+	plan.udp_only = 0.5;
+	plan.reduction = seed % 3;
+	plan.keyed = seed % 4 == 0;
+	return run(seed, &plan, 50);
+}
+
+static void udp_hosts(void **state)
+{
+	assert_true(seeds_run("udp_hosts", 60, encapsulate));
+}
+
 /* R-245..R-255: nothing that is signed gets lost for that, nor by challenges after a restart. */
 static bool sign(uint64_t seed)
 {
@@ -216,6 +233,7 @@ int main(void)
 		cmocka_unit_test(plain_routers),       cmocka_unit_test(everything),
 		cmocka_unit_test(summaries),	       cmocka_unit_test(summaries_in_trouble),
 		cmocka_unit_test(some_reduce),	       cmocka_unit_test(signed_messages),
+		cmocka_unit_test(udp_hosts),
 	};
 
 	seeds_choose_test();

@@ -145,6 +145,11 @@ static void put_body(struct rsvp_writer *writer, const struct rsvp_message *mess
 	if (message->style != RSVP_STYLE_NONE) {
 		rsvp_put_style(writer, message->style);
 		put_flows(writer, message);
+	} else {
+		/* Of a style that nobody knows, as an error about it tells. */
+		put_all(writer, message, RSVP_CLASS_STYLE);
+		put_all(writer, message, RSVP_CLASS_FLOWSPEC);
+		put_all(writer, message, RSVP_CLASS_FILTER_SPEC);
 	}
 	put_lists(writer, message);
 	if (message->type == RSVP_CHALLENGE || message->type == RSVP_RESPONSE)

@@ -366,6 +366,98 @@ static void test_visit(void **state)
 	sim_free(pair.sim);
 }
 
+/* ---- hosts that have nothing but UDP ---- */
+
+static void make_udp_only(struct sim *sim, unsigned node)
+{
+	sim_interface(sim, node, 1)->udp_only = true;
+	sim_interface_apply(sim, node, 1);
+}
+
+/* In UDP to that address, and nobody on the way is to look at it; returns Send_TTL. */
+static uint8_t expect_udp(const struct sim *sim, unsigned node, uint8_t type,
+			  const struct address *destination)
+{
+	struct rsvp_message message;
+	const struct sim_packet *packet = sim_last_sent(sim, node, type, 1, &message);
+
+	assert_non_null(packet);
+	assert_true(packet->packet.udp);
+	assert_false(packet->packet.router_alert);
+	assert_false(packet->packet.foreign_source);
+	assert_int_equal(packet->packet.destination.port, RSVP_UDP_PORT);
+	assert_memory_equal(packet->packet.destination.addr, destination->addr, 16);
+	return message.send_ttl;
+}
+
+/* to the destination on the link, to the router of the link if it is elsewhere; R-067: to the previous hop. */
+static void test_udp_only(void **state)
+{
+	struct sim *sim = sim_new(22);
+	struct rsvp_flowspec flowspec = sim_controlled_load(1000);
+	struct address source, router, near, far;
+	struct rsvp_session session;
+	struct rsvp_sender sender;
+	struct sim_app *app, *receiver;
+
+	(void)state;
+	sim_line(sim, 3);
+	make_udp_only(sim, 0);
+	make_udp_only(sim, 2);
+	source = sim_address(sim, 0, 1, AF_INET);
+	router = sim_address(sim, 1, 1, AF_INET);
+	far = sim_address(sim, 2, 1, AF_INET);
+	sender = sim_sender(&source, 6000);
+	session = sim_session(&router, 5004);
+	sim_send(sim_open(sim, 0, &session), &sender, 1000);
+	expect_udp(sim, 0, RSVP_PATH, &router);
+	session = sim_session(&far, 5005);
+	app = sim_open(sim, 0, &session);
+	sim_send(app, &sender, 1000);
+	assert_int_equal(expect_udp(sim, 0, RSVP_PATH, &router), 63);
+	sim_send(app, NULL, 0);
+	expect_udp(sim, 0, RSVP_PATH_TEAR, &router);
+	/* The other way round: from a host that has more. */
+	session = sim_session(&far, 5006);
+	near = sim_address(sim, 1, 2, AF_INET);
+	sender = sim_sender(&near, 6000);
+	receiver = sim_open(sim, 2, &session);
+	sim_reserve(receiver, RSVP_STYLE_FF, &flowspec, &sender, 1, false);
+	sim_send(sim_open(sim, 1, &session), &sender, 1000);
+	sim_run(sim, SIM_S / 4);
+	expect_udp(sim, 2, RSVP_RESV, &near);
+	sim_reserve(receiver, RSVP_STYLE_FF, NULL, NULL, 0, false);
+	expect_udp(sim, 2, RSVP_RESV_TEAR, &near);
+	sim_free(sim);
+}
+
+/* Paths to groups go to everybody on the link who speaks RSVP, and no further. */
+static void test_udp_only_group(void **state)
+{
+	static const struct address groups[] = {
+		{ .family = AF_INET, .addr = { [10] = 0xff, 0xff, 224, 0, 0, 14 } },
+		{ .family = AF_INET6, .addr = { 0xff, 0x02, [15] = 0x0e } },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct sim *sim = sim_new(23);
+		struct address group = sim_group(groups[i].family, 1), source;
+		struct rsvp_session session = sim_session(&group, 5004);
+		struct rsvp_message message;
+		struct rsvp_sender sender;
+
+		sim_line(sim, 2);
+		make_udp_only(sim, 0);
+		source = sim_address(sim, 0, 1, groups[i].family);
+		sender = sim_sender(&source, 6000);
+		sim_send(sim_open(sim, 0, &session), &sender, 1000);
+		assert_int_equal(expect_udp(sim, 0, RSVP_PATH, &groups[i]), 63);
+		assert_int_equal(sim_last_sent(sim, 0, RSVP_PATH, 1, &message)->packet.ttl, 1);
+		sim_free(sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +471,8 @@ int main(void)
 		cmocka_unit_test(test_fewer_senders),
 		cmocka_unit_test(test_address_goes),
 		cmocka_unit_test(test_visit),
+		cmocka_unit_test(test_udp_only),
+		cmocka_unit_test(test_udp_only_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
