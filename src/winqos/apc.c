@@ -11,6 +11,7 @@ struct apc_queue {
 	struct object object;
 	struct waitable waitable; /* set while there are calls */
 	struct apc *calls;
+	bool ended; /* its thread has */
 };
 
 struct apc {
@@ -61,6 +62,9 @@ static void queue_leave(void *value)
 	struct apc_queue *queue = value;
 	struct apc *apc;
 
+	state_lock();
+	queue->ended = true;
+	state_unlock();
 	while ((apc = take_call(queue)))
 		apc_free(apc);
 	object_unref(&queue->object);
@@ -114,13 +118,16 @@ struct waitable *apc_waitable(struct apc *apc)
 	return &apc->queue->waitable;
 }
 
-void apc_post_locked(struct apc *apc, DWORD error, DWORD bytes, DWORD flags)
+bool apc_post_locked(struct apc *apc, DWORD error, DWORD bytes, DWORD flags)
 {
+	if (apc->queue->ended)
+		return false;
 	apc->error = error;
 	apc->bytes = bytes;
 	apc->flags = flags;
 	DL_APPEND(apc->queue->calls, apc);
 	waitable_set_locked(&apc->queue->waitable);
+	return true;
 }
 
 struct waitable *apc_thread_waitable(void)

@@ -22,8 +22,11 @@ void apc_free(struct apc *apc);
 /* What its thread waits for in alertable waits; good as long as `apc` is. */
 struct waitable *apc_waitable(struct apc *apc);
 
-/* The operation is over: its thread's next alertable wait makes the call, and frees it. */
-void apc_post_locked(struct apc *apc, DWORD error, DWORD bytes, DWORD flags);
+/*
+ * The operation is over: its thread's next alertable wait makes the call, and frees it. False if that thread has ended:
+ * it stays the caller's.
+ */
+bool apc_post_locked(struct apc *apc, DWORD error, DWORD bytes, DWORD flags);
 
 /* The same of the calling thread; NULL if it never had any. */
 struct waitable *apc_thread_waitable(void);

@@ -66,9 +66,8 @@ static struct waitable *notify_waitable(const struct notify *notify)
 
 static void notify_tell_locked(struct notify *notify, DWORD error, DWORD bytes, DWORD flags)
 {
-	if (notify->apc)
-		apc_post_locked(notify->apc, error, bytes, flags);
-	notify->apc = NULL;
+	if (notify->apc && apc_post_locked(notify->apc, error, bytes, flags))
+		notify->apc = NULL;
 	if (notify->event)
 		waitable_set_locked(&notify->event->waitable);
 }

@@ -229,6 +229,7 @@ struct socket_entry *socket_entry_make(int fd)
 void socket_table_close(int fd)
 {
 	struct socket_entry *entry = socket_entry_get(fd);
+	struct deferred *deferred = NULL;
 
 	if (!entry)
 		return;
@@ -237,7 +238,13 @@ void socket_table_close(int fd)
 	netevents_close(entry, fd);
 	socket_table_lock();
 	leave_slot_locked(fd);
+	if (entry->slots == 0) {
+		deferred = entry->deferred;
+		entry->deferred = NULL;
+		atomic_store(&entry->has_deferred, false);
+	}
 	socket_table_unlock();
+	deferred_free(deferred);
 	socket_entry_put(entry);
 }
 

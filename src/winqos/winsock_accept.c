@@ -22,12 +22,20 @@ struct deferred {
 	int fd;
 };
 
+static void reset(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+}
+
 void deferred_free(struct deferred *deferred)
 {
 	struct deferred *one, *next;
 
 	DL_FOREACH_SAFE(deferred, one, next) {
-		close(one->fd);
+		reset(one->fd);
 		free(one);
 	}
 }
@@ -81,14 +89,6 @@ static int take_connection(int listener, int flags)
 	if (fd < 0)
 		fd = accept4(listener, NULL, NULL, flags);
 	return fd < 0 ? -errno : fd;
-}
-
-static void reset(int fd)
-{
-	const struct linger at_once = { .l_onoff = 1 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(fd);
 }
 
 /* The connection takes over what its listener is and has; `from_condition` is NULL where nobody was asked. */

@@ -5,7 +5,7 @@
 
 struct deferred;
 
-/* Closes the connections. NULL is allowed. */
+/* Resets the connections. NULL is allowed. */
 void deferred_free(struct deferred *deferred);
 
 #endif
