@@ -125,7 +125,7 @@ static void on_path(struct part *part, const struct gw_rsvp_record *record)
 	struct address address;
 	struct heard *heard;
 
-	if (!part_hears(part) || record->n_senders == 0 ||
+	if (!(part->directions & DIRECTION_RECEIVE) || record->n_senders == 0 ||
 	    address_from_sockaddr((const struct sockaddr *)&record->senders[0].address,
 				  sizeof(record->senders[0].address), &address) < 0)
 		return;
@@ -150,7 +150,8 @@ static void on_path(struct part *part, const struct gw_rsvp_record *record)
 	heard->path = record->path;
 	heard->flags = record->flags & GW_RSVP_NON_RSVP;
 	receiver_due(part);
-	if (!part_matches(part, heard))
+	/* Who wants none of it yet finds it in the list. */
+	if (!part_hears(part) || !part_matches(part, heard))
 		return;
 	heard->told = true;
 	tell(part, GW_EVENT_RSVP_PATH, record);

@@ -205,6 +205,8 @@ int receiver_begin(struct part *part, struct receiving *receiving)
 
 void receiver_settle(struct part *part)
 {
+	struct heard *heard;
+
 	if (!reserves(part, part->receiving))
 		part->confirming = false;
 	if (part->session != 0 && !part_hears(part) && !part->sent) {
@@ -213,8 +215,11 @@ void receiver_settle(struct part *part)
 	}
 	if (!reserves(part, part->receiving))
 		withdraw(part);
-	if (!part_hears(part))
-		heard_forget(part);
+	if (part_hears(part))
+		return;
+	/* The session goes on for what is sent. Who wants to receive again is told as if it were new (§16.6). */
+	DL_FOREACH(part->heard, heard)
+		heard->told = false;
 }
 
 void receiver_forget(struct part *part)

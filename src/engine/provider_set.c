@@ -79,10 +79,14 @@ static bool begins_sending(const struct change *change)
 	return !change->keep_sending && change->sending->direction.service != GW_QOS_NONE;
 }
 
+static bool wants_to_receive(const struct receiving *receiving)
+{
+	return receiving && service_is_signalled(receiving->direction.service);
+}
+
 static bool begins_receiving(const struct change *change)
 {
-	return !change->keep_receiving &&
-	       service_is_signalled(change->receiving->direction.service);
+	return !change->keep_receiving && wants_to_receive(change->receiving);
 }
 
 /* ---- parts ---- */
@@ -232,6 +236,17 @@ static int begin_all(struct qsock *qsock, const struct change *change)
 	return r;
 }
 
+static bool receives_anywhere(const struct qsock *qsock)
+{
+	const struct part *part;
+
+	DL_FOREACH(qsock->parts, part) {
+		if (wants_to_receive(part->receiving))
+			return true;
+	}
+	return wants_to_receive(qsock->receiving);
+}
+
 /* Who takes back what it wanted does not want to hear of senders either, until it wants something again (§16.6). */
 static bool hears_then(const struct qsock *qsock, const struct change *change)
 {
@@ -239,8 +254,7 @@ static bool hears_then(const struct qsock *qsock, const struct change *change)
 		return qsock->hears;
 	if (begins_receiving(change))
 		return true;
-	return qsock->hears &&
-	       !(qsock->receiving && service_is_signalled(qsock->receiving->direction.service));
+	return qsock->hears && !receives_anywhere(qsock);
 }
 
 static int qsock_change(struct qsock *qsock, const struct change *change)

@@ -283,6 +283,16 @@ static const struct event events[] = {
 	{ "E24 NOCHANGE, NOCHANGE", e24_keep, 0, false },
 };
 
+/* The socket itself has not ended: when it does, that will be seen. */
+static void check_watched(const struct scene *scene)
+{
+	const struct fake_mark *mark = fake_find(&scene->pw->world->datapath, COOKIE, NULL);
+
+	assert_non_null(mark);
+	assert_true(mark->treatment.watched);
+	assert_int_equal(mark->target.end_on, TARGET_WATCHED);
+}
+
 static void check_row(const struct event *event, enum transport transport, enum role role)
 {
 	unsigned ends = event->ends & (unsigned)role, sent, reserved;
@@ -299,6 +309,11 @@ static void check_row(const struct event *event, enum transport transport, enum 
 	standing(&scene, &sent, &reserved);
 	assert_int_equal(sent, ends & SENDS ? 0 : scene.n_to);
 	assert_int_equal(reserved, ends & RECEIVES ? 0 : scene.n_from);
+	/* Sessions in which nothing is left to do are closed; that of a group is one for both directions. */
+	for (unsigned i = 0; i < scene.n_to && transport != GROUPS && (ends & SENDS); i++)
+		assert_null(fake_signalling_find(&scene.pw->signalling, &scene.to[i]));
+	if (event->happens != e1_close && event->happens != e14_owner_dies)
+		check_watched(&scene);
 	/* The closer is not told of it (G-244). */
 	assert_int_equal(scene.pw->n_told, 0);
 
@@ -590,6 +605,31 @@ static void test_sockets_end_alone(void **state)
 	provider_world_free(scene.pw);
 }
 
+/* E18: the connection is gone, and with it all that was asked; the next one is heard again. */
+static void test_another_connection(void **state)
+{
+	struct provider_request request = request_of(SENDS);
+	struct engine_socket between;
+	struct scene scene;
+
+	(void)state;
+	scene_begin(&scene, TCP, BOTH);
+	scene.pw->known = host(1);
+	scene.pw->known_tspec = tspec_of(MBIT);
+	e7_disconnect(&scene);
+	between = scene.socket;
+	between.peer = (struct address){ 0 };
+	look_ok(scene.pw, &between);
+	assert_int_equal(fake_signalling_count(&scene.pw->signalling, NULL), 0);
+	scene.socket.peer = host(1);
+	look_ok(scene.pw, &scene.socket);
+	assert_int_equal(told_of(scene.pw, COOKIE, GW_EVENT_RSVP_PATH, false), 1);
+	expect_messages(scene.pw, 0, 1, 0, 1);
+	set_ok(scene.pw, &scene.socket, &request);
+	expect_messages(scene.pw, 1, 1, 0, 1);
+	provider_world_free(scene.pw);
+}
+
 /* A44: another program that has the socket too asks anew; then it is that one's. */
 static void test_taken_over(void **state)
 {
@@ -628,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_peer_ends_and_begins),
 		cmocka_unit_test(test_worked_example),
 		cmocka_unit_test(test_sockets_end_alone),
+		cmocka_unit_test(test_another_connection),
 		cmocka_unit_test(test_taken_over),
 	};
 

@@ -75,6 +75,16 @@ static int verb_first(void)
 	return ask_both(&connected, MBIT);
 }
 
+/* The socket is known; when it is asked of, it has a peer, and all of its parts are new. */
+static void known_before(void)
+{
+	struct engine_socket unbound = connected;
+
+	unbound.peer = (struct address){ 0 };
+	unbound.local = world_address("0.0.0.0", 0);
+	assert_int_equal(provider_look(pw->provider, pw->owner, &unbound, 0), 0);
+}
+
 static void both_before(void)
 {
 	assert_int_equal(ask_both(&connected, MBIT), 0);
@@ -177,6 +187,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{ "first", nothing_before, verb_first },
+	{ "first of a known socket", known_before, verb_first },
 	{ "change", both_before, verb_change },
 	{ "flags", both_before, verb_flags },
 	{ "end and change", both_before, verb_end_and_change },

@@ -50,6 +50,8 @@ static void test_resv_after_path(void **state)
 	struct provider_world *pw = provider_world_new();
 	struct provider_request request = request_receiving(GW_QOS_CONTROLLED_LOAD);
 	struct engine_socket socket = udp_socket(1);
+	struct gw_tspec louder = tspec_of(3 * MBIT);
+	struct address second = sender(1);
 	const struct fake_session *session;
 
 	(void)state;
@@ -66,10 +68,15 @@ static void test_resv_after_path(void **state)
 	assert_int_equal(session->flows[0].tspec.min_bytes, 100);
 	assert_int_equal(session->flows[0].tspec.max_bytes, 1200);
 	/* §9.2: the greatest of all; G-132: one reservation. */
-	hear(pw, &socket, 1, 3 * MBIT);
+	louder.min_bytes = 64;
+	louder.max_bytes = 1000;
+	hear_path(pw, &socket.local, &second, &louder, NULL);
 	expect_messages(pw, 0, 0, 2, 0);
 	assert_int_equal(session->request.n_flows, 1);
 	assert_int_equal(session->flows[0].tspec.rate_bps, 3 * MBIT);
+	assert_int_equal(session->flows[0].tspec.peak_bps, 6 * MBIT);
+	assert_int_equal(session->flows[0].tspec.min_bytes, 64);
+	assert_int_equal(session->flows[0].tspec.max_bytes, 1200);
 	unhear(pw, &socket, 1);
 	expect_messages(pw, 0, 0, 3, 0);
 	assert_int_equal(session->flows[0].tspec.rate_bps, MBIT);
@@ -328,6 +335,35 @@ static void test_groups(void **state)
 	assert_int_equal(told_of(pw, 2, GW_EVENT_RSVP_PATH, false), 0);
 	assert_int_equal(told_of(pw, 3, GW_EVENT_RSVP_PATH, false), 1);
 	assert_int_equal(fake_signalling_find(&pw->signalling, &group)->request.style, GW_RSVP_WF);
+	provider_world_free(pw);
+}
+
+/* A group that is sent to as well: its senders are known still when the other direction begins again (§16.1). */
+static void test_group_receives_again(void **state)
+{
+	struct provider_world *pw = provider_world_new();
+	struct provider_request request =
+		request_both(GW_QOS_CONTROLLED_LOAD, MBIT, GW_QOS_CONTROLLED_LOAD);
+	struct address group = world_address("239.1.1.1", 5004), from = sender(0), also = sender(1);
+	struct engine_socket socket = udp_socket(1);
+	struct gw_tspec tspec = tspec_of(MBIT);
+
+	(void)state;
+	assert_int_equal(provider_join(pw->provider, pw->owner, &socket, &group,
+				       GW_QOS_SENDING | GW_QOS_RECEIVING, &request,
+				       pw->world->now_us),
+			 0);
+	hear_path(pw, &group, &from, &tspec, NULL);
+	expect_messages(pw, 1, 0, 1, 0);
+	request = request_receiving(GW_QOS_NONE);
+	set_ok(pw, &socket, &request);
+	forget(pw);
+	hear_path(pw, &group, &also, &tspec, NULL);
+	assert_int_equal(pw->n_told, 0);
+	request = request_receiving(GW_QOS_CONTROLLED_LOAD);
+	set_ok(pw, &socket, &request);
+	expect_messages(pw, 0, 0, 1, 0);
+	assert_int_equal(told_of(pw, 1, GW_EVENT_RSVP_PATH, false), 2);
 	provider_world_free(pw);
 }
 
@@ -600,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_styles),
 		cmocka_unit_test(test_bad_styles),
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_group_receives_again),
 		cmocka_unit_test(test_guaranteed_rates),
 		cmocka_unit_test(test_guaranteed_latency),
 		cmocka_unit_test(test_numbers),

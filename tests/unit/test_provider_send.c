@@ -324,6 +324,7 @@ static void test_reservations_of_others(void **state)
 	struct provider_world *pw = provider_world_new();
 	struct provider_request request = request_sending(GW_QOS_CONTROLLED_LOAD, MBIT);
 	struct engine_service service = service_of(ADMISSION_CONTROLLED_LOAD, MBIT);
+	struct signalling_session elsewhere = { .protocol = IPPROTO_UDP, .ifindex = 3 };
 	struct engine_socket one = connected(1), two = connected(2);
 	struct address to = peer(), other = world_address("203.0.113.9", 5004);
 
@@ -336,6 +337,13 @@ static void test_reservations_of_others(void **state)
 	set_ok(pw, &two, &request);
 	assert_int_equal(reserve(pw, &to, IPPROTO_UDP, NULL, &service), -ENOENT);
 	assert_int_equal(reserve(pw, &to, IPPROTO_UDP, &two.local, &service), 0);
+	assert_int_equal(dscp_to(pw, 2, &to), 0x18);
+	/* A group may be reserved on several interfaces; the flow can have one of them. */
+	elsewhere.destination = to;
+	assert_int_equal(provider_reserve(pw->provider, &elsewhere, &two.local, &service, NULL, 0),
+			 -ENOENT);
+	assert_int_equal(provider_reserve(pw->provider, &elsewhere, &two.local, NULL, NULL, 0),
+			 -ENOENT);
 	assert_int_equal(dscp_to(pw, 2, &to), 0x18);
 	provider_world_free(pw);
 }
@@ -490,6 +498,7 @@ static void test_flags_of_a_live_sender(void **state)
 	assert_non_null(meter_to(pw, 1, &to));
 	set_ok(pw, &socket, &request);
 	expect_messages(pw, 2, 1, 0, 0);
+	assert_int_equal(dscp_to(pw, 1, &to), 0); /* what was reserved has ended with Path */
 
 	keep.qos.sending.flags = GW_QOS_NO_TRAFFIC_CONTROL;
 	set_ok(pw, &socket, &keep);
