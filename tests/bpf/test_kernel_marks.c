@@ -464,6 +464,55 @@ static void test_last_copy_counts(void **state)
 	assert_false(kernel_datapath_contains(datapath, target.cookie));
 }
 
+/* An entry that only watches does nothing to packets, stays when marks go, and sees the end. */
+static void test_watched(void **state)
+{
+	const struct datapath_treatment watched = { .flow_id = 2, .watched = true };
+	struct datapath_target any, one;
+	struct seen seen;
+	struct ear ear;
+	int fd;
+
+	ear_open(&ear, AF_INET);
+	fd = mouth_open(AF_INET, NULL);
+	any = target_any(fd);
+	one = target_for(fd, &ear);
+	any.end_on = one.end_on = TARGET_WATCHED;
+	assert_int_equal(kernel_datapath_ops.apply(datapath, &any, &watched), 0);
+	assert_int_equal(count(), 1);
+	assert_int_equal(say_and_hear(fd, &ear), 0);
+	assert_int_equal(apply(&one, DSCP), 0);
+	assert_int_equal(say_and_hear(fd, &ear), MARK);
+	clear(&one);
+	assert_int_equal(say_and_hear(fd, &ear), 0);
+	/* The place of another that has gone: also one for every destination. */
+	assert_int_equal(apply(&any, OTHER_DSCP), 0);
+	assert_int_equal(say_and_hear(fd, &ear), OTHER_MARK);
+	assert_int_equal(kernel_datapath_ops.apply(datapath, &any, &watched), 0);
+	assert_int_equal(say_and_hear(fd, &ear), 0);
+	assert_true(kernel_datapath_contains(datapath, any.cookie));
+
+	/* When nobody watches any more, what is left is what has a mark. */
+	assert_int_equal(apply(&one, DSCP), 0);
+	any.end_on = one.end_on = 0;
+	clear(&any);
+	assert_int_equal(say_and_hear(fd, &ear), MARK);
+	clear(&one);
+	assert_int_equal(count(), 0);
+
+	any.end_on = TARGET_WATCHED;
+	assert_int_equal(kernel_datapath_ops.apply(datapath, &any, &watched), 0);
+	poll_events(0);
+	close(fd);
+	if (kernel_datapath_has(datapath, KERNEL_SOCK_RELEASE)) {
+		assert_false(kernel_datapath_contains(datapath, any.cookie));
+		seen = poll_events(any.cookie);
+		assert_int_equal(seen.closes, 1);
+		assert_int_equal(seen.last.cause, GW_CLOSE_RELEASED);
+	}
+	ear_close(&ear);
+}
+
 /* Nothing brings a closed socket back. */
 static void test_no_resurrection(void **state)
 {
@@ -553,6 +602,7 @@ static int run(void)
 		CASE(test_udp_shutdown_and_disconnect),
 		CASE(test_close_removes_before_it_returns),
 		CASE(test_last_copy_counts),
+		CASE(test_watched),
 		CASE(test_no_resurrection),
 		CASE(test_killed_process),
 		CASE(test_lost_events),
