@@ -126,6 +126,7 @@ struct session {
 	struct install *installs; /* WF, SE */
 	struct rsvp_app *apps;
 	uint32_t n_senders, n_resvs;
+	uint32_t slot;
 	uint8_t style; /* of all its resvs */
 	UT_hash_handle hh;
 };
@@ -286,6 +287,13 @@ struct confirming {
 	uint32_t serial;  /* of the reservations that it made or changed */
 };
 
+/* Sessions by number. Below `n` are all of them, and those that are empty. */
+struct slots {
+	struct session **at;
+	uint32_t *empty;
+	uint32_t n, n_empty, capacity;
+};
+
 struct rsvp {
 	struct rsvp_ports ports;
 	struct rsvp_config config;
@@ -299,6 +307,7 @@ struct rsvp {
 	struct neighbour *idle_neighbours;
 	struct destination *destinations;
 	struct session *sessions;
+	struct slots slots;
 	struct sender *senders;
 	struct repeat *repeats;
 	uint32_t n_repeats;
@@ -418,6 +427,13 @@ void rsvp_neighbour_release(struct rsvp *rsvp, struct neighbour *neighbour);
 /* The same, without counting as state of it. */
 void rsvp_neighbour_use(struct rsvp *rsvp, struct neighbour *neighbour);
 void rsvp_neighbour_unuse(struct rsvp *rsvp, struct neighbour *neighbour);
+
+/* ---- slots.c ---- */
+
+/* False: no memory. */
+bool slots_take(struct slots *slots, struct session *session);
+void slots_give(struct slots *slots, const struct session *session);
+void slots_free(struct slots *slots);
 
 /* ---- session.c ---- */
 

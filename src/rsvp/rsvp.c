@@ -246,6 +246,7 @@ struct rsvp *rsvp_free(struct rsvp *rsvp, uint64_t now_us)
 	rsvp_keys_free(rsvp);
 	id_map_free(&rsvp->sent_ids);
 	id_map_free(&rsvp->heard_ids);
+	slots_free(&rsvp->slots);
 	free(rsvp->bundle);
 	free(rsvp);
 	return NULL;

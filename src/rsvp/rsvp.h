@@ -406,13 +406,18 @@ struct rsvp_neighbour_info {
 	uint64_t received, sent, dropped;
 };
 
-/* In no particular order. A nonzero return of a visitor stops. */
+/*
+ * In no particular order; NULL: not these. A nonzero return of a visitor stops, and is returned. `position` is 0 at
+ * first; with what is left there the next call goes on, with the one that a visitor did not take. What is there all
+ * the while is seen once, and a call costs what it visits, however many there are.
+ */
 struct rsvp_visitor {
 	int (*sender)(void *user_data, const struct rsvp_sender_info *info);
 	int (*reservation)(void *user_data, const struct rsvp_reservation_info *info);
 	int (*neighbour)(void *user_data, const struct rsvp_neighbour_info *info);
 };
-int rsvp_visit(const struct rsvp *rsvp, const struct rsvp_visitor *visitor, void *user_data);
+int rsvp_visit(const struct rsvp *rsvp, const struct rsvp_visitor *visitor, uint64_t *position,
+	       void *user_data);
 
 enum rsvp_counter {
 	RSVP_COUNT_RECEIVED,

@@ -88,11 +88,16 @@ static int add_session(struct rsvp *rsvp, struct destination *destination,
 
 	if (!session)
 		return -ENOMEM;
+	if (!slots_take(&rsvp->slots, session)) {
+		free(session);
+		return -ENOMEM;
+	}
 	session->key = *key;
 	session->destination = destination;
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, rsvp->sessions, &session->key, sizeof(session->key),
 				    session_hash(rsvp, key), session);
 	if (!session->hh.tbl) {
+		slots_give(&rsvp->slots, session);
 		free(session);
 		return -ENOMEM;
 	}
@@ -135,6 +140,7 @@ void rsvp_session_put(struct rsvp *rsvp, struct session *session)
 	DL_DELETE2(session->destination->sessions, session, destination_prev, destination_next);
 	put_destination(rsvp, session->destination);
 	HASH_DEL(rsvp->sessions, session);
+	slots_give(&rsvp->slots, session);
 	rsvp->sizes.sessions--;
 	free(session);
 }

@@ -2,11 +2,33 @@
 /* visit.c: what the node has, for those who look, and what it has counted. */
 #include "rsvp/internal.h"
 
-static int visit_sender(const struct sender *sender, const struct rsvp_visitor *visitor,
-			void *user_data)
+/* One on its way through the records of a session, or through the neighbours: the first ones are known already. */
+struct walk {
+	const struct rsvp *rsvp;
+	const struct rsvp_visitor *visitor;
+	void *user_data;
+	uint64_t skip, index; /* index: of the record at hand */
+};
+
+static bool is_known(struct walk *walk)
+{
+	if (walk->index >= walk->skip)
+		return false;
+	walk->index++;
+	return true;
+}
+
+/* What was not taken is at hand again the next time. */
+static int taken(struct walk *walk, int r)
+{
+	walk->index += r == 0;
+	return r;
+}
+
+static int visit_sender(struct walk *walk, const struct sender *sender)
 {
 	const struct path *path;
-	int r = 0;
+	int r;
 
 	LL_FOREACH(sender->paths, path) {
 		struct rsvp_sender_info info = {
@@ -20,11 +42,13 @@ static int visit_sender(const struct sender *sender, const struct rsvp_visitor *
 			.expires_us = path->up->app ? UINT64_MAX : path->cleanup.wheel.due_us,
 		};
 
-		r = visitor->sender(user_data, &info);
+		if (is_known(walk))
+			continue;
+		r = taken(walk, walk->visitor->sender(walk->user_data, &info));
 		if (r != 0)
-			break;
+			return r;
 	}
-	return r;
+	return 0;
 }
 
 static bool is_blockaded(const struct resv *resv)
@@ -45,12 +69,11 @@ static bool is_blockaded(const struct resv *resv)
 	return false;
 }
 
-static int visit_resv(const struct rsvp *rsvp, const struct resv *resv,
-		      const struct rsvp_visitor *visitor, void *user_data)
+static int visit_resv(struct walk *walk, const struct resv *resv)
 {
 	const struct install *install = resv->install;
 	const struct interface *interface =
-		install->local ? NULL : rsvp_interface_find(rsvp, install->ifindex);
+		install->local ? NULL : rsvp_interface_find(walk->rsvp, install->ifindex);
 	struct rsvp_sender senders[FLOWS_MAX];
 	struct rsvp_reservation_info info = {
 		.session = install->session->key,
@@ -67,11 +90,10 @@ static int visit_resv(const struct rsvp *rsvp, const struct resv *resv,
 
 	for (; info.n_senders < resv->n_filters && info.n_senders < FLOWS_MAX; info.n_senders++)
 		senders[info.n_senders] = resv->filters[info.n_senders].sender->key.sender;
-	return visitor->reservation(user_data, &info);
+	return taken(walk, walk->visitor->reservation(walk->user_data, &info));
 }
 
-static int visit_installs(const struct rsvp *rsvp, const struct install *installs,
-			  const struct rsvp_visitor *visitor, void *user_data)
+static int visit_installs(struct walk *walk, const struct install *installs)
 {
 	const struct install *install;
 	const struct resv *resv;
@@ -79,7 +101,9 @@ static int visit_installs(const struct rsvp *rsvp, const struct install *install
 
 	DL_FOREACH(installs, install) {
 		DL_FOREACH(install->resvs, resv) {
-			r = visit_resv(rsvp, resv, visitor, user_data);
+			if (is_known(walk))
+				continue;
+			r = visit_resv(walk, resv);
 			if (r != 0)
 				return r;
 		}
@@ -87,59 +111,88 @@ static int visit_installs(const struct rsvp *rsvp, const struct install *install
 	return 0;
 }
 
-static int visit_session(const struct rsvp *rsvp, const struct session *session,
-			 const struct rsvp_visitor *visitor, void *user_data)
+static int visit_session(struct walk *walk, const struct session *session)
 {
 	const struct sender *sender;
 	int r = 0;
 
 	DL_FOREACH(session->senders, sender) {
-		if (visitor->sender)
-			r = visit_sender(sender, visitor, user_data);
-		if (r == 0 && visitor->reservation)
-			r = visit_installs(rsvp, sender->installs, visitor, user_data);
+		if (walk->visitor->sender)
+			r = visit_sender(walk, sender);
+		if (r == 0 && walk->visitor->reservation)
+			r = visit_installs(walk, sender->installs);
 		if (r != 0)
 			return r;
 	}
-	return visitor->reservation ? visit_installs(rsvp, session->installs, visitor, user_data)
-				    : 0;
+	return walk->visitor->reservation ? visit_installs(walk, session->installs) : 0;
 }
 
-static int visit_neighbour(const struct rsvp *rsvp, const struct neighbour *neighbour,
-			   const struct rsvp_visitor *visitor, void *user_data)
-{
-	struct rsvp_neighbour_info info = {
-		.address = neighbour->key.address,
-		.ifindex = neighbour->key.ifindex,
-		.reduces_refreshes = rsvp_may_reduce(rsvp, neighbour),
-		.udp = neighbour->udp,
-		.authenticated = neighbour->authenticated,
-		.received = neighbour->received,
-		.sent = neighbour->sent,
-		.dropped = neighbour->dropped,
-	};
-
-	return visitor->neighbour(user_data, &info);
-}
-
-int rsvp_visit(const struct rsvp *rsvp, const struct rsvp_visitor *visitor, void *user_data)
+static int visit_neighbours(struct walk *walk)
 {
 	const struct neighbour *neighbour;
-	const struct session *session;
 	int r;
 
-	for (session = rsvp->sessions; session; session = session->hh.next) {
-		r = visit_session(rsvp, session, visitor, user_data);
-		if (r != 0)
-			return r;
-	}
-	for (neighbour = rsvp->neighbours; visitor->neighbour && neighbour;
-	     neighbour = neighbour->hh.next) {
-		r = visit_neighbour(rsvp, neighbour, visitor, user_data);
+	for (neighbour = walk->rsvp->neighbours; neighbour; neighbour = neighbour->hh.next) {
+		struct rsvp_neighbour_info info = {
+			.address = neighbour->key.address,
+			.ifindex = neighbour->key.ifindex,
+			.reduces_refreshes = rsvp_may_reduce(walk->rsvp, neighbour),
+			.udp = neighbour->udp,
+			.authenticated = neighbour->authenticated,
+			.received = neighbour->received,
+			.sent = neighbour->sent,
+			.dropped = neighbour->dropped,
+		};
+
+		if (is_known(walk))
+			continue;
+		r = taken(walk, walk->visitor->neighbour(walk->user_data, &info));
 		if (r != 0)
 			return r;
 	}
 	return 0;
+}
+
+/* A position: the slot of a session and the record in it; behind all slots, the neighbour. */
+#define INDEX_BITS 24
+#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
+#define AT_NEIGHBOURS (UINT64_C(1) << 60)
+
+static int visit_sessions(struct walk *walk, uint64_t *position)
+{
+	const struct slots *slots = &walk->rsvp->slots;
+	int r;
+
+	for (uint64_t slot = *position >> INDEX_BITS; slot < slots->n; slot++) {
+		if (!slots->at[slot])
+			continue;
+		walk->index = 0;
+		walk->skip = slot == *position >> INDEX_BITS ? *position & INDEX_MASK : 0;
+		r = visit_session(walk, slots->at[slot]);
+		if (r != 0) {
+			*position = slot << INDEX_BITS | walk->index;
+			return r;
+		}
+	}
+	*position = AT_NEIGHBOURS;
+	return 0;
+}
+
+int rsvp_visit(const struct rsvp *rsvp, const struct rsvp_visitor *visitor, uint64_t *position,
+	       void *user_data)
+{
+	struct walk walk = { .rsvp = rsvp, .visitor = visitor, .user_data = user_data };
+	int r = 0;
+
+	if (*position < AT_NEIGHBOURS && (visitor->sender || visitor->reservation))
+		r = visit_sessions(&walk, position);
+	if (r != 0 || !visitor->neighbour)
+		return r;
+	walk.index = 0;
+	walk.skip = *position >= AT_NEIGHBOURS ? *position - AT_NEIGHBOURS : 0;
+	r = visit_neighbours(&walk);
+	*position = AT_NEIGHBOURS + walk.index;
+	return r;
 }
 
 const char *rsvp_counter_name(enum rsvp_counter counter)

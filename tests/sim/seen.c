@@ -72,9 +72,11 @@ void seen_collect(const struct net *net, uint32_t node, struct seen *ret_seen)
 
 	*ret_seen = (struct seen){ 0 };
 	for (uint32_t i = 0; i < net->n_nodes; i++) {
+		uint64_t position = 0;
+
 		collector.node = i;
 		if (net->nodes[i]->rsvp && (node == NET_NONE || node == i))
-			rsvp_visit(net->nodes[i]->rsvp, &visitor, &collector);
+			rsvp_visit(net->nodes[i]->rsvp, &visitor, &position, &collector);
 	}
 	if (ret_seen->n_senders > 0)
 		qsort(ret_seen->senders, ret_seen->n_senders, sizeof(*ret_seen->senders),

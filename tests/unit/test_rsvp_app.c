@@ -340,6 +340,7 @@ static int see_neighbour(void *user_data, const struct rsvp_neighbour_info *info
 static void test_visit(void **state)
 {
 	struct rsvp_visitor visitor = { see_sender, see_reservation, see_neighbour };
+	uint64_t position;
 	struct rsvp_flowspec flowspec = sim_controlled_load(500);
 	struct sim_app *from, *to;
 	struct seen seen[2] = { 0 };
@@ -353,7 +354,8 @@ static void test_visit(void **state)
 	sim_reserve(to, RSVP_STYLE_FF, &flowspec, &pair.sender, 1, false);
 	sim_run(pair.sim, SIM_S);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(rsvp_visit(pair.rsvp[i], &visitor, &seen[i]), 0);
+		position = 0;
+		assert_int_equal(rsvp_visit(pair.rsvp[i], &visitor, &position, &seen[i]), 0);
 		assert_int_equal(seen[i].senders, 1);
 		assert_int_equal(seen[i].reservations, 1);
 		assert_int_equal(seen[i].neighbours, 1);
@@ -363,6 +365,86 @@ static void test_visit(void **state)
 		assert_non_null(rsvp_counter_name((enum rsvp_counter)i));
 	assert_int_equal(rsvp_count_type(pair.rsvp[1], RSVP_PATH, false), 2);
 	assert_int_equal(rsvp_count_type(pair.rsvp[0], RSVP_PATH, true), 2);
+	sim_free(pair.sim);
+}
+
+#define PAGED 150
+
+/* Sessions by port, and how often each was seen; a page holds seven. */
+struct pages {
+	unsigned seen[PAGED + 10], n;
+	unsigned neighbours;
+};
+
+static int see_in_page(void *user_data, const struct rsvp_sender_info *info)
+{
+	struct pages *pages = user_data;
+
+	if (pages->n == 7)
+		return 1;
+	pages->n++;
+	pages->seen[info->session.port - 5000]++;
+	return 0;
+}
+
+static int see_neighbour_in_page(void *user_data, const struct rsvp_neighbour_info *info)
+{
+	struct pages *pages = user_data;
+
+	(void)info;
+	if (pages->n == 7)
+		return 1;
+	pages->n++;
+	pages->neighbours++;
+	return 0;
+}
+
+/* Page by page, each thing that is there all the while comes once, whatever else comes and goes. */
+static void test_visit_pages(void **state)
+{
+	const struct rsvp_visitor visitor = { .sender = see_in_page,
+					      .neighbour = see_neighbour_in_page };
+	struct sim_app *apps[PAGED];
+	struct pages pages = { 0 };
+	uint64_t position = 0;
+	unsigned n_pages = 0;
+	struct pair pair;
+	int r;
+
+	(void)state;
+	make_pair(&pair);
+	for (unsigned i = 0; i < PAGED; i++) {
+		pair.session.port = (uint16_t)(5000 + i);
+		apps[i] = sim_open(pair.sim, 0, &pair.session);
+		sim_send(apps[i], &pair.sender, 1000);
+	}
+	sim_run(pair.sim, SIM_S);
+	do {
+		unsigned gone = 140 - n_pages, came = PAGED + n_pages % 10;
+
+		pages.n = 0;
+		r = rsvp_visit(pair.rsvp[1], &visitor, &position, &pages);
+		if (n_pages < 10) {
+			sim_send(apps[gone], NULL, 0);
+			pair.session.port = (uint16_t)(5000 + came);
+			sim_send(sim_open(pair.sim, 0, &pair.session), &pair.sender, 1000);
+			sim_run(pair.sim, SIM_S);
+		}
+		n_pages++;
+	} while (r != 0);
+	assert_in_range(n_pages, 19, 24);
+	for (unsigned i = 0; i < PAGED; i++)
+		assert_true(pages.seen[i] == 1 || (i > 130 && i <= 140 && pages.seen[i] == 0));
+	for (unsigned i = PAGED; i < PAGED + 10; i++)
+		assert_true(pages.seen[i] <= 1);
+	assert_int_equal(pages.neighbours, 1);
+	/* A position that nobody was left at is as good as the end. */
+	position = UINT64_MAX;
+	assert_int_equal(rsvp_visit(pair.rsvp[1], &visitor, &position, &pages), 0);
+	position = UINT64_C(1) << 59;
+	pages.n = 0;
+	assert_int_equal(rsvp_visit(pair.rsvp[1], &visitor, &position, &pages), 0);
+	assert_int_equal(pages.n, 1);
 	sim_free(pair.sim);
 }
 
@@ -471,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_fewer_senders),
 		cmocka_unit_test(test_address_goes),
 		cmocka_unit_test(test_visit),
+		cmocka_unit_test(test_visit_pages),
 		cmocka_unit_test(test_udp_only),
 		cmocka_unit_test(test_udp_only_group),
 	};

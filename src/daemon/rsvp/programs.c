@@ -292,7 +292,12 @@ static void port_owner_gone(void *user_data, struct owner *owner, uint64_t now_u
 
 /* ---- seeing ---- */
 
-/* A page of everything, in the order of the node's own tables: what has been shown is counted, and skipped. */
+/*
+ * A page of everything: what programs have and counters, which are counted, and skipped where they have been shown;
+ * then what the node has, from its own position on.
+ */
+#define AT_NODE (UINT64_C(1) << 62)
+
 struct page {
 	struct rsvp_programs *programs;
 	const struct owner *owner;
@@ -326,9 +331,15 @@ static bool is_next(struct page *page)
 
 static int show(struct page *page, const struct rsvp_record *out)
 {
-	int r = page->visit(&out->record, page->visit_data);
-
 	page->hidden = 0;
+	return page->visit(&out->record, page->visit_data);
+}
+
+/* Of those that are counted. */
+static int show_next(struct page *page, const struct rsvp_record *out)
+{
+	int r = show(page, out);
+
 	if (r != 0)
 		page->seen--; /* it was not taken */
 	return r;
@@ -345,8 +356,6 @@ static int visit_sender(void *user_data, const struct rsvp_sender_info *info)
 	struct page *page = user_data;
 	struct rsvp_record out;
 
-	if (!is_next(page))
-		return 0;
 	if (!may_see(page, &info->session))
 		return hide(page);
 	record_of_sender(page->programs->daemon, info, page->now_us, &out);
@@ -358,8 +367,6 @@ static int visit_reservation(void *user_data, const struct rsvp_reservation_info
 	struct page *page = user_data;
 	struct rsvp_record out;
 
-	if (!is_next(page))
-		return 0;
 	if (!may_see(page, &info->session))
 		return hide(page);
 	record_of_reservation(page->programs->daemon, info, page->now_us, &out);
@@ -371,8 +378,6 @@ static int visit_neighbour(void *user_data, const struct rsvp_neighbour_info *in
 	struct page *page = user_data;
 	struct rsvp_record out;
 
-	if (!is_next(page))
-		return 0;
 	record_of_neighbour(page->programs->daemon, info, &out);
 	return show(page, &out);
 }
@@ -392,7 +397,7 @@ static int visit_programs(struct page *page)
 		out.record.uid = info->uid;
 		out.record.pid = info->pid;
 		out.record.id = program->owner == page->owner ? program->id : 0;
-		r = show(page, &out);
+		r = show_next(page, &out);
 		if (r != 0)
 			break;
 	}
@@ -409,7 +414,7 @@ static int visit_counter(struct page *page, const char *name, const char *suffix
 	if (!is_next(page))
 		return 0;
 	snprintf(out.record.name, sizeof(out.record.name), "%s%s", name, suffix);
-	return show(page, &out);
+	return show_next(page, &out);
 }
 
 static int visit_counters(struct page *page)
@@ -443,7 +448,7 @@ static int port_visit(void *user_data, const struct owner *owner, const struct e
 		.programs = programs,
 		.owner = owner,
 		.view = view,
-		.skip = *position,
+		.skip = *position < AT_NODE ? *position : UINT64_MAX,
 		.now_us = now_us,
 		.visit = visit,
 		.visit_data = visit_data,
@@ -454,15 +459,19 @@ static int port_visit(void *user_data, const struct owner *owner, const struct e
 									     : NULL,
 		.neighbour = kinds & GW_RSVP_KIND_BIT(GW_RSVP_NEIGHBOUR) ? visit_neighbour : NULL,
 	};
+	uint64_t at = *position < AT_NODE ? 0 : *position - AT_NODE;
 	int r = 0;
 
-	if (kinds & GW_RSVP_KIND_BIT(GW_RSVP_SESSION))
+	if (at == 0 && (kinds & GW_RSVP_KIND_BIT(GW_RSVP_SESSION)))
 		r = visit_programs(&page);
-	if (r == 0 && (kinds & GW_RSVP_KIND_BIT(GW_RSVP_COUNTER)))
+	if (at == 0 && r == 0 && (kinds & GW_RSVP_KIND_BIT(GW_RSVP_COUNTER)))
 		r = visit_counters(&page);
-	if (r == 0)
-		r = rsvp_visit(rsvp_daemon_node(programs->daemon), &visitor, &page);
-	*position = page.seen;
+	if (r != 0) {
+		*position = page.seen;
+		return r;
+	}
+	r = rsvp_visit(rsvp_daemon_node(programs->daemon), &visitor, &at, &page);
+	*position = AT_NODE + at;
 	return r;
 }
 
