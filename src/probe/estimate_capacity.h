@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * estimate_capacity.h: how narrow the narrowest link of a path is, from trains of packets that left back to back
+ * (spec/probing.md §6.1). In bits of IP packets per second.
+ *
+ * A sink may lie: whatever it says, the result is bounded by the interfaces at both ends, and it is a number.
+ */
+#ifndef GW_PROBE_ESTIMATE_CAPACITY_H
+#define GW_PROBE_ESTIMATE_CAPACITY_H
+
+#include "probe/sample.h"
+
+#define CAPACITY_TRAINS 5
+/* What a packet takes of Ethernet besides its own octets: preamble, header, checksum, gap. */
+#define CAPACITY_FRAME_OVERHEAD 38
+
+/* All zero: nothing is known. */
+struct capacity {
+	uint64_t trains_bps[CAPACITY_TRAINS]; /* what each of the last ones showed, newest last */
+	unsigned n_trains;
+	uint64_t bps; /* 0: not known */
+	uint64_t measured_us;
+};
+
+/* What a train alone shows; 0: nothing. */
+uint64_t capacity_of_train(const struct probe_train *train);
+
+/*
+ * `own_link_bps`: of the interface by which it left; 0: not known. Whether it is known well enough: two trains
+ * agree.
+ */
+bool capacity_take(struct capacity *capacity, const struct probe_train *train,
+		   uint64_t own_link_bps, uint64_t now_us);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * estimate_spare.c: see estimate_spare.h.
+ *
+ * The delays of probes over time have a floor, which only those touch that waited nowhere: a straight line, as
+ * clocks drift evenly over such times. How steep it is the lower convex hull of all points shows, how high it is now
+ * the lowest of the last ones. When the path is busy all the time, the floor of what is seen lies above the true one;
+ * so a floor that has risen more than clocks can is not believed.
+ *
+ * What counts as "has not waited" depends on how noisy the two clocks and the hosts are: those who did not wait
+ * stand close together above the floor, those who did are spread over at least a packet's time.
+ */
+#include "probe/estimate_spare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+#define LATE_NS (NS_PER_MS / 2)
+#define CLOCK_JUMP_NS (10 * NS_PER_S)
+#define RTT_MAX_NS (10 * NS_PER_S)
+/* Clocks of computers are within 100 ppm each; whatever is more is no drift. */
+#define DRIFT_MAX 500e-6
+/* It does not change much, once it is known. */
+#define DRIFT_CHANGE 20e-6
+/* How much of the drift may not be known. */
+#define DRIFT_UNKNOWN 20e-6
+#define FLOOR_SLACK_NS 1000.0
+#define PROVISIONAL_NS (3 * NS_PER_S)
+#define PROVISIONAL_PROBES 40
+#define RECENT_NS (3 * NS_PER_S)
+#define RECENT_PROBES 100
+#define RECENT_MAX_NS (10 * NS_PER_S)
+#define DRIFT_SHARE 0.15
+#define REFUSE_NS (30 * NS_PER_S)
+
+/* ---- samples ---- */
+
+static struct spare_probe *at(struct spare *spare, unsigned i)
+{
+	return &spare->ring[(spare->next + SPARE_RING - spare->n + i) % SPARE_RING];
+}
+
+static const struct spare_probe *at_const(const struct spare *spare, unsigned i)
+{
+	return &spare->ring[(spare->next + SPARE_RING - spare->n + i) % SPARE_RING];
+}
+
+void spare_forget(struct spare *spare)
+{
+	uint64_t rtt_ns = spare->rtt_ns, heard_ns = spare->heard_ns;
+
+	*spare = (struct spare){ .rtt_ns = rtt_ns, .heard_ns = heard_ns };
+}
+
+static void take_rtt(struct spare *spare, const struct probe_gap *gap)
+{
+	uint64_t there_and_back_ns = gap->received_ns - gap->sent_ns;
+	uint64_t residence_ns = gap->sink_sent_ns - gap->sink_received_ns;
+	uint64_t rtt_ns;
+
+	/* Time that runs backwards, or a sink that had it for longer than it was away. */
+	if (there_and_back_ns > RTT_MAX_NS || residence_ns > there_and_back_ns)
+		return;
+	rtt_ns = there_and_back_ns - residence_ns;
+	if (rtt_ns < 1000)
+		rtt_ns = 1000;
+	spare->rtt_ns = spare->rtt_ns == 0 ? rtt_ns
+					   : spare->rtt_ns - spare->rtt_ns / 8 + rtt_ns / 8;
+}
+
+void spare_take(struct spare *spare, const struct probe_gap *gap)
+{
+	struct spare_probe probe = {
+		.at_ns = gap->sent_ns,
+		.lost = gap->lost,
+		.late = gap->sent_ns > gap->scheduled_ns + LATE_NS,
+	};
+	uint64_t delay_ns = gap->sink_received_ns - gap->sent_ns;
+
+	if (!gap->lost) {
+		if (!spare->has_origin)
+			spare->origin_ns = delay_ns;
+		probe.delay_ns = (int64_t)(delay_ns - spare->origin_ns);
+		/* One of the clocks was set: what was before says nothing any more. */
+		if (spare->has_origin &&
+		    (probe.delay_ns > CLOCK_JUMP_NS || probe.delay_ns < -CLOCK_JUMP_NS)) {
+			spare_forget(spare);
+			spare->origin_ns = delay_ns;
+			probe.delay_ns = 0;
+		}
+		spare->has_origin = true;
+		spare->heard_ns = gap->received_ns;
+		take_rtt(spare, gap);
+	}
+	/* In the order of sending, as the floor needs it. */
+	if (spare->n > 0 && probe.at_ns < at(spare, spare->n - 1)->at_ns)
+		return;
+	spare->ring[spare->next] = probe;
+	spare->next = (spare->next + 1) % SPARE_RING;
+	if (spare->n < SPARE_RING)
+		spare->n++;
+}
+
+/* ---- the floor ---- */
+
+/* On which side of the line from a to b is c? Positive: above. */
+static double side(const struct spare_probe *a, const struct spare_probe *b,
+		   const struct spare_probe *c)
+{
+	double bx = (double)(b->at_ns - a->at_ns), cx = (double)(c->at_ns - a->at_ns);
+
+	return bx * (double)(c->delay_ns - a->delay_ns) - cx * (double)(b->delay_ns - a->delay_ns);
+}
+
+/* The lower convex hull of what was sent since then and came back; how many points it has. */
+static unsigned hull_of(const struct spare *spare, uint64_t from_ns,
+			const struct spare_probe *hull[SPARE_RING])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		const struct spare_probe *probe = at_const(spare, i);
+
+		if (probe->lost || probe->at_ns < from_ns)
+			continue;
+		while (n >= 2 && side(hull[n - 2], hull[n - 1], probe) <= 0)
+			n--;
+		hull[n++] = probe;
+	}
+	return n;
+}
+
+/* The line that supports all of them from below, if clocks drift so. */
+static struct spare_base support(const struct spare_probe **hull, unsigned n, double drift)
+{
+	struct spare_base base = { .known = true, .drift = drift };
+	double least = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		double above = (double)(hull[i]->delay_ns - hull[0]->delay_ns) -
+			       drift * (double)(hull[i]->at_ns - hull[0]->at_ns);
+
+		if (i > 0 && above >= least)
+			continue;
+		least = above;
+		base.at_ns = hull[i]->at_ns;
+		base.delay_ns = (double)hull[i]->delay_ns;
+	}
+	return base;
+}
+
+/* How steep the hull is in the middle of the time that it spans. */
+static double drift_of(const struct spare_probe **hull, unsigned n)
+{
+	uint64_t middle_ns = hull[0]->at_ns + (hull[n - 1]->at_ns - hull[0]->at_ns) / 2;
+	unsigned edge = 0;
+
+	if (n < 2)
+		return 0;
+	while (edge + 2 < n && hull[edge + 1]->at_ns < middle_ns)
+		edge++;
+	if (hull[edge + 1]->at_ns == hull[edge]->at_ns)
+		return 0;
+	return (double)(hull[edge + 1]->delay_ns - hull[edge]->delay_ns) /
+	       (double)(hull[edge + 1]->at_ns - hull[edge]->at_ns);
+}
+
+static double floor_at(const struct spare_base *base, uint64_t at_ns)
+{
+	return base->delay_ns + base->drift * ((double)at_ns - (double)base->at_ns);
+}
+
+/* As it is now, so that what is not known of the drift counts from now on only. */
+static struct spare_base moved_to(const struct spare_base *base, uint64_t now_ns)
+{
+	struct spare_base moved = *base;
+
+	moved.delay_ns = floor_at(base, now_ns);
+	moved.at_ns = now_ns;
+	return moved;
+}
+
+/* Of the probes from the first one on that came back, how many stand on the floor? */
+static double share_on(const struct spare *spare, const struct spare_base *base, double idle_ns)
+{
+	unsigned on = 0, n = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		const struct spare_probe *probe = at_const(spare, i);
+
+		if (probe->lost)
+			continue;
+		n++;
+		on += (double)probe->delay_ns - floor_at(base, probe->at_ns) < idle_ns;
+	}
+	return n > 0 ? (double)on / n : 0;
+}
+
+/* As long as little has been seen, all of it makes the floor. */
+static void found_floor(struct spare *spare, uint64_t now_ns)
+{
+	const struct spare_probe *hull[SPARE_RING];
+	unsigned n = hull_of(spare, 0, hull);
+	struct spare_base base;
+	double drift;
+
+	if (n == 0)
+		return;
+	drift = drift_of(hull, n);
+	if (drift > DRIFT_MAX || drift < -DRIFT_MAX)
+		drift = 0;
+	base = support(hull, n, drift);
+	base.provisional = spare->n < PROVISIONAL_PROBES ||
+			   hull[n - 1]->at_ns - hull[0]->at_ns < (uint64_t)PROVISIONAL_NS;
+	spare->base = moved_to(&base, now_ns);
+}
+
+/* Only what stands on a floor for long shows how it drifts, and each time moves it a little. */
+static void follow_drift(struct spare *spare)
+{
+	const struct spare_probe *hull[SPARE_RING];
+	unsigned n = hull_of(spare, 0, hull);
+	double drift = drift_of(hull, n), change = drift - spare->base.drift;
+	struct spare_base base = support(hull, n, drift);
+
+	if (change < DRIFT_CHANGE && change > -DRIFT_CHANGE &&
+	    share_on(spare, &base, spare->idle_ns) >= DRIFT_SHARE)
+		spare->base.drift += change / 4;
+}
+
+/* A floor that is not believed is believed after all, if it stays for long and nothing is lost. */
+static void refuse_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
+{
+	struct spare_view view;
+
+	if (spare->base.refused_ns == 0)
+		spare->base.refused_ns = now_ns;
+	if (now_ns - spare->base.refused_ns < (uint64_t)REFUSE_NS)
+		return;
+	spare_look(spare, REFUSE_NS, packet_ns, now_ns, &view);
+	if (view.lost == 0)
+		spare_forget(spare);
+}
+
+/* The lowest of the last ones is the floor, unless that has risen by more than drift explains. */
+static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
+{
+	uint64_t span_ns = spare_span_of(spare, RECENT_PROBES, RECENT_MAX_NS, now_ns);
+	const struct spare_probe *hull[SPARE_RING];
+	struct spare_base base;
+	double rise_ns, slack_ns;
+	unsigned n;
+
+	if (!spare->base.known || spare->base.provisional) {
+		found_floor(spare, now_ns);
+		return;
+	}
+	if (span_ns < (uint64_t)RECENT_NS)
+		span_ns = RECENT_NS;
+	n = hull_of(spare, now_ns - span_ns, hull);
+	if (n == 0)
+		return;
+	base = support(hull, n, spare->base.drift);
+	rise_ns = floor_at(&base, now_ns) - floor_at(&spare->base, now_ns);
+	slack_ns = DRIFT_UNKNOWN * (double)(now_ns - spare->base.at_ns) + FLOOR_SLACK_NS;
+	if (rise_ns > slack_ns) {
+		refuse_floor(spare, packet_ns, now_ns);
+		return;
+	}
+	spare->base = moved_to(&base, now_ns);
+	follow_drift(spare);
+}
+
+/* ---- who has waited ---- */
+
+/* How long it waited; 0 and more. */
+static double waited_ns(const struct spare *spare, const struct spare_probe *probe)
+{
+	double waited = (double)probe->delay_ns - floor_at(&spare->base, probe->at_ns);
+
+	return waited > 0 ? waited : 0;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How many of the sorted ones are less than that. */
+static unsigned below(const double *sorted, unsigned n, double limit)
+{
+	unsigned low = 0, high = n;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (sorted[middle] < limit)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * From the width within which a tenth of all stand on, as long as there are about as many in the next stretch as in
+ * those before.
+ */
+static double width_of_idle(const double *sorted, unsigned n, uint64_t packet_ns)
+{
+	double step = sorted[n / 10], limit, most = (double)packet_ns;
+
+	if (step < 500)
+		step = 500; /* no clock is better than that */
+	limit = step;
+	while (limit < most) {
+		unsigned inside = below(sorted, n, limit);
+		unsigned next = below(sorted, n, limit + step) - inside;
+
+		if (next * limit < 0.35 * inside * step)
+			break;
+		limit += step;
+	}
+	return limit;
+}
+
+static void learn_idle(struct spare *spare, uint64_t packet_ns)
+{
+	double waited[SPARE_RING];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		if (!at(spare, i)->lost)
+			waited[n++] = waited_ns(spare, at(spare, i));
+	}
+	if (n < 10)
+		return;
+	qsort(waited, n, sizeof(*waited), compare_doubles);
+	spare->idle_ns = width_of_idle(waited, n, packet_ns);
+}
+
+void spare_learn(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
+{
+	learn_floor(spare, packet_ns, now_ns);
+	learn_idle(spare, packet_ns);
+}
+
+/*
+ * Who came just when a packet had nearly left has waited less than `idle_ns` too. Of a packet's time any remainder is
+ * as likely: (1 - busy) * (1 + busy * share of the packet's time) seem idle; solved for 1 - busy.
+ */
+static double correct(double seemed_idle, double share_of_packet)
+{
+	double busy = 1 - seemed_idle;
+
+	if (share_of_packet > 1)
+		share_of_packet = 1;
+	for (unsigned i = 0; i < 20; i++)
+		busy = 1 - seemed_idle / (1 + busy * share_of_packet);
+	return 1 - busy;
+}
+
+static unsigned first_since(const struct spare *spare, uint64_t from_ns)
+{
+	unsigned low = 0, high = spare->n;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (at_const(spare, middle)->at_ns < from_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool spare_look(const struct spare *spare, uint64_t span_ns, uint64_t packet_ns, uint64_t now_ns,
+		struct spare_view *ret_view)
+{
+	struct spare_view view = { .waited_least_ns = 1e18 };
+	unsigned first = first_since(spare, now_ns > span_ns ? now_ns - span_ns : 0);
+	unsigned idle = 0, idle_late = 0, n_late = 0;
+	double sum_ns = 0;
+
+	for (unsigned i = first; i < spare->n; i++) {
+		const struct spare_probe *probe = at_const(spare, i);
+		double waited;
+
+		view.n++;
+		view.lost += probe->lost;
+		if (probe->lost)
+			continue;
+		waited = waited_ns(spare, probe);
+		sum_ns += waited;
+		idle += waited < spare->idle_ns;
+		n_late += probe->late;
+		idle_late += probe->late && waited < spare->idle_ns;
+		if (waited < view.waited_least_ns)
+			view.waited_least_ns = waited;
+	}
+	if (view.n == view.lost || !spare->base.known || spare->idle_ns <= 0) {
+		*ret_view = (struct spare_view){ .n = view.n, .lost = view.lost };
+		return false;
+	}
+	view.waited_mean_ns = sum_ns / (view.n - view.lost);
+	/* Who was late came when this host was busy, and not at any time, unless it always is. */
+	if (n_late * 2 < view.n - view.lost)
+		view.idle = (double)(idle - idle_late) / (view.n - view.lost - n_late);
+	else
+		view.idle = (double)idle / (view.n - view.lost);
+	view.idle = correct(view.idle, spare->idle_ns / (double)packet_ns);
+	*ret_view = view;
+	return true;
+}
+
+uint64_t spare_span_of(const struct spare *spare, unsigned n, uint64_t max_ns, uint64_t now_ns)
+{
+	uint64_t at_ns;
+
+	if (spare->n == 0)
+		return 0;
+	at_ns = at_const(spare, spare->n > n ? spare->n - n : 0)->at_ns;
+	return now_ns - at_ns < max_ns ? now_ns - at_ns : max_ns;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* path_internal.h: the state of a path, shared by the files that are one, and by nobody else. */
+#ifndef GW_PROBE_PATH_INTERNAL_H
+#define GW_PROBE_PATH_INTERNAL_H
+
+#include <utlist.h>
+
+#include "probe/estimate_capacity.h"
+#include "probe/estimate_spare.h"
+#include "probe/path.h"
+
+#define NS_PER_US UINT64_C(1000)
+#define US_PER_MS UINT64_C(1000)
+#define US_PER_S UINT64_C(1000000)
+
+/* What a link carries of a packet besides the packet, as shapers count it. */
+#define LINK_HEADER_BYTES 14
+#define FULL_PACKET_BYTES 1500
+#define TRAIN_PACKET_BYTES 1496
+
+#define JUDGE_US (250 * US_PER_MS)
+
+enum path_support {
+	SUPPORT_UNTRIED,
+	SUPPORT_TRYING,
+	SUPPORT_YES,
+	SUPPORT_NO,
+};
+
+enum wish_state {
+	WISH_WAITING,  /* for its turn */
+	WISH_CLAIMING, /* others can see what it would take */
+};
+
+struct wish {
+	struct path_wish wish;
+	enum wish_state state;
+	uint64_t turn_us, ends_us;
+	uint64_t claimed_us; /* since when */
+	struct wish *prev, *next;
+};
+
+/* Has been admitted, and may not yet be seen on the path. */
+struct grant {
+	uint64_t bps, until_us;
+};
+
+#define WISHES_MAX 32
+#define GRANTS_MAX 32
+
+struct path {
+	struct path_ports ports;
+	struct path_config config;
+	void *data;
+
+	unsigned trackers, flows;
+	uint64_t began_us; /* when somebody wanted to know, after nobody had */
+	uint64_t used_us;  /* until when */
+
+	enum path_support support;
+	enum path_method method;
+	uint64_t retry_us, retry_delay_us;
+	unsigned failures; /* of trains and gaps, in succession */
+	enum probe_priority priority;
+	bool route_checked;
+
+	bool running[PATH_KIND_COUNT];
+	uint64_t train_us, gaps_us; /* when the next ones are due */
+	unsigned trains_seen;	    /* of the experiment that is running */
+	unsigned trains_begun;
+	unsigned train_packets;
+	bool gaps_wanted; /* all the time */
+	uint32_t gap_bytes, gap_interval_us;
+	uint64_t gap_started_us, heard_us;
+	bool hurry; /* look more closely, as long as there is credit */
+
+	double credit_bits;
+	uint64_t credited_us;
+	struct path_load load;
+
+	struct capacity capacity;
+	struct spare spare;
+	struct passive passive;
+
+	uint64_t judge_us;
+	uint64_t steady_us;		   /* since when nothing has changed much */
+	unsigned full, clear, slow, moved; /* estimates in succession */
+	enum path_state state;
+	bool available_known;
+	uint64_t available_bps, available_us, told_bps;
+
+	struct wish *wishes;
+	unsigned n_wishes;
+	struct grant grants[GRANTS_MAX];
+};
+
+static inline uint64_t path_earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How long a full packet takes at the narrowest link. */
+uint64_t path_packet_ns(const struct path *path);
+void path_tell(struct path *path, enum path_event event);
+
+/* ---- path_schedule.c ---- */
+
+void path_schedule(struct path *path, uint64_t now_us);
+uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us);
+void path_stop_all(struct path *path);
+/* Nobody answers, by this method. */
+void path_try_next(struct path *path, uint64_t now_us);
+void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes);
+
+/* ---- path_judge.c ---- */
+
+void path_judge(struct path *path, uint64_t now_us);
+/* What is free as the last moments show it, rather too much than too little. */
+bool path_free_now(const struct path *path, uint64_t now_us, uint64_t *ret_bps);
+
+/* ---- path_admit.c ---- */
+
+void path_admit_tick(struct path *path, uint64_t now_us);
+uint64_t path_admit_deadline_us(const struct path *path);
+void path_admit_end(struct path *path, int status);
+
+#endif

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * path_schedule.c: what is measured when, and how much of the path that may take (spec/qwave.md §9).
+ *
+ * A client that is tracked is measured now and then, one that flows are sent to all the time. Experiments earn a
+ * little less than a hundredth of the path's capacity; the regular ones take most of it, and the rest is saved for
+ * when something seems to be wrong and has to be looked at more closely.
+ */
+#include "probe/path_internal.h"
+
+#include <errno.h>
+
+#define SHARE 110
+#define FLOOR_BPS 8000.0
+/* As long as nobody knows how narrow the path is. */
+#define UNKNOWN_BPS 64000.0
+#define SAVED_S 20.0
+
+#define GAP_BYTES 60 /* of IPv4; until one has been seen */
+#define GAPS_PER_S_MAX 100.0
+#define GAPS_PER_S_MIN 4.0
+#define GAPS_SHARE 0.6
+/*
+ * The interval is another one every second, so that it does not beat with what others send regularly.
+ */
+#define GAP_SPREAD 8
+#define GAP_RUN_US (1 * US_PER_S)
+/* When nothing has come back for so long: a sink that has gone, or a path that carries nothing. */
+#define DEAD_US (3 * US_PER_S)
+
+#define TRACKED_GAPS 30
+#define TRACKED_GAPS_US (10 * US_PER_S)
+#define TRACKED_TRAIN_US (60 * US_PER_S)
+#define ACTIVE_TRAIN_US (30 * US_PER_S)
+/* The first ones, until two agree. */
+#define FIRST_TRAIN_US (300 * US_PER_MS)
+#define FIRST_TRAINS 6
+#define TRAIN_SHARE 0.2
+
+#define RETRY_US (30 * US_PER_S)
+#define RETRY_MAX_US (600 * US_PER_S)
+#define FAILURES_MAX 3
+
+/* ---- budget ---- */
+
+static double earns_bps(const struct path *path)
+{
+	double bps = (double)path->capacity.bps / SHARE;
+
+	if (path->capacity.bps == 0)
+		return UNKNOWN_BPS;
+	return bps > FLOOR_BPS ? bps : FLOOR_BPS;
+}
+
+static void earn(struct path *path, uint64_t now_us)
+{
+	double most = earns_bps(path) * SAVED_S;
+
+	path->credit_bits += earns_bps(path) * (double)(now_us - path->credited_us) / US_PER_S;
+	if (path->credit_bits > most)
+		path->credit_bits = most;
+	path->credited_us = now_us;
+}
+
+static double cost_bits(uint64_t packets, uint32_t packet_bytes)
+{
+	return (double)packets * (packet_bytes + LINK_HEADER_BYTES) * 8;
+}
+
+void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes)
+{
+	path->credit_bits -= cost_bits(packets, packet_bytes);
+	path->load.sent_bits += (uint64_t)cost_bits(packets, packet_bytes);
+}
+
+/* ---- starting and stopping ---- */
+
+static void stop(struct path *path, enum path_kind kind)
+{
+	if (!path->running[kind])
+		return;
+	path->running[kind] = false;
+	path->ports.stop(path->ports.user_data, path->data, kind);
+}
+
+void path_stop_all(struct path *path)
+{
+	for (unsigned kind = 0; kind < PATH_KIND_COUNT; kind++)
+		stop(path, (enum path_kind)kind);
+}
+
+static int start(struct path *path, const struct path_experiment *experiment)
+{
+	int r = path->ports.start(path->ports.user_data, path->data, experiment);
+
+	path->running[experiment->kind] = r == 0;
+	return r;
+}
+
+static void begin_trying(struct path *path, unsigned method, uint64_t now_us)
+{
+	while (method < PATH_METHOD_COUNT && !path->config.methods[method])
+		method++;
+	path->failures = 0;
+	path->route_checked = false;
+	path->train_us = path->gaps_us = now_us;
+	path->trains_begun = 0;
+	if (method < PATH_METHOD_COUNT) {
+		path->support = SUPPORT_TRYING;
+		path->method = (enum path_method)method;
+		return;
+	}
+	path->support = SUPPORT_NO;
+	/* A flow finds a sink that comes later within a minute; for others it is looked for more rarely. */
+	path->retry_us = now_us + (path->flows > 0 ? RETRY_US : path->retry_delay_us);
+	path->retry_delay_us = path->retry_delay_us * 2 < RETRY_MAX_US ? path->retry_delay_us * 2
+								       : RETRY_MAX_US;
+	path_tell(path, PATH_EVENT_UNSUPPORTED);
+}
+
+void path_try_next(struct path *path, uint64_t now_us)
+{
+	path_stop_all(path);
+	begin_trying(path, path->method + 1u, now_us);
+}
+
+/* ---- trains ---- */
+
+/* Of a fast path more of them, since receivers take packets in batches there. */
+static unsigned train_packets(const struct path *path)
+{
+	uint64_t bps = path->capacity.bps;
+
+	if (bps == 0 || bps > 100000000)
+		return bps == 0 ? 16 : 64;
+	if (bps > 30000000)
+		return 32;
+	return bps > 4000000 ? 16 : 8;
+}
+
+static uint64_t train_interval_us(const struct path *path)
+{
+	double cost = cost_bits(train_packets(path), TRAIN_PACKET_BYTES);
+	double affordable_us = cost / (TRAIN_SHARE * earns_bps(path)) * US_PER_S;
+	uint64_t regular_us = path->flows > 0 ? ACTIVE_TRAIN_US : TRACKED_TRAIN_US;
+
+	if (path->capacity.n_trains < 2 && path->trains_begun < FIRST_TRAINS)
+		return FIRST_TRAIN_US;
+	return affordable_us > (double)regular_us ? (uint64_t)affordable_us : regular_us;
+}
+
+static void send_train(struct path *path, uint64_t now_us)
+{
+	struct path_experiment train = {
+		.method = path->method,
+		.kind = PATH_TRAIN,
+		.packets = train_packets(path),
+		.packet_bytes = TRAIN_PACKET_BYTES,
+	};
+	int r = start(path, &train);
+
+	if (r == -EPERM || r == -EOPNOTSUPP) {
+		path_try_next(path, now_us);
+		return;
+	}
+	path->trains_begun++;
+	path->trains_seen = 0;
+	path->train_packets = train.packets;
+	path->train_us = now_us + train_interval_us(path);
+	if (r < 0)
+		path_finished(path, PATH_TRAIN, r, now_us);
+}
+
+/* ---- gaps ---- */
+
+static uint32_t gap_interval_us(const struct path *path)
+{
+	uint32_t bytes = path->gap_bytes > 0 ? path->gap_bytes : GAP_BYTES;
+	double per_s = GAPS_SHARE * earns_bps(path) / cost_bits(1, bytes);
+
+	if (path->hurry || path->flows == 0 || per_s > GAPS_PER_S_MAX)
+		per_s = GAPS_PER_S_MAX;
+	else if (per_s < GAPS_PER_S_MIN)
+		per_s = GAPS_PER_S_MIN;
+	return (uint32_t)(US_PER_S / per_s);
+}
+
+static void start_gaps(struct path *path, uint64_t now_us)
+{
+	uint32_t interval_us = gap_interval_us(path);
+	uint32_t spread_us = path->ports.random(path->ports.user_data) % (interval_us / GAP_SPREAD);
+	struct path_experiment gaps = {
+		.method = path->method,
+		.kind = PATH_GAPS,
+		.packets = path->flows > 0 ? 0 : TRACKED_GAPS,
+		.interval_us = interval_us + spread_us,
+	};
+
+	if (!path->gaps_wanted)
+		path->heard_us = now_us;
+	path->gaps_wanted = path->flows > 0;
+	path->gap_interval_us = interval_us;
+	path->gap_started_us = now_us;
+	path->gaps_us = now_us + (path->flows > 0 ? GAP_RUN_US : TRACKED_GAPS_US);
+	if (start(path, &gaps) == 0 && path->judge_us == UINT64_MAX)
+		path->judge_us = now_us + JUDGE_US;
+}
+
+static void go_on_with_gaps(struct path *path, uint64_t now_us)
+{
+	bool faster = gap_interval_us(path) * 4 < path->gap_interval_us * 3;
+
+	if (path->flows == 0 || (!faster && now_us < path->gap_started_us + GAP_RUN_US))
+		return;
+	stop(path, PATH_GAPS);
+	if (now_us < path->heard_us + DEAD_US) {
+		start_gaps(path, now_us);
+		return;
+	}
+	path->heard_us = now_us;
+	path_finished(path, PATH_GAPS, -ETIMEDOUT, now_us);
+}
+
+/* ---- all of it ---- */
+
+static void check_route(struct path *path)
+{
+	struct path_experiment check = { .method = path->method, .kind = PATH_ROUTE_CHECK };
+
+	path->route_checked = true;
+	start(path, &check);
+}
+
+static void schedule_experiments(struct path *path, uint64_t now_us)
+{
+	earn(path, now_us);
+	if (now_us >= path->train_us && !path->running[PATH_TRAIN])
+		send_train(path, now_us);
+	if (path->support != SUPPORT_YES)
+		return;
+	if (!path->route_checked && !path->running[PATH_ROUTE_CHECK])
+		check_route(path);
+	if (path->hurry && path->credit_bits <= 0)
+		path->hurry = false;
+	if (path->running[PATH_GAPS])
+		go_on_with_gaps(path, now_us);
+	else if (now_us >= path->gaps_us)
+		start_gaps(path, now_us);
+}
+
+void path_schedule(struct path *path, uint64_t now_us)
+{
+	if (!path->config.on_link)
+		return;
+	if (path_is_idle(path, now_us) ||
+	    (path->trackers == 0 && path->flows == 0 && path->support == SUPPORT_UNTRIED)) {
+		path_stop_all(path);
+		return;
+	}
+	if (path->flows == 0)
+		path->gaps_wanted = false;
+	/* Nobody is there, but somebody may come again soon: what is under way goes on, nothing is begun. */
+	if (path->trackers == 0 && path->flows == 0) {
+		stop(path, PATH_GAPS);
+		return;
+	}
+	if (path->support == SUPPORT_UNTRIED ||
+	    (path->support == SUPPORT_NO && now_us >= path->retry_us)) {
+		if (path->retry_delay_us == 0)
+			path->retry_delay_us = RETRY_US;
+		begin_trying(path, 0, now_us);
+	}
+	if (path->support == SUPPORT_TRYING || path->support == SUPPORT_YES)
+		schedule_experiments(path, now_us);
+}
+
+uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us)
+{
+	uint64_t deadline_us = judge_us;
+
+	if (!path->config.on_link)
+		return deadline_us;
+	if (path->trackers == 0 && path->flows == 0)
+		return deadline_us;
+	if (path->support == SUPPORT_NO)
+		return path_earlier(deadline_us, path->retry_us);
+	if (!path->running[PATH_TRAIN])
+		deadline_us = path_earlier(deadline_us, path->train_us);
+	if (path->support == SUPPORT_YES && !path->running[PATH_GAPS])
+		deadline_us = path_earlier(deadline_us, path->gaps_us);
+	else if (path->support == SUPPORT_YES && path->flows > 0)
+		deadline_us = path_earlier(deadline_us, path->gap_started_us + GAP_RUN_US);
+	return deadline_us;
+}
+
+/* ---- what experiments have seen ---- */
+
+static void become_supported(struct path *path)
+{
+	path->failures = 0;
+	if (path->support == SUPPORT_YES)
+		return;
+	path->support = SUPPORT_YES;
+	path->retry_delay_us = 0;
+	path_tell(path, PATH_EVENT_SUPPORTED);
+}
+
+bool path_train(struct path *path, const struct probe_train *train, uint64_t now_us)
+{
+	bool enough = capacity_take(&path->capacity, train, path->config.own_link_bps, now_us);
+
+	path_spend(path, path->train_packets, TRAIN_PACKET_BYTES);
+	path->trains_seen++;
+	if (path->capacity.bps > 0)
+		become_supported(path);
+	return enough || path->capacity.n_trains >= CAPACITY_TRAINS;
+}
+
+void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us)
+{
+	path->gap_bytes = gap->packet_bytes;
+	path_spend(path, 1, gap->packet_bytes);
+	spare_take(&path->spare, gap);
+	if (gap->lost)
+		return;
+	path->failures = 0;
+	path->heard_us = now_us;
+}
+
+void path_priority(struct path *path, enum probe_priority priority)
+{
+	path->priority = priority;
+}
+
+void path_finished(struct path *path, enum path_kind kind, int status, uint64_t now_us)
+{
+	path->running[kind] = false;
+	if (kind == PATH_CLAIM)
+		return;
+	if (kind == PATH_ROUTE_CHECK) {
+		/* Who cannot say so does not get tags (spec/probing.md §4.2). */
+		if (status < 0)
+			path->priority = PROBE_PRIORITY_NOT_SUPPORTED;
+		return;
+	}
+	/* A train that did not come through whole costs as much. */
+	if (kind == PATH_TRAIN && status < 0 && status != -ECONNREFUSED)
+		path_spend(path, path->train_packets, TRAIN_PACKET_BYTES);
+	if (status >= 0)
+		return;
+	path->failures++;
+	if (path->support == SUPPORT_TRYING || status == -ECONNREFUSED ||
+	    path->failures >= FAILURES_MAX)
+		path_try_next(path, now_us);
+	else
+		path->train_us = path_earlier(path->train_us, now_us + US_PER_S);
+}
