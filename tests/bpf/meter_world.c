@@ -29,8 +29,12 @@
 #define BUFFER_BYTES (16 << 20)
 #define HEARD_MAX 65536
 
-/* Less than any bucket and queue here lasts. */
-#define LATE_US 25000
+/*
+ * Less than any bucket and queue here lasts; and what a bucket fills with meanwhile, which may be spent after the
+ * beginning of a measurement, is less than what is tolerated.
+ */
+#define LATE_US 12000
+#define AWAIT_US (10 * USEC_PER_SEC)
 #define ATTEMPTS 6
 #define SETTLE_MS 700
 #define MEASURE_MS 1500
@@ -303,8 +307,13 @@ static bool say(struct stream_of_datagrams *stream, int talker)
 
 void datagrams_send(struct stream_of_datagrams *stream, int count)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		struct pollfd room = { .fd = stream->talker[i % stream->n_talkers],
+				       .events = POLLOUT };
+
+		assert_int_equal(poll(&room, 1, 10000), 1);
 		assert_true(say(stream, i % stream->n_talkers));
+	}
 }
 
 static bool hear_one(struct stream_of_datagrams *stream)
@@ -348,6 +357,17 @@ uint64_t datagrams_heard(struct stream_of_datagrams *stream, int mark)
 	for (size_t i = 0; i < stream->heard->count; i++)
 		count += mark < 0 || stream->heard->packet[i].mark == mark;
 	return count;
+}
+
+void datagrams_await(struct stream_of_datagrams *stream, int mark, uint64_t count)
+{
+	uint64_t end_us = time_now_us() + AWAIT_US;
+
+	while (datagrams_heard(stream, mark) < count && time_now_us() < end_us)
+		run_loop(5);
+	/* Nor do more come. */
+	run_loop(20);
+	assert_int_equal(datagrams_heard(stream, mark), count);
 }
 
 void datagrams_forget(struct stream_of_datagrams *stream)
@@ -421,10 +441,10 @@ void assert_rate(struct stream_of_datagrams *stream, uint64_t rate_bps, int mark
 	bool fair;
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		datagrams_offer(stream, SETTLE_MS);
 		datagrams_forget(stream);
-		since_ns = time_epoch_us() * NSEC_PER_USEC;
-		fair = datagrams_offer(stream, MEASURE_MS);
+		/* In one go: while nothing is sent, a bucket fills. */
+		since_ns = (time_epoch_us() + SETTLE_MS * USEC_PER_MSEC) * NSEC_PER_USEC;
+		fair = datagrams_offer(stream, SETTLE_MS + MEASURE_MS);
 		bps = heard_bps(stream->heard, since_ns, mark);
 		printf("%.4f of %.3f Mbit/s%s\n", bps / (double)rate_bps,
 		       (double)rate_bps / (double)MBIT, fair ? "" : " (disturbed)");
@@ -447,7 +467,7 @@ void connection_open(struct connection *connection)
 	connection->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(
 		connect(connection->client, (const struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(poll(&pollfd, 1, 1000), 1);
+	assert_int_equal(poll(&pollfd, 1, 10000), 1);
 	connection->server = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	assert_true(connection->server >= 0);
 	assert_int_equal(fcntl(connection->client, F_SETFL, O_NONBLOCK), 0);
@@ -460,11 +480,12 @@ void connection_close(struct connection *connection)
 	close(connection->server);
 }
 
+/* From *now_us on, which is at the end then. What was received since counts. */
 static uint64_t stream_for(struct connection *connections, int count, unsigned time_ms,
-			   uint64_t *ret_time_us, bool *ret_fair)
+			   uint64_t *now_us, bool *ret_fair)
 {
 	static char words[65536];
-	uint64_t start = time_now_us(), now = start, before, bytes = 0;
+	uint64_t start = *now_us, now = start, before, bytes = 0;
 	ssize_t n;
 
 	*ret_fair = true;
@@ -481,7 +502,7 @@ static uint64_t stream_for(struct connection *connections, int count, unsigned t
 		now = time_now_us();
 		*ret_fair &= now - before <= LATE_US;
 	}
-	*ret_time_us = now - start;
+	*now_us = now;
 	return bytes;
 }
 
@@ -493,14 +514,15 @@ static double ip_bps(uint64_t bytes, uint64_t time_us)
 
 void assert_tcp_rate(struct connection *connections, int count, uint64_t rate_bps)
 {
-	uint64_t bytes, time_us;
+	uint64_t bytes, start_us, now_us = time_now_us();
 	double bps;
 	bool fair;
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-		stream_for(connections, count, SETTLE_MS, &time_us, &fair);
-		bytes = stream_for(connections, count, 2 * MEASURE_MS, &time_us, &fair);
-		bps = ip_bps(bytes, time_us);
+		stream_for(connections, count, SETTLE_MS, &now_us, &fair);
+		start_us = now_us;
+		bytes = stream_for(connections, count, 2 * MEASURE_MS, &now_us, &fair);
+		bps = ip_bps(bytes, now_us - start_us);
 		printf("TCP: %.4f of %.3f Mbit/s%s\n", bps / (double)rate_bps,
 		       (double)rate_bps / (double)MBIT, fair ? "" : " (disturbed)");
 		if (is_near(bps, rate_bps))

@@ -71,6 +71,9 @@ bool datagrams_offer(struct stream_of_datagrams *stream, unsigned time_ms);
 uint64_t datagrams_heard(struct stream_of_datagrams *stream, int mark);
 void datagrams_forget(struct stream_of_datagrams *stream);
 
+/* So many must come with that mark (-1: any), and soon unless the machine is busy with others. */
+void datagrams_await(struct stream_of_datagrams *stream, int mark, uint64_t count);
+
 /*
  * The stream arrives at this rate of IP bytes, within a percent, once it has settled. A machine that does not
  * let us send tells nothing: then the test is skipped.

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define HEAR_TIMEOUT_MS 1000
+#define HEAR_TIMEOUT_MS 10000
 #define ECN_MASK 3
 
 int net_enter(void)

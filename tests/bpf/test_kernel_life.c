@@ -281,7 +281,7 @@ static uint64_t wait_empty(void)
 	struct pollfd pollfd = { .fd = kernel_group_event_fd(datapath), .events = POLLIN };
 	uint64_t empty = 0;
 
-	for (int i = 0; i < 20 && empty == 0; i++) {
+	for (int i = 0; i < 100 && empty == 0; i++) {
 		poll(&pollfd, 1, 100);
 		assert_int_equal(kernel_group_dispatch(datapath, on_empty, &empty), 0);
 	}

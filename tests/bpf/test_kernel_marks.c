@@ -221,7 +221,7 @@ static void test_tun(void **state)
 	assert_int_equal(apply(&target, DSCP), 0);
 	assert_int_equal(send(fd, "hello", 5, 0), 5);
 	do {
-		assert_int_equal(poll(&pollfd, 1, 1000), 1);
+		assert_int_equal(poll(&pollfd, 1, 10000), 1);
 		assert_true(read(tun, packet, sizeof(packet)) > 0);
 	} while (packet[0] >> 4 != 4); /* IPv6 speaks up by itself */
 	assert_int_equal(packet[1], MARK);
