@@ -624,6 +624,15 @@ INT WSAAPI WSAStringToAddressA(LPSTR AddressString, INT AddressFamily,
 #endif
 
 /*
+ * QoS by name, as a starting point: fills *lpQOS with the template that lpQOSName names, case does not matter, and
+ * copies its objects if lpQOS->ProviderSpecific has room (else its len is 0). With lpQOS NULL or an empty name it
+ * lists: the names, each with its end, and an empty one after the last, as many as lpQOSName->len has room for. FALSE:
+ * WSANOTINITIALISED, WSAENOTSOCK, WSAEFAULT, WSAENOPROTOOPT (not a QoS socket), WSAEINVAL (no such template),
+ * WSAENOBUFS (no room for one name).
+ */
+BOOL WSAAPI WSAGetQOSByName(SOCKET s, LPWSABUF lpQOSName, LPQOS lpQOS);
+
+/*
  * The names of POSIX for the functions above. A program that wants the C library's under these names defines
  * GW_WIN_PLAIN_SOCKETS before it includes this header. Where the C library has inline versions, only a macro can stand
  * before those.
