@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""rsvp: what an RSVP router costs: the engine alone, with messages in memory."""
+"""rsvp: what an RSVP router costs: the engine alone, with messages in memory; and daemons, with real sockets."""
 import control
+import world
 
 FEW, SOME, MANY = 1000, 10000, 100000  # few fit into the caches of the processor
 NEW_LIMIT_US = 50  # 20,000 sessions a second
@@ -9,6 +10,8 @@ MEMORY_LIMIT_BYTES = 1536
 MESSAGE_LIMIT_US = 10
 WAY_LIMIT_US = 5000
 FLAT = 1.25
+SESSIONS = 20000  # of daemons
+CONFIG = 'rsvp {{ enabled = true interfaces = {{{}}} max-messages-per-second = 1000000 }}'
 
 
 def show_refreshes(figures, cases, sessions):
@@ -18,6 +21,11 @@ def show_refreshes(figures, cases, sessions):
 
 
 def run(here, figures, quick):
+    run_node(here, figures, quick)
+    run_sockets(here, figures, quick)
+
+
+def run_node(here, figures, quick):
     figures.title('rsvp: one router between two hosts, messages in memory, full refreshes')
     seconds = 10 if quick else 60
     few, some, many = (control.measure(here.program('rsvp_node'), sessions, seconds, 'full')
@@ -35,3 +43,45 @@ def run(here, figures, quick):
         figures.add('rsvp', f'a message with {MANY:,} sessions beside {sessions:,}',
                     {'case': f'flat-{sessions}', 'unit': '×', 'value': ratio}, budget)
     figures.add('rsvp', 'first Path to the RESV event, two hops', few['way'], ('p99', WAY_LIMIT_US, ' µs'))
+
+
+# ---- between namespaces ----
+
+def join(upper, lower, net):
+    """A cable, with the same name at both ends."""
+    name = f'cable{net}'
+    world.command('ip', 'link', 'add', name, 'netns', upper.namespace, 'type', 'veth', 'peer', 'name', name, 'netns',
+                  lower.namespace)
+    for place, last in (upper, 1), (lower, 2):
+        place.ip('addr', 'add', f'10.118.{net}.{last}/24', 'dev', name)
+        place.ip('link', 'set', name, 'up')
+    return name
+
+
+def let_forward(router):
+    for setting in ('net.ipv4.ip_forward=1', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0'):
+        world.command(*router.inside('sysctl', '-qw', setting))
+
+
+def make_line(here):
+    """near - router - far, with a daemon each: the places, and the daemons."""
+    near, router, far = (here.place() for _ in range(3))
+    let_forward(router)
+    first, second = join(near, router, 1), join(router, far, 2)
+    near.ip('route', 'add', '10.118.2.0/24', 'via', '10.118.1.2')
+    far.ip('route', 'add', '10.118.1.0/24', 'via', '10.118.2.1')
+    daemons = [here.daemon(place, CONFIG.format(', '.join(f'"{name}"' for name in names)))
+               for place, names in ((near, [first]), (router, [first, second]), (far, [second]))]
+    return (near, router, far), daemons
+
+
+def run_sockets(here, figures, quick):
+    figures.title('rsvp: programs, daemons and a router between, in three network namespaces')
+    (near, _, far), daemons = make_line(here)
+    cases = control.measure(here.program('rsvp_sockets'), near.namespace, daemons[0].socket, far.namespace,
+                            daemons[2].socket, '10.118.1.1', '10.118.2.2', SESSIONS // 10 if quick else SESSIONS,
+                            daemons[1].process.pid)
+    figures.add('rsvp', "the sender's call to its RESV event, two hops", cases['way-sockets'],
+                ('p99', WAY_LIMIT_US, ' µs'))
+    figures.add('rsvp', 'new sessions in a second, all daemons at work', cases['new-sockets'])
+    figures.add('rsvp', "new sessions in a second of the router's core", cases['new-sockets-router'])

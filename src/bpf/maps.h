@@ -12,7 +12,7 @@
 
 #include "gw_bpf.h"
 
-/* Sizes of `sockets`, `dests`, `meters`, `buckets` and `closes` are set by the loader. */
+/* Sizes of `sockets`, `dests`, `tuples`, `meters`, `buckets` and `closes` are set by the loader. */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -40,7 +40,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1024);
 	__type(key, struct gw_tuplekey);
 	__type(value, struct gw_destval);
 } tuples SEC(".maps");

@@ -26,9 +26,9 @@ static const char *const names[TABLE_COUNT] = {
 	[TABLE_SETTINGS] = "settings", [TABLE_CLOSES] = "closes",
 };
 
-/* As many as there may be sockets. */
-static const enum table sized_by_sockets[] = { TABLE_SOCKETS, TABLE_DESTS, TABLE_METERS,
-					       TABLE_BUCKETS };
+/* As many as there may be sockets; or flows, of which a router has no sockets. */
+static const enum table sized_by_sockets[] = { TABLE_SOCKETS, TABLE_DESTS, TABLE_TUPLES,
+					       TABLE_METERS, TABLE_BUCKETS };
 
 void tables_init(struct tables *tables)
 {
