@@ -24,6 +24,11 @@
 /* Longer than this nobody waits where there is room for all. */
 #define ROOM_PACKETS 6.0
 #define ROOM_MIN_NS 10e6
+/* Until the claim's packets are there. */
+#define CLAIM_BEGINS_US (20 * US_PER_MS)
+/* Of what should be left, a part may be missing by chance; of less than that all of it. */
+#define LEFT_MIN 0.08
+#define LEFT_DOUBT 2.5
 
 /* ---- what is taken already ---- */
 
@@ -103,7 +108,8 @@ static void begin_claim(struct path *path, struct wish *wish, uint64_t now_us)
 		.kind = PATH_CLAIM,
 		.packet_bytes = TRAIN_PACKET_BYTES,
 		.rate_bps = more_bps(&wish->wish),
-		.duration_us = claim_us(path),
+		/* Until there is an answer, so that the flow can follow at once. */
+		.duration_us = claim_us(path) + 2 * SETTLE_US,
 	};
 
 	if (!fits(path, &wish->wish, now_us)) {
@@ -118,21 +124,29 @@ static void begin_claim(struct path *path, struct wish *wish, uint64_t now_us)
 	path->load.claimed_bits += claim.rate_bps * claim.duration_us / US_PER_S;
 	wish->state = WISH_CLAIMING;
 	wish->claimed_us = now_us;
-	wish->turn_us = now_us + claim.duration_us + SETTLE_US;
+	wish->left_share =
+		(double)(path->available_bps - more_bps(&wish->wish)) / (double)path->capacity.bps;
+	wish->turn_us = now_us + claim_us(path) + SETTLE_US;
 }
 
-/* Whether nobody had to wait for long while there was the claim. */
+/*
+ * Whether the path was no busier than with the claim alone, and nobody had to wait for long. Where the claim alone would
+ * take nearly all, only waiting shows another one.
+ */
 static bool was_there_room(const struct path *path, const struct wish *wish, uint64_t now_us)
 {
 	uint64_t packet_ns = path_packet_ns(path);
 	double limit_ns = ROOM_PACKETS * (double)packet_ns;
+	double left = wish->left_share;
 	struct spare_view view;
 
 	if (limit_ns < ROOM_MIN_NS)
 		limit_ns = ROOM_MIN_NS;
-	return spare_look(&path->spare, (now_us - wish->claimed_us) * NS_PER_US, packet_ns,
-			  now_us * NS_PER_US, &view) &&
-	       view.lost == 0 && view.waited_mean_ns < limit_ns;
+	if (!spare_look(&path->spare, (now_us - wish->claimed_us - CLAIM_BEGINS_US) * NS_PER_US,
+			packet_ns, now_us * NS_PER_US, &view))
+		return false;
+	return view.lost == 0 && view.waited_mean_ns < limit_ns &&
+	       (left < LEFT_MIN || view.idle >= left / LEFT_DOUBT);
 }
 
 static void end_claim(struct path *path, struct wish *wish, uint64_t now_us)

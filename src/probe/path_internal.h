@@ -37,6 +37,7 @@ struct wish {
 	enum wish_state state;
 	uint64_t turn_us, ends_us;
 	uint64_t claimed_us; /* since when */
+	double left_share;   /* of the path, with the claim alone */
 	struct wish *prev, *next;
 };
 
