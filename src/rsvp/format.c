@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/rsvp_error.h"
 #include "rsvp/adspec.h"
 #include "rsvp/diag.h"
 #include "rsvp/policy.h"
@@ -98,31 +99,6 @@ const char *rsvp_style_name(enum rsvp_style style)
 	default:
 		return NULL;
 	}
-}
-
-const char *rsvp_error_name(uint8_t code)
-{
-	static const char *const names[] = {
-		[RSVP_ERROR_CONFIRMATION] = "confirmation",
-		[RSVP_ERROR_ADMISSION] = "admission control failure",
-		[RSVP_ERROR_POLICY] = "policy control failure",
-		[RSVP_ERROR_NO_PATH] = "no path information",
-		[RSVP_ERROR_NO_SENDER] = "no sender information",
-		[RSVP_ERROR_STYLE_CONFLICT] = "conflicting style",
-		[RSVP_ERROR_STYLE_UNKNOWN] = "unknown style",
-		[RSVP_ERROR_DST_PORTS] = "conflicting destination ports",
-		[RSVP_ERROR_SRC_PORTS] = "conflicting sender ports",
-		[RSVP_ERROR_PREEMPTED] = "service preempted",
-		[RSVP_ERROR_UNKNOWN_CLASS] = "unknown object class",
-		[RSVP_ERROR_UNKNOWN_CTYPE] = "unknown object C-Type",
-		[RSVP_ERROR_API] = "API error",
-		[RSVP_ERROR_TRAFFIC] = "traffic control error",
-		[RSVP_ERROR_TRAFFIC_SYSTEM] = "traffic control system error",
-		[RSVP_ERROR_SYSTEM] = "RSVP system error",
-		[RSVP_ERROR_NEW_AGGREGATE] = "new aggregate needed",
-	};
-
-	return code < sizeof(names) / sizeof(names[0]) ? names[code] : NULL;
 }
 
 /* An address without a port. */

@@ -9,7 +9,6 @@
 const char *rsvp_type_name(uint8_t type);
 const char *rsvp_class_name(uint8_t class_num);
 const char *rsvp_style_name(enum rsvp_style style);
-const char *rsvp_error_name(uint8_t code);
 
 /* "192.0.2.1 port 5004 protocol 17", "192.0.2.1 spi 0x00001234", "192.0.2.1 dscp 46"; returns `buf`. */
 #define RSVP_TEXT_LEN 112
