@@ -27,6 +27,8 @@ ETHTOOL_SGSO = 0x24
 
 # How much slower than a usual machine this one is: every limit of time is so much longer.
 TIME_FACTOR = float(os.environ.get('GW_TIME_FACTOR', '1'))
+# How long what comes at once may take to come, as the machine may be busy with others.
+PATIENCE_S = 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(TOP / 'tools'))
 
 import netns  # noqa: E402  pylint: disable=wrong-import-position
 import streams  # noqa: E402  pylint: disable=wrong-import-position
-from netns import TIME_FACTOR  # noqa: E402  pylint: disable=wrong-import-position
+from netns import PATIENCE_S, TIME_FACTOR  # noqa: E402  pylint: disable=wrong-import-position
 from packets import Wire  # noqa: E402  pylint: disable=wrong-import-position
 
 NOBODY = 65534
@@ -85,7 +85,7 @@ def build_directory():
     return None
 
 
-def until(condition, timeout=3.0, step=0.005):
+def until(condition, timeout=PATIENCE_S, step=0.005):
     """The first true value of a condition; fails after the time-out."""
     deadline = time.monotonic() + timeout * TIME_FACTOR
     while True:
@@ -105,7 +105,7 @@ class Programs:
         self.folder = folder
         folder.chmod(0o755)
         build = build_directory()
-        for path in ('src/daemon/greenwaved', 'src/cli/greenwave', 'tests/netns/agent',
+        for path in ('src/daemon/greenwaved', 'src/cli/greenwave', 'tests/netns/agent', 'tests/netns/gqos_agent',
                      'tests/netns/static_sender', 'tests/netns/stream', 'tests/netns/priority.bpf.o',
                      'tests/netns/qwave_conformance', 'tests/abi/client_patterns',
                      'examples/voice_sender', 'examples/cleanup_qos'):
@@ -616,7 +616,7 @@ class Endings:
         assert agent.number('open') == 0
         assert agent.number('watch') == 0
 
-    def next(self, timeout=3.0):
+    def next(self, timeout=PATIENCE_S):
         deadline = time.monotonic() + timeout * TIME_FACTOR
         while True:
             left = deadline - time.monotonic()

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from netns import TIME_FACTOR
+from netns import PATIENCE_S, TIME_FACTOR
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
@@ -165,7 +165,7 @@ class Wire:
             if packet:
                 self.packets.append(packet)
 
-    def wait(self, match, count=1, timeout=3.0):
+    def wait(self, match, count=1, timeout=PATIENCE_S):
         """The packets that match, as soon as there are `count`; fails if they do not come."""
         deadline = time.monotonic() + timeout * TIME_FACTOR
         while True:
@@ -178,7 +178,7 @@ class Wire:
                 raise AssertionError(f'{len(found)} of {count} packets arrived, among {self.packets[-8:]}')
             select.select([self.socket], [], [], left)
 
-    def with_payload(self, payload, count=1, timeout=3.0):
+    def with_payload(self, payload, count=1, timeout=PATIENCE_S):
         return self.wait(lambda packet: payload in packet.payload, count, timeout)
 
     def settle(self, seconds=0.05):

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from netns import TIME_FACTOR
+from netns import PATIENCE_S, TIME_FACTOR
 from packets import ones_complement_sum
 
 PROTOCOL = 46
@@ -206,7 +206,7 @@ class Listener:
     def clear(self):
         self.wire.clear()
 
-    def wait(self, kind, count=1, timeout=3.0, match=lambda message: True):
+    def wait(self, kind, count=1, timeout=PATIENCE_S, match=lambda message: True):
         """The messages of a kind, as soon as there are so many."""
         def is_it(packet):
             found = of_packet(packet.frame)

@@ -17,7 +17,7 @@ import pytest
 
 import rsvp
 from conftest import Daemon, sweep_up, until
-from netns import TIME_FACTOR
+from netns import PATIENCE_S, TIME_FACTOR
 from packets import Wire
 
 MBIT = 1000000
@@ -45,7 +45,7 @@ class Program:
         self.events += [json.loads(line) for line in lines]
         return bool(data)
 
-    def wait(self, event, timeout=3.0, match=lambda event: True):
+    def wait(self, event, timeout=PATIENCE_S, match=lambda event: True):
         """The first event of a name that matches, and that no wait has returned before."""
         deadline = time.monotonic() + timeout * TIME_FACTOR
         while True:

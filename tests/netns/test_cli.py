@@ -13,6 +13,7 @@ import time
 import pytest
 
 from conftest import (A4, B4, BACKGROUND, CLASSES, DSCP, NOBODY, VOICE, until)
+from netns import PATIENCE_S, TIME_FACTOR
 
 PORT, PORT2 = 5000, 5001
 FINE, FAILED, MISUSE, NO_DAEMON, DENIED = range(5)
@@ -236,7 +237,7 @@ def test_watch(net, kernel, agents):
             return events[-1]
 
         # Until the first event has come, the watcher may not be listening yet.
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S * TIME_FACTOR
         while not select.select([child.stdout], [], [], 0.1)[0]:
             assert time.monotonic() < deadline
             agent.remove(agent.add(given))
@@ -261,10 +262,11 @@ def test_watch(net, kernel, agents):
 
 
 def test_watch_ends_with_the_daemon(own_net, own_daemon):
+    descriptors = len(own_daemon.descriptors())
     with running(own_daemon, 'watch', stderr=subprocess.PIPE) as child:
-        time.sleep(0.3)
+        until(lambda: len(own_daemon.descriptors()) > descriptors)
         own_daemon.stop()
-        assert child.wait(5) == NO_DAEMON
+        assert child.wait(PATIENCE_S * TIME_FACTOR) == NO_DAEMON
         child.stderr.close()
 
 

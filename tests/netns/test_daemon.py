@@ -12,6 +12,7 @@ import pytest
 
 from conftest import (ACCESS_DENIED, B4, B6, BACKGROUND, NO_SYSTEM_RESOURCES, NOBODY, NOT_FOUND, NOT_SUPPORTED,
                       VOICE, Daemon, map_entries, until)
+from netns import PATIENCE_S, TIME_FACTOR
 
 PORT, PORT2 = 5000, 5001
 
@@ -143,7 +144,7 @@ def test_too_many_clients(own_net, programs, tmp, agents):
 
 def stranger(daemon):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    sock.settimeout(5)
+    sock.settimeout(PATIENCE_S * TIME_FACTOR)
     sock.connect(str(daemon.socket_path))
     return sock
 
@@ -395,7 +396,7 @@ def test_daemon_without_rights(own_net, programs, tmp, agents):
     assert agent.number('connect', fd, B4, PORT) == 0
     flow = agent.add(fd)
     assert agent.number('close', fd) == 0
-    until(lambda: daemon.flows() == [], timeout=5)
+    until(lambda: daemon.flows() == [])
     agent.remove(flow)
     daemon.stop()
 

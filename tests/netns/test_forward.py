@@ -100,7 +100,7 @@ def routed(shared_routed):
     shared_routed.wire.clear()
     yield shared_routed
     until(lambda: daemon.status()['flows'] == 0)
-    until(lambda: queue_is_empty(shared_routed.router, CABLE), 10)
+    until(lambda: queue_is_empty(shared_routed.router, CABLE))
     daemon.check_log()
 
 

@@ -80,10 +80,11 @@ AFTER_EXEC = r'''
 client, udp = Client(PATH), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 flow = client.add(udp)
 if os.fork() == 0:
-    time.sleep(0.5)
+    while not open(f'/proc/{os.getppid()}/comm').read().startswith('sleep'):
+        time.sleep(0.1)
     print(client.set_dscp(flow), client.run(), flush=True)
     os._exit(0)
-os.execv(sys.argv[2], ['sleep', '2'])
+os.execv(sys.argv[2], ['sleep', '4'])
 '''
 
 

@@ -12,7 +12,7 @@ import pytest
 import netns
 from conftest import (A4, A6, AUDIO_VIDEO, B4, B6, BACKGROUND, BEST_EFFORT, C4, C6, CABLE, CONTROL, D4, DSCP,
                       EXCELLENT_EFFORT, PRIORITY, VOICE, until)
-from netns import TIME_FACTOR
+from netns import PATIENCE_S, TIME_FACTOR
 
 PORT, PORT2, PORT3, PORT4 = 5000, 5001, 5002, 5003
 ALL_TYPES = [BEST_EFFORT, BACKGROUND, EXCELLENT_EFFORT, AUDIO_VIDEO, VOICE, CONTROL]
@@ -276,8 +276,8 @@ def test_judged_by_tshark(net, kernel, agent):
 def connection(net, address, family):
     with net.listener(address) as listener, \
             net.a.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_STREAM) as client:
-        client.settimeout(5 * TIME_FACTOR)
-        listener.settimeout(5 * TIME_FACTOR)
+        client.settimeout(PATIENCE_S * TIME_FACTOR)
+        listener.settimeout(PATIENCE_S * TIME_FACTOR)
         yield listener, client
 
 
@@ -360,7 +360,7 @@ def test_tcp_retransmission(net, kernel, agent):
             try:
                 payload = net.payload()
                 client.send(payload)
-                copies = net.wire.with_payload(payload, 2, timeout=5)
+                copies = net.wire.with_payload(payload, 2)
             finally:
                 net.b.must('ip', 'route', 'del', 'blackhole', f'{A4}/32')
             assert {packet.dscp for packet in copies} == {56}
@@ -461,7 +461,7 @@ def test_loopback(net, kernel, agent):
     """Q-062: marked there too"""
     with net.a.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, net.udp() as sender:
         receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        receiver.settimeout(3 * TIME_FACTOR)
+        receiver.settimeout(PATIENCE_S * TIME_FACTOR)
         receiver.bind(('127.0.0.1', 0))
         flow = agent.add(agent.give(sender), VOICE, receiver.getsockname())
         sender.sendto(b'x', receiver.getsockname())
@@ -484,7 +484,7 @@ def test_later_interface(net, kernel, agent):
         with net.b.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver, net.udp() as sender:
             receiver.bind(('198.51.100.2', PORT4 + 100))
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-            receiver.settimeout(3 * TIME_FACTOR)
+            receiver.settimeout(PATIENCE_S * TIME_FACTOR)
             assert index
             flow = agent.add(agent.give(sender), VOICE, receiver.getsockname())
             sender.sendto(b'x', receiver.getsockname())
@@ -536,6 +536,6 @@ def test_each_datagram(net, kernel, agent):
     with net.udp() as sender:
         given = agent.give(sender)
         assert agent.number('voice-server', 0, given, B4, PORT, count) == 0
-        packets = net.wire.with_payload(b'datagram-', count, timeout=10)
+        packets = net.wire.with_payload(b'datagram-', count)
         assert {packet.dscp for packet in packets} == {56}
         assert net.mark(sender, (B4, PORT)) == 0

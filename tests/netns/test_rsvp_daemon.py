@@ -215,7 +215,7 @@ def test_reservation_is_in_the_kernel(routed, a, service):
     assert (tear.source, tear.destination) == (a['in'], a['near'])
     assert routed.daemon.flows() == []
     assert routed.mark(a) == 0
-    until(lambda: classes(routed) == before, 5)
+    until(lambda: classes(routed) == before)
     rsvp.judge(routed.at_near)
 
 
@@ -435,8 +435,7 @@ def test_route_change(routed):
     a = dict(FOUR, session=FOUR['beyond'])
     routed.router.must('ip', 'route', 'add', a['session'] + '/32', 'via', a['far'])
     routed.path(a)
-    routed.at_far.wait(rsvp.PATH)
-    routed.at_far.settle(0.9)  # it is repeated after half a second
+    routed.at_far.wait(rsvp.PATH, 2)  # it is repeated after half a second
     routed.clear()
     changed = time.monotonic()
     routed.router.must('ip', 'route', 'replace', a['session'] + '/32', 'via', a['far2'])

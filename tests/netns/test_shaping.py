@@ -14,7 +14,7 @@ import pytest
 
 from conftest import (AUDIO_VIDEO, B4, B6, BEST_EFFORT, CABLE, VOICE, Daemon, Traffic, make_net,
                       queue_is_empty, rate_of, until, within)
-from netns import TIME_FACTOR
+from netns import PATIENCE_S, TIME_FACTOR
 from packets import Wire
 
 PORT, PORT2, SINK_PORT = 5000, 5001, 6000
@@ -52,7 +52,7 @@ class Lab:
     def arrived(self, where=CABLE, port=PORT):
         return [packet for packet in self.wires[where].settle() if packet.dport == port]
 
-    def drained(self, where, port, count, timeout=8):
+    def drained(self, where, port, count, timeout=PATIENCE_S):
         """What has arrived, as soon as that many datagrams have."""
         return self.wires[where].wait(lambda packet: packet.dport == port and packet.stamp, count, timeout)
 
@@ -96,7 +96,7 @@ def lab(shared_lab):
     shared_lab.clear()
     yield shared_lab
     until(lambda: shared_lab.daemon.status()['flows'] == 0)
-    until(lambda: queue_is_empty(shared_lab.net.a, CABLE), 10)
+    until(lambda: queue_is_empty(shared_lab.net.a, CABLE))
     shared_lab.daemon.check_log()
 
 
