@@ -65,11 +65,16 @@ static void entry_end(struct engine *engine, struct entry *entry, enum end_reaso
 	struct flow *flow = entry->flow;
 	struct slot *slot = entry->slot;
 	bool last = flow->n_entries == 1;
+	struct owner *also = last ? owner_to_tell(flow, reason) : NULL;
+	struct engine_flow_event event = {
+		.type = last ? GW_EVENT_FLOW_ENDED : GW_EVENT_FLOW_CHANGED,
+		.reason = end_reason_name(reason),
+	};
 
-	tell_watchers(engine, last ? owner_to_tell(flow, reason) : NULL,
-		      last ? GW_EVENT_FLOW_ENDED : GW_EVENT_FLOW_CHANGED, end_reason_name(reason),
-		      flow, entry);
+	/* As it was; but who is told that it has ended finds no mark any more. */
+	event_begin(engine, also, flow, entry, &event);
 	slot_drop(engine, slot, entry);
+	event_tell(engine, also, flow, &event);
 	entry_free(engine, entry);
 	slot_release(engine, slot);
 	engine->counters.ended_by[reason]++;

@@ -354,7 +354,13 @@ void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
 void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
 		 struct gw_flow_record *ret_record); /* of tuples the first */
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow);
+/* Tells everyone who watches, and `also`, if it does not. */
 void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type,
 		   const char *reason, const struct flow *flow, const struct entry *entry);
+/* The same in two steps: as it is now, and told later. */
+void event_begin(const struct engine *engine, const struct owner *also, const struct flow *flow,
+		 const struct entry *entry, struct engine_flow_event *event);
+void event_tell(struct engine *engine, struct owner *also, const struct flow *flow,
+		const struct engine_flow_event *event);
 
 #endif

@@ -122,22 +122,33 @@ bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
 	return !flow->watches && (view->everything || flow->owner->info.uid == view->uid);
 }
 
-/* Tells everyone who watches, and `also`, if it does not. */
+void event_begin(const struct engine *engine, const struct owner *also, const struct flow *flow,
+		 const struct entry *entry, struct engine_flow_event *event)
+{
+	if (engine->watchers || also)
+		record_flow(engine, flow, entry, &event->record);
+}
+
+void event_tell(struct engine *engine, struct owner *also, const struct flow *flow,
+		const struct engine_flow_event *event)
+{
+	struct owner *owner;
+
+	DL_FOREACH2(engine->watchers, owner, watch_next) {
+		if (flow_is_visible(&owner->view, flow))
+			engine->ports.flow_event(engine->ports.user_data, owner, event);
+	}
+	if (also && !also->watching && also->host_data)
+		engine->ports.flow_event(engine->ports.user_data, also, event);
+}
+
 void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type type,
 		   const char *reason, const struct flow *flow, const struct entry *entry)
 {
 	struct engine_flow_event event = { .type = type, .reason = reason };
-	struct owner *owner;
 
-	if (!engine->watchers && !also)
-		return;
-	record_flow(engine, flow, entry, &event.record);
-	DL_FOREACH2(engine->watchers, owner, watch_next) {
-		if (flow_is_visible(&owner->view, flow))
-			engine->ports.flow_event(engine->ports.user_data, owner, &event);
-	}
-	if (also && !also->watching && also->host_data)
-		engine->ports.flow_event(engine->ports.user_data, also, &event);
+	event_begin(engine, also, flow, entry, &event);
+	event_tell(engine, also, flow, &event);
 }
 
 uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after)

@@ -576,9 +576,41 @@ static void restore_of_a_closed_socket(void **state)
 	leave(&scene, END_REMOVED);
 }
 
+/* Who sends once told of the end sends without a mark, in whatever order processes run. */
+static void told_when_nothing_stands_any_more(void **state)
+{
+	static const enum end_reason reasons[] = { END_REMOVED, END_DISCONNECTED };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct scene scene;
+		struct world *world;
+		size_t marks, told = 0;
+
+		scene_new(&scene, STATE_ACTIVE);
+		world = scene.world;
+		marks = world->datapath.n_marks;
+		end_by(&scene, STATE_ACTIVE, reasons[i], false);
+		for (size_t k = 0; k < world->n_events; k++) {
+			const struct world_event *event = &world->events[k];
+
+			if (event->event.type != GW_EVENT_FLOW_ENDED ||
+			    event->event.record.id != scene.id)
+				continue;
+			told++;
+			assert_true(event->n_marks < marks);
+			/* And is told what it was. */
+			assert_int_equal(event->event.record.state, GW_FLOW_ACTIVE);
+		}
+		assert_true(told > 0);
+		leave(&scene, END_REMOVED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(told_when_nothing_stands_any_more),
 		cmocka_unit_test(every_reason_in_every_state),
 		cmocka_unit_test(receiving_does_not_concern_it),
 		cmocka_unit_test(sockets_leave_one_by_one),

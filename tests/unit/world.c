@@ -82,7 +82,8 @@ static void port_flow_event(void *user_data, struct owner *owner,
 
 	assert_ptr_equal(owner_host_data(owner), world);
 	assert_true(world->n_events < WORLD_RECORDS);
-	world->events[world->n_events++] = (struct world_event){ owner, *event };
+	world->events[world->n_events++] =
+		(struct world_event){ owner, *event, world->datapath.n_marks };
 }
 
 /* ---- life ---- */

@@ -25,6 +25,7 @@ struct world_completion {
 struct world_event {
 	const struct owner *owner;
 	struct engine_flow_event event;
+	size_t n_marks; /* that stood when it was told */
 };
 
 struct world {
