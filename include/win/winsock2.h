@@ -4,7 +4,7 @@
  *
  * A SOCKET holds a file descriptor, and a descriptor from socket(2) is accepted wherever a SOCKET
  * is. Of the calls that Winsock shares with POSIX, those whose meaning differs, or that QoS and network
- * events have to know of (accept, bind, connect, listen, recv, recvfrom, send, sendto, setsockopt,
+ * events have to know of (accept, accept4, bind, connect, listen, recv, recvfrom, send, sendto, setsockopt,
  * shutdown), are functions of this library for code that includes this header; they behave as the C
  * library's but where this header says otherwise, and report through errno and through
  * WSAGetLastError(). All others are the C library's own. WSAGetLastError() reads the same per-thread
@@ -397,6 +397,7 @@ int WSAAPI WSAConnect(SOCKET s, const struct sockaddr *name, int namelen, LPWSAB
  * group's QoS. A descriptor from accept() is of a QoS-enabled socket if the listener's is.
  */
 int gw_win_accept(int fd, struct sockaddr *address, socklen_t *address_len);
+int gw_win_accept4(int fd, struct sockaddr *address, socklen_t *address_len, int flags);
 int gw_win_bind(int fd, const struct sockaddr *address, socklen_t address_len);
 int gw_win_connect(int fd, const struct sockaddr *address, socklen_t address_len);
 int gw_win_listen(int fd, int backlog);
@@ -453,7 +454,7 @@ SOCKET WSAAPI WSAJoinLeaf(SOCKET s, const struct sockaddr *name, int namelen, LP
  * object. Each is recorded once and sets the object; it is recorded again after the program has called
  * what re-enables it, at once if its cause is still there:
  *
- *   FD_READ     data                            recv(), recvfrom(), WSARecv()
+ *   FD_READ     data                            recv(), recvfrom(), WSARecv(), WSARecvFrom()
  *   FD_WRITE    room to send                    a send that answered WSAEWOULDBLOCK
  *   FD_OOB      urgent data                     recv()
  *   FD_ACCEPT   a connection                    accept(), WSAAccept()
@@ -569,6 +570,15 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 		   LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
 
 /*
+ * The same, and who sent it: lpFrom takes the address, up to *lpFromlen bytes, and *lpFromlen its length;
+ * both must stay in place until then. Either both are NULL or neither (WSAEFAULT).
+ */
+int WSAAPI WSARecvFrom(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount,
+		       LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags, struct sockaddr *lpFrom,
+		       LPINT lpFromlen, LPWSAOVERLAPPED lpOverlapped,
+		       LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine);
+
+/*
  * send() and sendto() of programs that include this header keep UDP to the rate of the socket's flow
  * where no daemon and no queue of the kernel does (QOSSetOutgoingRate, qos2.h): a blocking socket
  * waits, any other answers EWOULDBLOCK. Signals do not interrupt that wait. In all else they are the
@@ -639,6 +649,9 @@ BOOL WSAAPI WSAGetQOSByName(SOCKET s, LPWSABUF lpQOSName, LPQOS lpQOS);
  */
 #ifndef GW_WIN_PLAIN_SOCKETS
 extern __typeof__(accept) accept __asm__("gw_win_accept");
+#ifdef _GNU_SOURCE
+extern __typeof__(accept4) accept4 __asm__("gw_win_accept4");
+#endif
 extern __typeof__(bind) bind __asm__("gw_win_bind");
 extern __typeof__(connect) connect __asm__("gw_win_connect");
 extern __typeof__(listen) listen __asm__("gw_win_listen");

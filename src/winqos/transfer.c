@@ -245,7 +245,10 @@ ssize_t transfer_begin(struct transfer *transfer)
 
 static ssize_t receive_step(struct transfer *transfer, int flags)
 {
-	struct msghdr message = { .msg_iov = transfer->receive.iov,
+	struct sockaddr *from = transfer->receive.from;
+	struct msghdr message = { .msg_name = from,
+				  .msg_namelen = from ? (socklen_t)*transfer->receive.from_len : 0,
+				  .msg_iov = transfer->receive.iov,
 				  .msg_iovlen = transfer->receive.count };
 	ssize_t n;
 
@@ -255,6 +258,8 @@ static ssize_t receive_step(struct transfer *transfer, int flags)
 	if (n < 0)
 		return -errno;
 	transfer->receive.flags = message.msg_flags & ~MSG_CMSG_CLOEXEC;
+	if (from)
+		*transfer->receive.from_len = (INT)message.msg_namelen;
 	return n;
 }
 
@@ -283,9 +288,10 @@ static int receive_failed(ssize_t n)
 	return SOCKET_ERROR;
 }
 
-int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
-		   LPDWORD lpFlags, LPWSAOVERLAPPED lpOverlapped,
-		   LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+int WSAAPI WSARecvFrom(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount,
+		       LPDWORD lpNumberOfBytesRecvd, LPDWORD lpFlags, struct sockaddr *lpFrom,
+		       LPINT lpFromlen, LPWSAOVERLAPPED lpOverlapped,
+		       LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
 {
 	struct transfer *transfer;
 	int fd = winsock_fd(s);
@@ -294,7 +300,7 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 
 	if (fd < 0)
 		return winsock_fail(-ENOTSOCK);
-	if (!lpBuffers || !lpFlags)
+	if (!lpBuffers || !lpFlags || !lpFrom != !lpFromlen || (lpFromlen && *lpFromlen < 0))
 		return winsock_fail(-EFAULT);
 	if (dwBufferCount == 0 || dwBufferCount > TRANSFER_MAX_BUFFERS)
 		return winsock_fail(-EINVAL);
@@ -306,6 +312,8 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 	transfer->go_on = receive_step;
 	transfer->receive.count = dwBufferCount;
 	transfer->receive.flags = (int)(*lpFlags & MSG_PEEK);
+	transfer->receive.from = lpFrom;
+	transfer->receive.from_len = lpFromlen;
 	for (DWORD i = 0; i < dwBufferCount; i++)
 		transfer->receive.iov[i] = (struct iovec){ lpBuffers[i].buf, lpBuffers[i].len };
 
@@ -314,6 +322,14 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lp
 	object_unref(&transfer->operation.object);
 	netevents_reenable(fd, FD_READ | FD_OOB);
 	return r;
+}
+
+int WSAAPI WSARecv(SOCKET s, LPWSABUF lpBuffers, DWORD dwBufferCount, LPDWORD lpNumberOfBytesRecvd,
+		   LPDWORD lpFlags, LPWSAOVERLAPPED lpOverlapped,
+		   LPWSAOVERLAPPED_COMPLETION_ROUTINE lpCompletionRoutine)
+{
+	return WSARecvFrom(s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, NULL, NULL,
+			   lpOverlapped, lpCompletionRoutine);
 }
 
 /* ---- WSASendTo ---- */

@@ -31,7 +31,9 @@ struct transfer {
 		struct {
 			struct iovec iov[TRANSFER_MAX_BUFFERS];
 			DWORD count;
-			int flags; /* in: of recvmsg(); out: of the message */
+			int flags;	       /* in: of recvmsg(); out: of the message */
+			struct sockaddr *from; /* the caller's; NULL: nobody asks */
+			INT *from_len;
 		} receive;
 		struct {
 			struct iovec iov[TRANSFER_MAX_BUFFERS];

@@ -8,6 +8,7 @@
 #include "winqos/winsock_accept.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -109,15 +110,22 @@ static int adopt(int listener, int fd, const QOS *from_condition)
 
 /* ---- accept ---- */
 
-int gw_win_accept(int fd, struct sockaddr *address, socklen_t *address_len)
+/* A connection that has been left for later, as accept4(2) would have returned it. */
+static int finish_deferred(int fd, struct sockaddr *address, socklen_t *address_len, int flags)
+{
+	if (fcntl(fd, F_SETFD, flags & SOCK_CLOEXEC ? FD_CLOEXEC : 0) < 0 ||
+	    ((flags & SOCK_NONBLOCK) && fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0))
+		return -errno;
+	return address && getpeername(fd, address, address_len) < 0 ? -errno : 0;
+}
+
+int gw_win_accept4(int fd, struct sockaddr *address, socklen_t *address_len, int flags)
 {
 	int accepted = take_deferred(fd), r = 0;
 
-	if (accepted < 0)
-		accepted = accept(fd, address, address_len);
-	else if (address && getpeername(accepted, address, address_len) < 0)
-		r = -errno;
-	if (accepted < 0)
+	if (accepted >= 0)
+		r = finish_deferred(accepted, address, address_len, flags);
+	else if ((accepted = accept4(fd, address, address_len, flags)) < 0)
 		r = -errno;
 	if (accepted >= 0 && r == 0)
 		r = adopt(fd, accepted, NULL);
@@ -125,6 +133,11 @@ int gw_win_accept(int fd, struct sockaddr *address, socklen_t *address_len)
 		reset(accepted);
 	netevents_reenable(fd, FD_ACCEPT);
 	return r < 0 ? winsock_posix_fail(r) : accepted;
+}
+
+int gw_win_accept(int fd, struct sockaddr *address, socklen_t *address_len)
+{
+	return gw_win_accept4(fd, address, address_len, 0);
 }
 
 /* ---- WSAAccept ---- */

@@ -6,6 +6,7 @@
 #ifndef FAKE_GQOS_H
 #define FAKE_GQOS_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,12 +37,16 @@ static inline void fake_gqos_reset(void)
 
 __attribute__((format(printf, 1, 2))) static void fake_gqos_note(const char *format, ...)
 {
-	size_t used = strlen(fake_gqos.log);
+	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	size_t used;
 	va_list args;
 
+	pthread_mutex_lock(&mutex);
+	used = strlen(fake_gqos.log);
 	va_start(args, format);
 	vsnprintf(fake_gqos.log + used, sizeof(fake_gqos.log) - used, format, args);
 	va_end(args);
+	pthread_mutex_unlock(&mutex);
 }
 
 /* What has been asked for since the last time is exactly this, with the sockets in the place of each %d. */

@@ -342,6 +342,38 @@ static void closesocket_aborts(void **state)
 	closesocket(pair.from);
 }
 
+static void senders_are_named(void **state)
+{
+	struct pair pair = make_pair();
+	OVERLAPPED ov = { .hEvent = WSACreateEvent() };
+	WSABUF buffer = { sizeof(inbox), inbox };
+	struct sockaddr_in from = { 0 }, sender;
+	INT from_len = sizeof(from);
+	socklen_t length = sizeof(sender);
+	DWORD bytes = 0, flags = 0;
+
+	assert_int_equal(getsockname((int)pair.from, (struct sockaddr *)&sender, &length), 0);
+	say(pair, "one");
+	assert_int_equal(WSARecvFrom(pair.to, &buffer, 1, &bytes, &flags, (struct sockaddr *)&from,
+				     &from_len, NULL, NULL),
+			 0);
+	assert_int_equal(bytes, 3);
+	assert_memory_equal(&from, &sender, sizeof(from));
+	assert_int_equal(from_len, sizeof(from));
+	memset(&from, 0, sizeof(from));
+	assert_error(WSARecvFrom(pair.to, &buffer, 1, NULL, &flags, (struct sockaddr *)&from,
+				 &from_len, &ov, NULL),
+		     WSA_IO_PENDING);
+	say(pair, "two");
+	assert_int_equal(result_of(pair.to, &ov, TRUE, &bytes), 0);
+	assert_memory_equal(&from, &sender, sizeof(from));
+	assert_error(WSARecvFrom(pair.to, &buffer, 1, &bytes, &flags, (struct sockaddr *)&from,
+				 NULL, NULL, NULL),
+		     WSAEFAULT);
+	CloseHandle(ov.hEvent);
+	close_pair(pair);
+}
+
 static void receive_arguments(void **state)
 {
 	WSABUF buffer = { sizeof(inbox), inbox };
@@ -747,6 +779,7 @@ int main(void)
 		cmocka_unit_test(receives_complete_in_order),
 		cmocka_unit_test(truncation_is_told),
 		cmocka_unit_test(closesocket_aborts),
+		cmocka_unit_test(senders_are_named),
 		cmocka_unit_test(receive_arguments),
 		cmocka_unit_test(ioctl_codes),
 		cmocka_unit_test(packets_are_made_of_elements),

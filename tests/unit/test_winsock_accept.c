@@ -239,12 +239,22 @@ static void a_connection_is_left_for_later(void **state)
 	fd = accept((int)net.listener, (struct sockaddr *)&peer, &length);
 	assert_true(fd >= 0);
 	assert_true(peer.sin_port != net.client_address.sin_port);
+	assert_int_equal(fcntl(fd, F_GETFD), 0);
 	assert_asked("inherit %d %d,", (int)net.listener, fd);
 	assert_true(is_enabled((SOCKET)fd));
 	assert_int_equal(send(second, "x", 1, 0), 1);
 	assert_int_equal(recv(fd, &peer, 1, 0), 1);
 	closesocket((SOCKET)fd);
 	close(second);
+	/* With the flags of whoever accepts it. */
+	assert_refused(WSATRY_AGAIN);
+	fd = accept4((int)net.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	closesocket((SOCKET)fd);
+	close(net.client);
+	connect_client();
+	assert_refused(WSATRY_AGAIN);
 	condition.answer = CF_ACCEPT;
 	fd = (int)WSAAccept(net.listener, NULL, NULL, decide, 0);
 	assert_true(fd >= 0);
