@@ -112,39 +112,44 @@ void provider_set_signalling(struct provider *provider, const struct signalling 
 		begin_everywhere(provider);
 }
 
-static bool is_ours(const struct provider *provider, const struct address *address)
+struct own_addresses {
+	const struct address *addresses;
+	size_t n;
+};
+
+static bool has_address(const struct own_addresses *own, const struct address *address)
 {
-	for (size_t i = 0; i < provider->n_addresses; i++) {
-		if (memcmp(provider->addresses[i].addr, address->addr, sizeof(address->addr)) == 0)
+	for (size_t i = 0; i < own->n; i++) {
+		if (memcmp(own->addresses[i].addr, address->addr, sizeof(address->addr)) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* E20: the address that the socket is bound to has gone. */
-static bool has_lost_address(const struct qsock *qsock)
+/* E20: the address that the socket is bound to was ours, and has gone. */
+static bool has_lost_address(const struct qsock *qsock, const struct own_addresses *before,
+			     const struct own_addresses *now)
 {
 	const struct address *local = &qsock->socket.local;
 
-	return !owner_info(qsock->holder->owner)->elsewhere && local->family != AF_UNSPEC &&
-	       !address_is_unspecified(local) && !address_is_loopback(local) &&
-	       !address_is_multicast(local) && !is_ours(qsock->provider, local);
+	return !owner_info(qsock->holder->owner)->elsewhere && !address_is_unspecified(local) &&
+	       has_address(before, local) && !has_address(now, local);
 }
 
-static void on_addresses(struct qsock *qsock)
+static void on_addresses(struct qsock *qsock, const struct own_addresses *before,
+			 const struct own_addresses *now)
 {
-	struct engine_socket socket = qsock->socket;
 	struct part *part, *next;
 
-	if (has_lost_address(qsock)) {
+	if (has_lost_address(qsock, before, now)) {
 		tell_ended(qsock, DIRECTION_BOTH);
 		qsock_end(qsock, DIRECTION_BOTH);
 		return;
 	}
-	if (!address_is_unspecified(&socket.local))
+	if (!address_is_unspecified(&qsock->socket.local))
 		return;
 	DL_FOREACH_SAFE(qsock->parts, part, next) {
-		if (part->kind == PART_LOCAL && !is_ours(qsock->provider, &part->destination))
+		if (part->kind == PART_LOCAL && !has_address(now, &part->destination))
 			part_free(part);
 	}
 	qsock_begin(qsock);
@@ -153,6 +158,7 @@ static void on_addresses(struct qsock *qsock)
 void provider_set_addresses(struct provider *provider, const struct address *addresses, size_t n,
 			    uint64_t now_us)
 {
+	struct own_addresses before = { provider->addresses, provider->n_addresses }, now;
 	struct address *own = calloc(n > 0 ? n : 1, sizeof(*own));
 	struct qsock *qsock, *next;
 
@@ -163,11 +169,12 @@ void provider_set_addresses(struct provider *provider, const struct address *add
 		own[i] = addresses[i];
 		own[i].port = 0;
 	}
-	free(provider->addresses);
 	provider->addresses = own;
 	provider->n_addresses = n;
+	now = (struct own_addresses){ own, n };
 	HASH_ITER(hh, provider->qsocks, qsock, next)
-		on_addresses(qsock);
+		on_addresses(qsock, &before, &now);
+	free((struct address *)before.addresses);
 }
 
 /* ---- ends ---- */

@@ -27,6 +27,13 @@ bool address_is_loopback(const struct address *address)
 					  : memcmp(address->addr, six, sizeof(six)) == 0;
 }
 
+/* ANY_DEST_ADDR: traffic control for whatever the socket sends (§6). */
+bool address_is_everywhere(const struct address *address)
+{
+	return address->family == AF_INET && address->addr[12] == 255 && address->addr[13] == 255 &&
+	       address->addr[14] == 255 && address->addr[15] == 255;
+}
+
 /* ---- whether it can be ---- */
 
 static bool tspec_is_good(const struct gw_tspec *tspec)
@@ -131,7 +138,8 @@ static int check_destination(const struct engine_socket *socket,
 		return -EINVAL;
 	if (destination->family == AF_UNSPEC)
 		return 0;
-	if (destination->port == 0 || address_is_unspecified(destination))
+	if ((destination->port == 0 && !address_is_everywhere(destination)) ||
+	    address_is_unspecified(destination))
 		return -EINVAL;
 	if (socket->family == AF_INET && destination->family != AF_INET)
 		return -EAFNOSUPPORT;

@@ -147,7 +147,6 @@ struct provider {
 	const struct signalling *signalling;
 	struct address *addresses; /* without ports */
 	size_t n_addresses;
-	bool knows_addresses;
 	struct qsock *qsocks;
 	struct holder *holders;
 	struct part *sessions;
@@ -176,6 +175,7 @@ struct receiving *receiving_ref(struct receiving *receiving);
 void receiving_unref(struct receiving *receiving);
 bool service_is_signalled(enum gw_qos_service service);
 bool address_is_loopback(const struct address *address);
+bool address_is_everywhere(const struct address *address);
 
 /* provider_socket.c: sockets and their parts */
 struct qsock *qsock_find(const struct provider *provider, uint64_t cookie);

@@ -19,13 +19,6 @@
 
 /* ---- what is wanted ---- */
 
-static bool is_everywhere(const struct address *destination)
-{
-	return destination->family == AF_INET && destination->addr[12] == 255 &&
-	       destination->addr[13] == 255 && destination->addr[14] == 255 &&
-	       destination->addr[15] == 255;
-}
-
 static bool asks_of_best_effort(const struct sending *sending)
 {
 	return sending->direction.tspec.rate_bps != 0 || sending->dscp >= 0 ||
@@ -53,7 +46,7 @@ static bool wants_path(const struct part *part, const struct sending *sending)
 	return sending && service_is_signalled(sending->direction.service) &&
 	       !(sending->direction.flags & GW_QOS_NO_SIGNALLING) &&
 	       qsock_can_signal(part->qsock) && !address_is_loopback(&part->destination) &&
-	       !is_everywhere(&part->destination);
+	       !address_is_everywhere(&part->destination);
 }
 
 /* ---- what the flow is like ---- */
@@ -272,7 +265,7 @@ static int add_flow(struct part *part, const struct sending *sending)
 					      .dscp = GW_DSCP_FROM_CLASS };
 	struct provider *provider = part->qsock->provider;
 	const struct engine_socket *socket = &part->qsock->socket;
-	bool named = socket->peer.family == AF_UNSPEC && !is_everywhere(&part->destination);
+	bool named = socket->peer.family == AF_UNSPEC && !address_is_everywhere(&part->destination);
 	int r;
 
 	part->flow_id = 0;

@@ -522,6 +522,25 @@ static void test_address_gone(void **state)
 	provider_world_free(scene.pw);
 }
 
+/* One that was never among those of the host is not lost when they change. */
+static void test_other_addresses_gone(void **state)
+{
+	const struct address left[] = { world_address("192.0.2.1", 0) };
+	struct provider_request request = request_of(BOTH);
+	struct engine_socket odd = udp_connected(2, "203.0.113.7", 5004);
+	struct scene scene;
+
+	(void)state;
+	scene_begin(&scene, TCP, BOTH);
+	odd.local = world_address("192.0.2.77", 5000);
+	set_ok(scene.pw, &odd, &request);
+	forget(scene.pw);
+	provider_set_addresses(scene.pw->provider, left, 1, scene.pw->world->now_us);
+	expect_messages(scene.pw, 0, 0, 0, 0);
+	assert_int_equal(scene.pw->n_told, 0);
+	provider_world_free(scene.pw);
+}
+
 /* E26: the same when nobody signals any more; what was asked for does not come back with it. */
 static void test_signalling_stops(void **state)
 {
@@ -664,6 +683,7 @@ int main(void)
 		cmocka_unit_test(test_connected_to_a_silent_peer),
 		cmocka_unit_test(test_group_left),
 		cmocka_unit_test(test_address_gone),
+		cmocka_unit_test(test_other_addresses_gone),
 		cmocka_unit_test(test_signalling_stops),
 		cmocka_unit_test(test_peer_ends_and_begins),
 		cmocka_unit_test(test_worked_example),

@@ -214,6 +214,24 @@ static void test_destinations(void **state)
 	provider_world_free(pw);
 }
 
+/* §6: ANY_DEST_ADDR asks for traffic control only. */
+static void test_any_destination(void **state)
+{
+	struct provider_world *pw = provider_world_new();
+	struct provider_request request = request_sending(GW_QOS_GUARANTEED, MBIT);
+	struct engine_socket socket = udp_socket(1);
+
+	(void)state;
+	request.destination = world_address("255.255.255.255", 0);
+	set_ok(pw, &socket, &request);
+	expect_messages(pw, 0, 0, 0, 0);
+	assert_int_equal(meter_to(pw, 1, NULL)->excess, DATAPATH_EXCESS_DELAY);
+	request.qos.sending.service = GW_QOS_NONE;
+	set_ok(pw, &socket, &request);
+	assert_true(fake_find(&pw->world->datapath, 1, NULL)->treatment.watched);
+	provider_world_free(pw);
+}
+
 /* G-089, G-088 */
 static void test_bad_destinations(void **state)
 {
@@ -738,6 +756,7 @@ int main(void)
 		cmocka_unit_test(test_tcp_waits_for_its_connection),
 		cmocka_unit_test(test_udp_not_connected),
 		cmocka_unit_test(test_destinations),
+		cmocka_unit_test(test_any_destination),
 		cmocka_unit_test(test_bad_destinations),
 		cmocka_unit_test(test_controlled_load_is_upgraded),
 		cmocka_unit_test(test_guaranteed_is_upgraded),
