@@ -13,27 +13,26 @@ static const enum rsvp_digest digests[] = {
 	[CONFIG_HMAC_SHA256] = RSVP_DIGEST_HMAC_SHA256,
 };
 
-/* A time of the calendar as one of the monotonic clock; what was before that began is as good as its beginning. */
-static uint64_t monotonic_us(int64_t time_s)
+uint64_t rsvp_key_time_us(int64_t time_s, uint64_t now_us, uint64_t epoch_us)
 {
-	int64_t from_now_us, now_us = (int64_t)time_now_us();
+	int64_t from_now_us = time_s * (int64_t)USEC_PER_SEC - (int64_t)epoch_us;
 
 	if (time_s == 0)
 		return 0;
-	from_now_us = time_s * (int64_t)USEC_PER_SEC - (int64_t)time_epoch_us();
-	return from_now_us > -now_us ? (uint64_t)(now_us + from_now_us) : 1;
+	return from_now_us > -(int64_t)now_us ? (uint64_t)((int64_t)now_us + from_now_us) : 1;
 }
 
 /* False: it is for an interface that is not there. */
 static bool translate(const struct rsvp_daemon *daemon, const struct config_rsvp_key *config,
 		      struct rsvp_key *ret_key)
 {
+	uint64_t now_us = time_now_us(), epoch_us = time_epoch_us();
 	struct rsvp_key key = {
 		.kind = digests[config->algorithm],
 		.secret_len = config->secret_len,
 		.neighbour = config->neighbour,
-		.valid_from_us = monotonic_us(config->valid_from_s),
-		.valid_until_us = monotonic_us(config->valid_until_s),
+		.valid_from_us = rsvp_key_time_us(config->valid_from_s, now_us, epoch_us),
+		.valid_until_us = rsvp_key_time_us(config->valid_until_s, now_us, epoch_us),
 		.challenge = config->challenge,
 	};
 

@@ -102,4 +102,10 @@ void rsvp_clock_end(struct rsvp_daemon *daemon);
 /* keys.c: those of interfaces that are there. */
 int rsvp_daemon_set_keys(struct rsvp_daemon *daemon);
 
+/*
+ * A time of the calendar (0: always) as one of the monotonic clock, whose time is now_us when the calendar's is epoch_us;
+ * what was before that clock began is as good as its beginning.
+ */
+uint64_t rsvp_key_time_us(int64_t time_s, uint64_t now_us, uint64_t epoch_us);
+
 #endif
