@@ -21,8 +21,8 @@
 #include "host/host.h"
 #include "proto/msg.h"
 
-#define LINGER_S 5
-#define AT_ONCE_US (2 * USEC_PER_SEC)
+#define LINGER_S 15
+#define AT_ONCE_US (10 * USEC_PER_SEC)
 
 static struct fake_datapath datapath;
 static struct event_base *base;

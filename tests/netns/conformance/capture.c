@@ -9,7 +9,7 @@
 
 #include "conformance.h"
 
-#define ARRIVAL_MS 2000
+#define ARRIVAL_MS 10000
 
 struct capture new_capture(in_port_t port, bool from)
 {

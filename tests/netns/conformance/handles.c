@@ -160,7 +160,7 @@ static void q016(void)
 	kib = resident_kib();
 	open_and_close(1000);
 	/* The engine inside this process notices the end of a connection in its own time. */
-	for (int i = 0; i < 100 && count_descriptors() > descriptors; i++)
+	for (int i = 0; i < 1000 && count_descriptors() > descriptors; i++)
 		usleep(10000);
 	CHECK(count_descriptors() <= descriptors);
 	/*

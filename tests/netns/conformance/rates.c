@@ -100,7 +100,7 @@ static struct tally flood(size_t payload, double seconds)
 		due = due + gap > now - 0.1 ? due + gap : now;
 	}
 	tally.ended = now;
-	for (int i = 0; tally.arrived < tally.sent && i < 100; i++) {
+	for (int i = 0; tally.arrived < tally.sent && i < 10000; i++) {
 		usleep(1000);
 		while (take(&tally))
 			;

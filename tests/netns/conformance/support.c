@@ -17,7 +17,7 @@
 #include "items.h"
 
 #define KEEP_MAX 256
-#define ARRIVAL_MS 2000
+#define ARRIVAL_MS 10000
 
 static HANDLE kept_handles[KEEP_MAX], kept_events[KEEP_MAX];
 static int kept_fds[KEEP_MAX];
