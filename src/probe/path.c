@@ -102,15 +102,12 @@ void path_reset(struct path *path, uint64_t own_link_bps, uint64_t now_us)
 	path_stop_all(path);
 	path->config.own_link_bps = own_link_bps;
 	path->capacity = (struct capacity){ 0 };
-	path->spare = (struct spare){ 0 };
 	path->passive = (struct passive){ 0 };
+	path_unlearn(path);
 	path->support = SUPPORT_UNTRIED;
 	path->priority = PROBE_PRIORITY_UNKNOWN;
 	path->route_checked = false;
 	path->retry_delay_us = 0;
-	path->state = PATH_UNKNOWN;
-	path->available_known = false;
-	path->full = path->clear = path->slow = path->moved = 0;
 	path->began_us = now_us;
 	if (was_known)
 		path_tell(path, PATH_EVENT_MEASURED);

@@ -116,6 +116,8 @@ void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes);
 /* ---- path_judge.c ---- */
 
 void path_judge(struct path *path, uint64_t now_us);
+/* Without probes nothing is known of what is free, nor of congestion, until something is told again. */
+void path_unlearn(struct path *path);
 /* What is free as the last moments show it, rather too much than too little. */
 bool path_free_now(const struct path *path, uint64_t now_us, uint64_t *ret_bps);
 

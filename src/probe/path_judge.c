@@ -240,6 +240,14 @@ void path_judge(struct path *path, uint64_t now_us)
 	path->hurry = path->credit_bits > 0 && should_hurry(path, &views);
 }
 
+void path_unlearn(struct path *path)
+{
+	path->spare = (struct spare){ 0 };
+	path->state = PATH_UNKNOWN;
+	path->available_known = false;
+	path->full = path->clear = path->slow = path->moved = 0;
+}
+
 bool path_free_now(const struct path *path, uint64_t now_us, uint64_t *ret_bps)
 {
 	struct spare_view view;

@@ -115,6 +115,7 @@ static void begin_trying(struct path *path, unsigned method, uint64_t now_us)
 	path->retry_us = now_us + (path->flows > 0 ? RETRY_US : path->retry_delay_us);
 	path->retry_delay_us = path->retry_delay_us * 2 < RETRY_MAX_US ? path->retry_delay_us * 2
 								       : RETRY_MAX_US;
+	path_unlearn(path);
 	path_tell(path, PATH_EVENT_UNSUPPORTED);
 }
 

@@ -160,7 +160,8 @@ static void send_gap(struct measure_host *host)
 						    .scheduled_ns = host->gap_ns,
 						    .sent_ns = measure->now_ns } };
 	host->flight_n++;
-	if (bottleneck_pass(&measure->link, measure->now_ns, GAP_BYTES, &arrives_ns)) {
+	if (!measure->plan.mute &&
+	    bottleneck_pass(&measure->link, measure->now_ns, GAP_BYTES, &arrives_ns)) {
 		flight->gap.sink_received_ns = sink_stamp(measure, &host->dice, arrives_ns);
 		flight->gap.sink_sent_ns = flight->gap.sink_received_ns + 5000;
 		flight->back_ns = arrives_ns + 5000 + measure->plan.back_delay_ns;
@@ -322,6 +323,18 @@ void measure_cross(struct measure *measure, enum bottleneck_kind kind, double sh
 	bottleneck_source(&measure->link, 0, kind, bps, measure->now_ns);
 }
 
+void measure_ports(struct measure_host *host, struct path_ports *ret_ports)
+{
+	*ret_ports = (struct path_ports){
+		.user_data = &host->dice,
+		.start = on_start,
+		.stop = on_stop,
+		.event = on_event,
+		.admitted = on_admitted,
+		.random = on_random,
+	};
+}
+
 void measure_start(struct measure *measure, const struct measure_plan *plan, unsigned n_hosts,
 		   uint64_t seed)
 {
@@ -336,19 +349,13 @@ void measure_start(struct measure *measure, const struct measure_plan *plan, uns
 	bottleneck_start(&measure->link, &plan->link, dice_next(&dice));
 	for (unsigned i = 0; i < n_hosts; i++) {
 		struct measure_host *host = &measure->hosts[i];
-		struct path_ports ports = {
-			.user_data = &host->dice,
-			.start = on_start,
-			.stop = on_stop,
-			.event = on_event,
-			.admitted = on_admitted,
-			.random = on_random,
-		};
+		struct path_ports ports;
 
 		host->measure = measure;
 		host->number = i;
 		host->dice = dice_fork(&dice);
 		host->admitted = 1;
+		measure_ports(host, &ports);
 		host->path = path_new(&ports, &config, host, measure_now_us(measure));
 		assert(host->path);
 	}

@@ -25,6 +25,7 @@ struct measure_plan {
 	int64_t offset_ns;	/* of the sink's clock */
 	double ppm;
 	bool deaf; /* there is no sink */
+	bool mute; /* it does not answer gaps */
 	uint64_t own_link_bps, sink_link_bps;
 };
 
@@ -77,6 +78,8 @@ extern const struct measure_plan measure_plan_default;
 
 void measure_start(struct measure *measure, const struct measure_plan *plan, unsigned n_hosts,
 		   uint64_t seed);
+/* Those of its path. */
+void measure_ports(struct measure_host *host, struct path_ports *ret_ports);
 void measure_end(struct measure *measure);
 void measure_run(struct measure *measure, uint64_t ns);
 uint64_t measure_now_us(const struct measure *measure);

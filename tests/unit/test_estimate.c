@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/* test_estimate.c: probe/estimate_*: what trains, gaps and the host's own counters say, and what they cannot say. */
+#include "probe/estimate_capacity.h"
+#include "probe/estimate_passive.h"
+#include "probe/estimate_spare.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define MS UINT64_C(1000000)
+#define SECOND UINT64_C(1000000000)
+
+/* ---- trains ---- */
+
+static uint64_t capacity_from(const uint64_t *gaps_ns, unsigned n)
+{
+	const struct probe_train train = { 1496, 0, n + 1, n, gaps_ns };
+
+	return capacity_of_train(&train);
+}
+
+static void assert_near(uint64_t is, uint64_t should_be, unsigned percent)
+{
+	assert_in_range(is, should_be - should_be / 100 * percent,
+			should_be + should_be / 100 * percent);
+}
+
+/* The example of spec/probing.md §6.1. */
+static void even_gaps(void **state)
+{
+	uint64_t gaps_ns[15];
+
+	for (unsigned i = 0; i < 15; i++)
+		gaps_ns[i] = 120000;
+	assert_near(capacity_from(gaps_ns, 15), 99733333, 1);
+	assert_near(capacity_from(gaps_ns, 1), 99733333, 1);
+}
+
+/* P-081 */
+static void gaps_of_nothing(void **state)
+{
+	uint64_t gaps_ns[15] = { 0 };
+	struct capacity capacity = { 0 };
+	const struct probe_train train = { 1496, 0, 16, 15, gaps_ns };
+
+	assert_int_equal(capacity_from(gaps_ns, 15), 0);
+	assert_int_equal(capacity_from(gaps_ns, 0), 0);
+	assert_false(capacity_take(&capacity, &train, 0, 1));
+	assert_int_equal(capacity.bps, 0);
+	for (unsigned i = 0; i < 15; i += 3)
+		gaps_ns[i] = 360000; /* three at a time */
+	assert_near(capacity_from(gaps_ns, 15), 99733333, 3);
+	gaps_ns[0] = UINT64_MAX;
+	for (unsigned i = 1; i < 15; i++)
+		gaps_ns[i] = UINT64_MAX;
+	assert_in_range(capacity_from(gaps_ns, 15), 0, 1);
+}
+
+static void others_in_between(void **state)
+{
+	uint64_t gaps_ns[15];
+
+	for (unsigned i = 0; i < 15; i++)
+		gaps_ns[i] = i % 3 == 0 ? 240000 + i * 3000 : 120000;
+	assert_near(capacity_from(gaps_ns, 15), 99733333, 3);
+}
+
+static void bucket_at_the_head(void **state)
+{
+	uint64_t gaps_ns[15];
+
+	for (unsigned i = 0; i < 15; i++)
+		gaps_ns[i] = i < 6 ? 3000 : i == 6 ? 50000 : 120000;
+	assert_near(capacity_from(gaps_ns, 15), 99733333, 3);
+}
+
+/* P-082 */
+static void no_faster_than_interfaces(void **state)
+{
+	uint64_t gaps_ns[3] = { 100, 100, 100 };
+	struct probe_train train = { 1496, 0, 4, 3, gaps_ns };
+	struct capacity capacity = { 0 };
+
+	capacity_take(&capacity, &train, 100000000, 1);
+	assert_int_equal(capacity.bps, UINT64_C(100000000) * 1496 / 1534);
+	train.sink_link_bps = 10000000;
+	for (unsigned i = 0; i < 5; i++)
+		capacity_take(&capacity, &train, 100000000, 1);
+	assert_int_equal(capacity.bps, UINT64_C(10000000) * 1496 / 1534);
+}
+
+static void another_path(void **state)
+{
+	uint64_t gaps_ns[8];
+	const struct probe_train train = { 1496, 0, 9, 8, gaps_ns };
+	struct capacity capacity = { 0 };
+
+	for (unsigned i = 0; i < 8; i++)
+		gaps_ns[i] = 120000;
+	assert_false(capacity_take(&capacity, &train, 0, 1));
+	assert_true(capacity_take(&capacity, &train, 0, 1));
+	for (unsigned i = 0; i < 3; i++)
+		capacity_take(&capacity, &train, 0, 1);
+	for (unsigned i = 0; i < 8; i++)
+		gaps_ns[i] = 1200000;
+	/* One may be by chance, two are not. */
+	assert_false(capacity_take(&capacity, &train, 0, 1));
+	assert_near(capacity.bps, 99733333, 1);
+	assert_true(capacity_take(&capacity, &train, 0, 1));
+	assert_near(capacity.bps, 9973333, 1);
+}
+
+/* ---- gaps ---- */
+
+static struct spare *spare;
+
+static int setup_spare(void **state)
+{
+	spare = calloc(1, sizeof(*spare));
+	return spare ? 0 : -1;
+}
+
+static int teardown_spare(void **state)
+{
+	free(spare);
+	return 0;
+}
+
+static void probe_with(uint64_t at_ns, uint64_t sink_offset_ns, uint64_t wait_ns, bool lost)
+{
+	struct probe_gap gap = {
+		.packet_bytes = 60, .lost = lost, .scheduled_ns = at_ns, .sent_ns = at_ns
+	};
+
+	if (!lost) {
+		gap.sink_received_ns = at_ns + 200000 + wait_ns + sink_offset_ns;
+		gap.sink_sent_ns = gap.sink_received_ns + 70000;
+		gap.received_ns = at_ns + 200000 + wait_ns + 70000 + 300000;
+	}
+	spare_take(spare, &gap);
+}
+
+/* P-079, P-080: what the sink took for itself, and what time it thinks it is, do not count. */
+static void round_trips(void **state)
+{
+	static const uint64_t offsets_ns[] = { 0, 3600 * SECOND, -3600 * SECOND, UINT64_MAX / 2 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		*spare = (struct spare){ 0 };
+		for (unsigned j = 0; j < 100; j++)
+			probe_with(SECOND + j * 10 * MS, offsets_ns[i], 0, false);
+		assert_int_equal(spare->rtt_ns / 1000, 500);
+	}
+}
+
+/* Times that cannot be are of no consequence. */
+static void lies(void **state)
+{
+	struct probe_gap gap = { .packet_bytes = 60 };
+	struct spare_view view;
+
+	for (unsigned i = 0; i < 200; i++) {
+		gap.scheduled_ns = gap.sent_ns = SECOND + i * 10 * MS;
+		gap.received_ns = gap.sent_ns + MS;
+		gap.sink_received_ns = i % 2 == 0 ? UINT64_MAX - i : i;
+		gap.sink_sent_ns = i % 3 == 0 ? 0 : UINT64_MAX;
+		spare_take(spare, &gap);
+	}
+	spare_learn(spare, MS, 4 * SECOND);
+	if (spare_look(spare, 3 * SECOND, MS, 4 * SECOND, &view))
+		assert_true(view.idle >= 0 && view.idle <= 1);
+	assert_true(spare->rtt_ns <= MS);
+}
+
+/* P-076, P-077, with a clock that drifts: idle, and every other probe has waited. */
+static void share_of_idle(void **state)
+{
+	for (unsigned busy = 0; busy <= 4; busy++) {
+		struct spare_view view;
+
+		*spare = (struct spare){ 0 };
+		for (unsigned i = 0; i < 1000; i++) {
+			uint64_t wait_ns = i % 5 < busy ? 200000 + i * 7919 % 3000000
+							: i * 31 % 2000;
+
+			probe_with(SECOND + i * 10 * MS, i * 500, wait_ns, false); /* 50 ppm */
+			if (i % 25 == 0)
+				spare_learn(spare, 1200000, SECOND + i * 10 * MS);
+		}
+		assert_true(spare_look(spare, 9 * SECOND, 1200000, 11 * SECOND, &view));
+		assert_in_range((unsigned)(view.idle * 100 + 0.5), 95 - busy * 20, 103 - busy * 20);
+	}
+}
+
+/* A queue that stays is not a longer path, at once. */
+static void floor_stays(void **state)
+{
+	struct spare_view view;
+
+	for (unsigned i = 0; i < 1500; i++) {
+		probe_with(SECOND + i * 10 * MS, 0, i < 500 ? 0 : 20 * MS, false);
+		if (i % 25 == 0)
+			spare_learn(spare, 1200000, SECOND + i * 10 * MS);
+	}
+	assert_true(spare_look(spare, SECOND, 1200000, 16 * SECOND, &view));
+	assert_true(view.idle < 0.01);
+	assert_true(view.waited_least_ns > 19e6);
+	/* After half a minute without a loss it is. */
+	for (unsigned i = 1500; i < 5000; i++) {
+		probe_with(SECOND + i * 10 * MS, 0, 20 * MS, false);
+		if (i % 25 == 0)
+			spare_learn(spare, 1200000, SECOND + i * 10 * MS);
+	}
+	assert_true(spare_look(spare, SECOND, 1200000, 51 * SECOND, &view));
+	assert_true(view.idle > 0.9);
+}
+
+static void losses(void **state)
+{
+	struct spare_view view;
+
+	assert_false(spare_look(spare, SECOND, MS, SECOND, &view));
+	for (unsigned i = 0; i < 200; i++)
+		probe_with(SECOND + i * 10 * MS, 0, 0, i % 4 == 0);
+	spare_learn(spare, MS, 3 * SECOND);
+	assert_true(spare_look(spare, 5 * SECOND, MS, 3 * SECOND, &view));
+	assert_int_equal(view.n, 200);
+	assert_int_equal(view.lost, 50);
+	assert_true(view.idle > 0.95);
+}
+
+/* ---- what the host sees ---- */
+
+static enum passive_verdict tcp_verdict(uint32_t rtt_us, uint64_t lost_of_100,
+					uint64_t marked_of_100, unsigned times)
+{
+	struct passive passive = { 0 };
+	struct passive_tcp tcp = { .min_rtt_us = 10000 };
+
+	for (unsigned i = 0; i <= times; i++) {
+		passive_take_tcp(&passive, &tcp, i * 250000);
+		tcp.rtt_us = rtt_us;
+		tcp.segments_sent += 100;
+		tcp.segments_retransmitted += lost_of_100;
+		tcp.marked += marked_of_100;
+	}
+	return passive_verdict(&passive, times * 250000);
+}
+
+static void tcp_connections(void **state)
+{
+	assert_int_equal(tcp_verdict(12000, 0, 0, 0), PASSIVE_UNKNOWN);
+	assert_int_equal(tcp_verdict(12000, 1, 0, 4), PASSIVE_CLEAR);
+	assert_int_equal(tcp_verdict(12000, 10, 0, 2), PASSIVE_UNKNOWN); /* a burst of losses */
+	assert_int_equal(tcp_verdict(12000, 10, 0, 4), PASSIVE_CONGESTED);
+	assert_int_equal(tcp_verdict(12000, 0, 10, 4), PASSIVE_CONGESTED);
+	assert_int_equal(tcp_verdict(60000, 0, 0, 4), PASSIVE_CONGESTED);
+	assert_int_equal(tcp_verdict(25000, 0, 0, 4), PASSIVE_CLEAR);
+}
+
+static enum passive_verdict queue_verdict(uint64_t backlog_bytes, uint64_t drops_of_100,
+					  uint64_t marked_of_100)
+{
+	struct passive passive = { 0 };
+	struct passive_queue queue = { .rate_bps = 10000000 };
+
+	for (unsigned i = 0; i <= 4; i++) {
+		passive_take_queue(&passive, &queue, i * 250000);
+		queue.backlog_bytes = backlog_bytes;
+		queue.packets += 100;
+		queue.drops += drops_of_100;
+		queue.marked += marked_of_100;
+	}
+	return passive_verdict(&passive, 1000000);
+}
+
+static void own_queue(void **state)
+{
+	assert_int_equal(queue_verdict(10000, 0, 0), PASSIVE_CLEAR);
+	assert_int_equal(queue_verdict(200000, 0, 0), PASSIVE_CONGESTED);
+	assert_int_equal(queue_verdict(10000, 5, 0), PASSIVE_CONGESTED);
+	assert_int_equal(queue_verdict(10000, 0, 20), PASSIVE_CONGESTED);
+}
+
+/* What was long ago says nothing; neither does who sends nothing. */
+static void old_evidence(void **state)
+{
+	struct passive passive = { 0 };
+	struct passive_tcp tcp = { .min_rtt_us = 10000, .rtt_us = 90000 };
+
+	for (unsigned i = 0; i <= 5; i++) {
+		tcp.segments_sent += 100;
+		passive_take_tcp(&passive, &tcp, i * 250000);
+	}
+	assert_int_equal(passive_verdict(&passive, 1250000), PASSIVE_CONGESTED);
+	for (unsigned i = 6; i <= 30; i++)
+		passive_take_tcp(&passive, &tcp, i * 250000);
+	assert_int_equal(passive_verdict(&passive, 7500000), PASSIVE_UNKNOWN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(even_gaps),
+		cmocka_unit_test(gaps_of_nothing),
+		cmocka_unit_test(others_in_between),
+		cmocka_unit_test(bucket_at_the_head),
+		cmocka_unit_test(no_faster_than_interfaces),
+		cmocka_unit_test(another_path),
+		cmocka_unit_test_setup_teardown(round_trips, setup_spare, teardown_spare),
+		cmocka_unit_test_setup_teardown(lies, setup_spare, teardown_spare),
+		cmocka_unit_test_setup_teardown(share_of_idle, setup_spare, teardown_spare),
+		cmocka_unit_test_setup_teardown(floor_stays, setup_spare, teardown_spare),
+		cmocka_unit_test_setup_teardown(losses, setup_spare, teardown_spare),
+		cmocka_unit_test(tcp_connections),
+		cmocka_unit_test(own_queue),
+		cmocka_unit_test(old_evidence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
