@@ -155,16 +155,23 @@ static void tell_all(struct part *part)
 	}
 }
 
+static bool has_policy(const struct receiving *receiving)
+{
+	return receiving && receiving->policy_len > 0;
+}
+
 /* A confirmation is asked for once each time that the program asks (§10). */
-static int begin_reserving(struct part *part, bool asked_anew)
+static int begin_reserving(struct part *part, const struct receiving *before)
 {
 	const struct receiving *receiving = part->receiving;
+	bool asked_anew = receiving != before, again;
 	struct wish_refusal refusal;
 	int r;
 
 	if (asked_anew)
 		part->confirming = receiving->confirm;
-	r = fulfil(part, asked_anew && (receiving->confirm || receiving->policy_len > 0), &refusal);
+	again = receiving->confirm || has_policy(receiving) || has_policy(before);
+	r = fulfil(part, asked_anew && again, &refusal);
 	if (r < 0 && is_answer(&refusal)) {
 		tell_refusal(part, &refusal, r);
 		return 0;
@@ -188,7 +195,7 @@ int receiver_begin(struct part *part, struct receiving *receiving)
 	if (r < 0 && !reserves(part, receiving))
 		r = 0;
 	if (r == 0 && part->session != 0 && reserves(part, receiving))
-		r = begin_reserving(part, receiving != before);
+		r = begin_reserving(part, before);
 	if (r < 0) {
 		part->receiving = before;
 		part->confirming = confirming;

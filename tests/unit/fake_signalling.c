@@ -96,6 +96,10 @@ static int fake_reserve(void *user_data, struct owner *owner, uint32_t id,
 	session->request.flows = session->flows;
 	fake->request = *request;
 	fake->request.policy = NULL;
+	fake->request_policy_len = request->policy_len;
+	if (request->policy_len > 0)
+		fake->request_policy_last =
+			((const uint8_t *)request->policy)[request->policy_len - 1];
 	memcpy(fake->flows, request->flows, request->n_flows * sizeof(fake->flows[0]));
 	fake->request.flows = fake->flows;
 	return 0;

@@ -37,6 +37,8 @@ struct fake_signalling {
 	size_t offer_policy_len;
 	uint8_t offer_policy_last;	/* byte */
 	struct gw_rsvp_request request; /* the last; without its policy */
+	size_t request_policy_len;
+	uint8_t request_policy_last; /* byte */
 	struct gw_rsvp_flow flows[GW_RSVP_FLOWS_MAX];
 	struct signalling_question question; /* the last */
 	struct owner *asked, *watching;	     /* who */

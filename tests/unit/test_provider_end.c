@@ -330,7 +330,7 @@ static void check_row(const struct event *event, enum transport transport, enum 
 }
 
 /*
- * G-209..G-214, G-217..G-221, G-223..G-227, G-230, G-235, G-237, G-238, G-241, G-243: what goes out, of each event for
+ * G-051, G-209..G-214, G-217..G-221, G-223..G-227, G-230, G-235, G-237, G-238, G-241, G-243: what goes out, of each event for
  * each transport and role.
  */
 static void test_matrix(void **state)

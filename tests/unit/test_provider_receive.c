@@ -609,6 +609,41 @@ static void test_errors(void **state)
 	provider_world_free(pw);
 }
 
+/* §6: policy goes along with what is sent and what is reserved, also when it is all that has changed. */
+static void test_policy(void **state)
+{
+	static const uint8_t sent[] = { 0, 8, 14, 1, 1, 2, 3, 4 }, asked[] = { 0, 4, 14, 9 };
+	struct provider_world *pw = provider_world_new();
+	struct provider_request request =
+		request_both(GW_QOS_CONTROLLED_LOAD, MBIT, GW_QOS_CONTROLLED_LOAD);
+	struct engine_socket socket = udp_connected(1, "203.0.113.7", 5004);
+
+	(void)state;
+	set_ok(pw, &socket, &request);
+	hear(pw, &socket, 0, MBIT);
+	assert_int_equal(pw->signalling.offer_policy_len, 0);
+	assert_int_equal(pw->signalling.request_policy_len, 0);
+	request.qos.sending_policy = sent;
+	request.qos.sending_policy_len = sizeof(sent);
+	request.qos.receiving_policy = asked;
+	request.qos.receiving_policy_len = sizeof(asked);
+	set_ok(pw, &socket, &request);
+	expect_messages(pw, 2, 0, 2, 0);
+	assert_int_equal(pw->signalling.offer_policy_len, sizeof(sent));
+	assert_int_equal(pw->signalling.offer_policy_last, 4);
+	assert_int_equal(pw->signalling.request_policy_len, sizeof(asked));
+	assert_int_equal(pw->signalling.request_policy_last, 9);
+	/* Also of what is reserved later. */
+	hear(pw, &socket, 0, 2 * MBIT);
+	assert_int_equal(pw->signalling.request_policy_len, sizeof(asked));
+	/* Without it, it is taken back. */
+	request.qos.sending_policy_len = request.qos.receiving_policy_len = 0;
+	set_ok(pw, &socket, &request);
+	assert_int_equal(pw->signalling.offer_policy_len, 0);
+	assert_int_equal(pw->signalling.request_policy_len, 0);
+	provider_world_free(pw);
+}
+
 /* Sessions of others, opened by programs themselves, are none of ours. */
 static void test_sessions_of_others(void **state)
 {
@@ -645,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_receivers_are_told),
 		cmocka_unit_test(test_confirmation),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_sessions_of_others),
 	};
 
