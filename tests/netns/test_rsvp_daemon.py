@@ -547,7 +547,7 @@ def test_router_alert_can_be_ignored(routed):
 
 
 def test_hostile_messages(routed):
-    """R-274's ground: whatever arrives, the daemon serves on, and counts it."""
+    """R-038, R-274's ground: whatever arrives, the daemon serves on, counts it, and keeps nothing of it."""
     a = FOUR
     good = rsvp.message(rsvp.PATH, rsvp.session(a['session'], PORT), rsvp.hop(a['near'], 1), rsvp.time_values(),
                         rsvp.template(a['near'], 1), rsvp.tspec(BYTES))
@@ -562,6 +562,8 @@ def test_hostile_messages(routed):
     until(lambda: routed.counter('received') > 100)
     counters = routed.daemon.status()['counters']
     assert counters['rsvp-bad-checksum'] > 50
+    assert routed.daemon.json('rsvp')['sessions'] == []
+    assert not [message for message in routed.at_far.settle(0) if message.kind == rsvp.PATH]
     routed.clear()
     routed.path(a, port=PORT + 9)
     routed.at_far.wait(rsvp.PATH)
