@@ -14,12 +14,28 @@
 
 #include <cmocka.h>
 
-static bool run(uint64_t seed, const struct scenario_plan *plan, unsigned deeds)
+/* Most go wrong where little is enough for it: four of five networks are small, so that there may be many. */
+static void make_small(struct scenario_plan *plan)
 {
-	struct scenario *scenario = scenario_new(seed, plan);
-	unsigned storms = dice_between(&scenario->dice, 1, 3);
+	plan->routers_max = 4;
+	plan->hosts_min = 2;
+	plan->hosts_max = 4;
+	plan->sessions_max = 2;
+}
+
+static bool run(uint64_t seed, const struct scenario_plan *usual, unsigned deeds)
+{
+	struct scenario_plan plan = *usual;
+	struct scenario *scenario;
+	unsigned storms;
 	bool good = true;
 
+	if (seed % 5 != 0) {
+		make_small(&plan);
+		deeds /= 2;
+	}
+	scenario = scenario_new(seed, &plan);
+	storms = dice_between(&scenario->dice, 1, 3);
 	for (unsigned i = 0; i < storms && good; i++) {
 		good = scenario_storm(scenario, deeds, scenario->refresh_us / 3);
 		scenario_calm(scenario);
@@ -42,7 +58,7 @@ static bool join_and_leave(uint64_t seed)
 
 static void joining_and_leaving(void **state)
 {
-	assert_true(seeds_run("joining_and_leaving", 100, join_and_leave));
+	assert_true(seeds_run("joining_and_leaving", 180, join_and_leave));
 }
 
 /* what is lost is repeated. */
@@ -58,7 +74,7 @@ static bool lose(uint64_t seed)
 
 static void losing_packets(void **state)
 {
-	assert_true(seeds_run("losing_packets", 80, lose));
+	assert_true(seeds_run("losing_packets", 180, lose));
 }
 
 /* R-170..R-177: routes change, links fail, networks fall apart. */
@@ -75,7 +91,7 @@ static bool move(uint64_t seed)
 
 static void changing_routes(void **state)
 {
-	assert_true(seeds_run("changing_routes", 80, move));
+	assert_true(seeds_run("changing_routes", 180, move));
 }
 
 /* whoever crashes says nothing. */
@@ -91,7 +107,7 @@ static bool crash(uint64_t seed)
 
 static void crashing(void **state)
 {
-	assert_true(seeds_run("crashing", 60, crash));
+	assert_true(seeds_run("crashing", 180, crash));
 }
 
 /* routers on the way that know no RSVP. */
@@ -106,7 +122,7 @@ static bool be_plain(uint64_t seed)
 
 static void plain_routers(void **state)
 {
-	assert_true(seeds_run("plain_routers", 60, be_plain));
+	assert_true(seeds_run("plain_routers", 180, be_plain));
 }
 
 static bool suffer_everything(uint64_t seed)
@@ -129,7 +145,7 @@ static bool suffer_everything(uint64_t seed)
 
 static void everything(void **state)
 {
-	assert_true(seeds_run("everything", 60, suffer_everything));
+	assert_true(seeds_run("everything", 180, suffer_everything));
 }
 
 /* ---- refreshes reduced (RFC 2961), messages signed (RFC 2747) ---- */
@@ -163,7 +179,7 @@ static bool summarise(uint64_t seed)
 
 static void summaries(void **state)
 {
-	assert_true(seeds_run("summaries", 100, summarise));
+	assert_true(seeds_run("summaries", 180, summarise));
 }
 
 static bool summarise_in_trouble(uint64_t seed)
@@ -176,7 +192,7 @@ static bool summarise_in_trouble(uint64_t seed)
 
 static void summaries_in_trouble(void **state)
 {
-	assert_true(seeds_run("summaries_in_trouble", 100, summarise_in_trouble));
+	assert_true(seeds_run("summaries_in_trouble", 180, summarise_in_trouble));
 }
 
 /* some can, some cannot. */
@@ -190,7 +206,7 @@ static bool mix(uint64_t seed)
 
 static void some_reduce(void **state)
 {
-	assert_true(seeds_run("some_reduce", 60, mix));
+	assert_true(seeds_run("some_reduce", 180, mix));
 }
 
 /* R-061..R-067: hosts that have nothing but UDP, beside others. */
@@ -207,7 +223,7 @@ static bool encapsulate(uint64_t seed)
 
 static void udp_hosts(void **state)
 {
-	assert_true(seeds_run("udp_hosts", 60, encapsulate));
+	assert_true(seeds_run("udp_hosts", 180, encapsulate));
 }
 
 /* R-245..R-255: nothing that is signed gets lost for that, nor by challenges after a restart. */
@@ -222,7 +238,7 @@ static bool sign(uint64_t seed)
 
 static void signed_messages(void **state)
 {
-	assert_true(seeds_run("signed_messages", 60, sign));
+	assert_true(seeds_run("signed_messages", 180, sign));
 }
 
 int main(void)
