@@ -6,8 +6,11 @@
 
 /* ---- its way ---- */
 
-/* By the routing table, unless this host, or who is next, has nothing but UDP: that must be known before. */
-static void set_way(struct rsvp *rsvp, struct departure *departure)
+/*
+ * By the routing table, unless this host, or who is next, has nothing but UDP: that must be known before. False: there
+ * is no way now.
+ */
+static bool set_way(struct rsvp *rsvp, struct departure *departure)
 {
 	const struct address *next = &departure->destination;
 	static const struct address none;
@@ -16,16 +19,17 @@ static void set_way(struct rsvp *rsvp, struct departure *departure)
 	struct rsvp_route route = { 0 };
 
 	if (rsvp->ports.route(rsvp->ports.user_data, next, &none, &route) < 0 || route.n_out == 0)
-		return;
+		return false;
 	if (route.gateway.family != AF_UNSPEC)
 		next = &route.gateway;
 	interface = rsvp_interface_find(rsvp, route.out[0]);
 	neighbour = rsvp_neighbour_find(rsvp, route.out[0], next);
 	if (!(interface && interface->info.udp_only) && !(neighbour && neighbour->udp))
-		return;
+		return true;
 	departure->ifindex = route.out[0];
 	departure->neighbour = neighbour;
 	departure->next_hop = *next;
+	return true;
 }
 
 /* ---- made ---- */
@@ -47,6 +51,7 @@ void rsvp_confirm_answer(struct rsvp *rsvp, const struct resv *resv)
 		.router_alert = true,
 	};
 	struct rsvp_error_spec error = { .code = RSVP_ERROR_CONFIRMATION };
+	const struct interface *interface;
 	struct rsvp_writer writer;
 	struct rsvp_hop own;
 
@@ -54,11 +59,13 @@ void rsvp_confirm_answer(struct rsvp *rsvp, const struct resv *resv)
 		rsvp_app_confirm(rsvp, resv);
 		return;
 	}
+	interface = rsvp_interface_find(rsvp, resv->install->ifindex);
 	if (!rsvp_own_hop(rsvp, resv->install->ifindex, session->key.family, &own))
 		return;
 	error.node = own.address;
 	departure.source = own.address;
-	set_way(rsvp, &departure);
+	if (!set_way(rsvp, &departure) && interface->info.udp_only)
+		return;
 	rsvp_begin(rsvp, &writer, RSVP_RESV_CONF, departure.ttl);
 	rsvp_put_session(&writer, &session->key, 0);
 	rsvp_put_error(&writer, &error);
