@@ -2,6 +2,7 @@
 /* test_rsvp_limits.c: what a node takes at most, and when memory is short (R-272, spec §16). */
 #include "rsvp_hand.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -439,6 +440,126 @@ static void test_long_resv(void **state)
 	}
 }
 
+/* ---- what is malformed ---- */
+
+/* All that the node says of its state. */
+struct picture {
+	struct rsvp_sizes sizes;
+	size_t n;
+	struct rsvp_tspec tspecs[8];
+	struct rsvp_flowspec flowspecs[8];
+	uint64_t expires_us[16];
+};
+
+static int paint_sender(void *user_data, const struct rsvp_sender_info *info)
+{
+	struct picture *picture = user_data;
+
+	picture->tspecs[picture->n] = info->tspec;
+	picture->expires_us[picture->n++] = info->expires_us;
+	return 0;
+}
+
+static int paint_reservation(void *user_data, const struct rsvp_reservation_info *info)
+{
+	struct picture *picture = user_data;
+
+	picture->flowspecs[picture->n] = info->flowspec;
+	picture->expires_us[picture->n++] = info->expires_us;
+	return 0;
+}
+
+static struct picture paint(const struct rsvp *rsvp)
+{
+	const struct rsvp_visitor visitor = { .sender = paint_sender,
+					      .reservation = paint_reservation };
+	struct picture picture;
+	uint64_t position = 0;
+
+	memset(&picture, 0, sizeof(picture));
+	rsvp_visit(rsvp, &visitor, &position, &picture);
+	picture.sizes = rsvp_sizes(rsvp);
+	picture.sizes.neighbours = 0;
+	return picture;
+}
+
+static bool is_malformed(const uint8_t *data, size_t len)
+{
+	struct rsvp_complaint complaint;
+	struct rsvp_message message;
+	int r = rsvp_message_parse(data, len, &rsvp_limits_default, &message, &complaint);
+
+	return r < 0 && r != -EOPNOTSUPP;
+}
+
+/* A Path, a Resv or a tear with each of its bytes wrong in several ways; those that are malformed must do nothing. */
+static unsigned spoil(struct hand *hand, uint32_t ifindex, uint8_t *data, size_t len)
+{
+	static const uint8_t ways[] = { 0x01, 0x02, 0x04, 0x10, 0x40, 0x80, 0xff };
+	struct address source = hand->neighbours[ifindex].address;
+	struct address own = sim_address(hand->sim, HAND_R, ifindex, AF_INET);
+	struct picture before = paint(hand->rsvp), after;
+	unsigned n = 0;
+
+	for (size_t at = 0; at < len; at++) {
+		for (unsigned i = 0; i < sizeof(ways); i++) {
+			uint8_t kept = data[at];
+
+			data[at] ^= ways[i];
+			if (at != 2 && at != 3)
+				rsvp_set_checksum(data, len);
+			if (is_malformed(data, len)) {
+				sim_inject(hand->sim, HAND_R, ifindex, &source, &own, 63, data,
+					   len);
+				after = paint(hand->rsvp);
+				assert_memory_equal(&before, &after, sizeof(before));
+				n++;
+			}
+			data[at] = kept;
+			rsvp_set_checksum(data, len);
+		}
+	}
+	return n;
+}
+
+/* */
+static void test_malformed(void **state)
+{
+	static const uint8_t types[] = { RSVP_PATH, RSVP_RESV, RSVP_PATH_TEAR, RSVP_RESV_TEAR };
+	struct rsvp_sender_tspec tspec = { .tspec = sim_tspec(3000) };
+	struct rsvp_flowspec flowspec = sim_controlled_load(2000);
+	struct rsvp_writer writer;
+	struct hand hand;
+	uint8_t buf[512];
+	size_t len;
+
+	(void)state;
+	hand_make(&hand, AF_INET);
+	hand_path(&hand, 0, 5000);
+	hand_ask(&hand, 3, RSVP_STYLE_FF, 1000, 1);
+	sim_run(hand.sim, SIM_S);
+	for (unsigned i = 0; i < sizeof(types); i++) {
+		bool upstream = types[i] == RSVP_RESV || types[i] == RSVP_RESV_TEAR;
+		uint32_t ifindex = upstream ? 3 : 1;
+
+		rsvp_writer_start(&writer, buf, sizeof(buf), types[i], 0, 63);
+		rsvp_put_session(&writer, &hand.session, 0);
+		rsvp_put_hop(&writer, &hand.neighbours[ifindex]);
+		if (types[i] == RSVP_PATH || types[i] == RSVP_RESV)
+			rsvp_put_time_values(&writer, 30000);
+		if (upstream) {
+			rsvp_put_style(&writer, RSVP_STYLE_FF);
+			rsvp_put_flowspec(&writer, &flowspec);
+			rsvp_put_filter(&writer, &hand.senders[0]);
+		} else {
+			rsvp_put_sender(&writer, &hand.senders[0], &tspec);
+		}
+		assert_int_equal(rsvp_writer_finish(&writer, &len), 0);
+		assert_true(spoil(&hand, ifindex, buf, len) > 100);
+	}
+	hand_free(&hand);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_neighbours),
 		cmocka_unit_test(test_too_many_messages),
 		cmocka_unit_test(test_long_resv),
+		cmocka_unit_test(test_malformed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
