@@ -523,6 +523,64 @@ static bool is_known(struct hand *hand, const struct rsvp_message_id *id)
 	return hand_sent(hand, RSVP_ACK, 3) == 0;
 }
 
+/* what was sent to many is acknowledged within a quarter of a second, and not always after the same time. */
+static void test_multicast_delay(void **state)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+	struct rsvp_message message;
+	struct hand hand;
+
+	(void)state;
+	hand_make(&hand, AF_INET);
+	for (uint32_t id = 1; id <= 20; id++) {
+		uint64_t begin = sim_now(hand.sim), after_us;
+		const struct sim_packet *ack;
+
+		path_by_hand(&hand, 1, id, RSVP_ID_ACK_DESIRED, 1000);
+		sim_run(hand.sim, SIM_S);
+		ack = sim_last_sent(hand.sim, HAND_R, RSVP_ACK, 1, &message);
+		assert_non_null(ack);
+		after_us = ack->time_us - begin;
+		least = after_us < least ? after_us : least;
+		most = after_us > most ? after_us : most;
+	}
+	assert_int_equal(hand_sent(&hand, RSVP_ACK, 1), 20);
+	assert_true(most <= 260 * SIM_MS);
+	assert_true(most - least > 50 * SIM_MS);
+	hand_free(&hand);
+}
+
+static size_t nacks_to_list(struct hand *hand, uint32_t ifindex, const struct address *group)
+{
+	struct rsvp_listed_id listed = { .id = 77, .group = *group };
+	struct rsvp_writer writer;
+	uint8_t buf[128];
+
+	rsvp_sender_address(&hand->senders[0], &listed.source);
+	listed.source.port = listed.group.port = 0;
+	rsvp_writer_start(&writer, buf, sizeof(buf), RSVP_SREFRESH, RSVP_HEADER_REDUCES, 63);
+	rsvp_put_id_list(&writer, RSVP_LIST_GROUP4, 1, &listed, 1);
+	sim_forget(hand->sim);
+	send_by_hand(hand, ifindex, &writer);
+	sim_run(hand->sim, SIM_S);
+	return hand_sent(hand, RSVP_ACK, ifindex);
+}
+
+/* only who forwards data of that source to that group asks for what it does not know. */
+static void test_multicast_list(void **state)
+{
+	struct address group, other = sim_group(AF_INET, 99);
+	struct hand hand;
+
+	(void)state;
+	hand_make(&hand, AF_INET);
+	rsvp_session_address(&hand.session, &group);
+	assert_int_equal(nacks_to_list(&hand, 1, &group), 1);
+	assert_int_equal(nacks_to_list(&hand, 2, &group), 0); /* its data comes by interface 1 */
+	assert_int_equal(nacks_to_list(&hand, 1, &other), 0); /* nobody listens */
+	hand_free(&hand);
+}
+
 /* an identifier stands for all that its message asked for, or for nothing. */
 static void test_in_part(void **state)
 {
@@ -659,14 +717,15 @@ static void test_bundle_sent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_announced),      cmocka_unit_test(test_summaries),
-		cmocka_unit_test(test_identifiers),    cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_cleared),	       cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_retransmission), cmocka_unit_test(test_ack_and_nack),
-		cmocka_unit_test(test_class_refused),  cmocka_unit_test(test_order),
-		cmocka_unit_test(test_acknowledges),   cmocka_unit_test(test_srefresh_received),
-		cmocka_unit_test(test_in_part),	       cmocka_unit_test(test_rechecked),
-		cmocka_unit_test(test_implicit_ack),   cmocka_unit_test(test_bundle_received),
+		cmocka_unit_test(test_announced),	cmocka_unit_test(test_summaries),
+		cmocka_unit_test(test_identifiers),	cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_cleared),		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_retransmission),	cmocka_unit_test(test_ack_and_nack),
+		cmocka_unit_test(test_class_refused),	cmocka_unit_test(test_order),
+		cmocka_unit_test(test_acknowledges),	cmocka_unit_test(test_srefresh_received),
+		cmocka_unit_test(test_multicast_delay), cmocka_unit_test(test_multicast_list),
+		cmocka_unit_test(test_in_part),		cmocka_unit_test(test_rechecked),
+		cmocka_unit_test(test_implicit_ack),	cmocka_unit_test(test_bundle_received),
 		cmocka_unit_test(test_bundle_sent),
 	};
 
