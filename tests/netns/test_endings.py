@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from conftest import (A4, AUDIO_VIDEO, B4, BACKGROUND, C4, INVALID_HANDLE, NOT_FOUND, VOICE, until)
+from conftest import (A4, AUDIO_VIDEO, B4, BACKGROUND, C4, INVALID_HANDLE, NOT_FOUND, PATIENCE_MS, VOICE, Stalled,
+                      measured, until)
 from netns import PATIENCE_S, TIME_FACTOR
 
 PORT, PORT2 = 5000, 5001
@@ -130,25 +131,33 @@ def test_process_ends(net, kernel, agents, endings, end):
 
 def test_process_dies_socket_lives(net, kernel, agents):
     """Q-198 and the time between: the socket is alive in another process, its owner is killed"""
-    took = []
-    with net.udp(connect=(B4, PORT)) as sender:
+    def measure():
+        took, pauses = [], []
         for _ in range(15):
             agent = agents(net.a, kernel)
             agent.create()
             agent.add(agent.give(sender))
             assert net.mark(sender) == 56
             net.wire.clear()
-            took.append(time_until_unmarked(net, sender, agent))
+            time_ms, pause_ms = time_until_unmarked(net, sender, agent)
+            took.append(time_ms)
+            pauses.append(pause_ms)
             agent.process.wait(PATIENCE_S * TIME_FACTOR)
-    print(f'unmarked after the death of the owner: median {statistics.median(took):.2f} ms, '
-          f'worst {max(took):.2f} ms')
-    assert statistics.median(took) <= 10 * TIME_FACTOR
-    # The machine may be busy with something else once in a while.
-    assert max(took) <= 100 * TIME_FACTOR
+        print(f'unmarked after the death of the owner: median {statistics.median(took):.2f} ms, '
+              f'worst {max(took):.2f} ms')
+        # The machine may be busy with something else once in a while.
+        if statistics.median(took) > 10 * TIME_FACTOR or max(took) > 100 * TIME_FACTOR:
+            # What keeps us waiting keeps the daemon, too.
+            if max(pauses) > PATIENCE_MS * TIME_FACTOR:
+                raise Stalled(f'the machine kept the sender waiting for {max(pauses):.0f} ms')
+            pytest.fail(f'marked for {took} ms')
+
+    with net.udp(connect=(B4, PORT)) as sender:
+        measured(measure)
 
 
 def time_until_unmarked(net, sender, agent):
-    """Kills the agent while packets are sent; the milliseconds until the last marked one was sent."""
+    """Kills the agent while packets are sent; the milliseconds until the last marked one, and of the longest pause."""
     sent = {}
     begin = time.monotonic()
     os.kill(agent.pid, signal.SIGKILL)
@@ -160,7 +169,9 @@ def time_until_unmarked(net, sender, agent):
     packets = net.wire.wait(lambda packet: packet.payload in sent, len(sent))
     assert packets[-1].dscp == 0
     marked = [sent[packet.payload] for packet in packets if packet.dscp]
-    return (max(marked) - begin) * 1e3 if marked else 0.0
+    times = [begin, *sent.values()]
+    pause = max(after - before for before, after in zip(times, times[1:]))
+    return (max(marked) - begin) * 1e3 if marked else 0.0, pause * 1e3
 
 
 @pytest.mark.parametrize('end', ['exit', '_exit', 'close'])
