@@ -213,6 +213,20 @@ void gqos_closing(SOCKET s)
 
 /* ---- groups ---- */
 
+/* What is told of a socket that has asked for nothing but in its groups speaks of that. */
+static void note_group(int fd, const QOS *qos, unsigned directions)
+{
+	struct gqos_state *state;
+
+	gqos_lock();
+	state = gqos_state_of_fd_locked(fd);
+	if (state && !state->set && (directions & GQOS_SENDING))
+		note_direction(&state->requested.SendingFlowspec, &qos->SendingFlowspec);
+	if (state && !state->set && (directions & GQOS_RECEIVING))
+		note_direction(&state->requested.ReceivingFlowspec, &qos->ReceivingFlowspec);
+	gqos_unlock();
+}
+
 int gqos_join(SOCKET s, const struct sockaddr *group, socklen_t group_len, unsigned directions,
 	      const QOS *qos)
 {
@@ -233,6 +247,8 @@ int gqos_join(SOCKET s, const struct sockaddr *group, socklen_t group_len, unsig
 		error = WSAESHUTDOWN;
 	if (!error)
 		error = gqos_host_call(call_join, (int)s, &joining);
+	if (!error && qos)
+		note_group((int)s, qos, directions);
 	gqos_native_clear(&native);
 	return error;
 }

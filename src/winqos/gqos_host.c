@@ -93,9 +93,9 @@ static void end_socket(struct gqos_state *state, void *user_data)
 
 	gqos_senders_clear(&state->senders);
 	gqos_native_end(&state->native, GW_QOS_SENDING | GW_QOS_RECEIVING);
-	if (state->set && has_qos(&requested.SendingFlowspec))
+	if (has_qos(&requested.SendingFlowspec))
 		tell_broken(state, GQOS_SENDING, going);
-	if (state->set && has_qos(&requested.ReceivingFlowspec))
+	if (has_qos(&requested.ReceivingFlowspec))
 		tell_broken(state, GQOS_RECEIVING, going);
 	state->requested.SendingFlowspec.ServiceType = SERVICETYPE_NOTRAFFIC;
 	state->requested.ReceivingFlowspec.ServiceType = SERVICETYPE_NOTRAFFIC;

@@ -251,6 +251,10 @@ static void groups_reach_the_engine(void **state)
 	assert_true(fake_qos.has_qos && fake_qos.directions == GW_QOS_SENDING);
 	assert_int_equal(gqos_join((SOCKET)fd, name, sizeof(group), GQOS_BOTH, NULL), 0);
 	assert_false(fake_qos.has_qos);
+	/* What is told speaks of what was asked for in the group. */
+	tell_reservation(GW_RSVP_GONE);
+	assert_int_equal(get(sizeof(answer)), 0);
+	assert_int_equal(got().SendingFlowspec.ServiceType, SERVICETYPE_GUARANTEED);
 	fake_qos.result = -EISCONN;
 	assert_int_equal(gqos_join((SOCKET)fd, name, sizeof(group), GQOS_BOTH, NULL), WSAEISCONN);
 	gqos_leave((SOCKET)fd, name, sizeof(group));
