@@ -34,6 +34,7 @@
 #define SLOW_US (500 * US_PER_MS)
 #define SLOW_PROBES 5
 #define SLOW_PACKETS 5.0
+/* Delays that vary without any queue are less than that. */
 #define SLOW_MIN_NS 2e6
 #define LOSS_SHARE 0.10
 #define LOSS_PROBES 20
@@ -125,7 +126,8 @@ static bool is_slow(const struct path *path, const struct views *views)
 static void count(struct path *path, const struct views *views)
 {
 	bool slow = is_slow(path, views);
-	bool full = views->has_full && views->full.idle < FULL_SHARE;
+	bool full = views->has_full && views->full.idle < FULL_SHARE &&
+		    views->full.waited_mean_ns > SLOW_MIN_NS;
 	bool clear = views->has_short && views->shortly.idle > CLEAR_SHARE && !slow &&
 		     !is_losing(views);
 
