@@ -21,6 +21,9 @@
 /* The time that the queue of our own interface takes to empty. */
 #define BACKLOG_US UINT64_C(100000)
 #define DROPPED_SHARE 50
+#define RATE_SHARE 0.25
+/* The path is as narrow as our own interface if that is the narrowest link. */
+#define SAME_LINK 0.1
 
 static enum passive_verdict judge(bool bad, unsigned *bad_times)
 {
@@ -86,15 +89,40 @@ static bool is_queue_bad(const struct passive_queue *now, const struct passive_q
 	       (double)now->backlog_bytes * 8e6 / (double)now->rate_bps > (double)BACKLOG_US;
 }
 
+static void take_rate(struct passive *passive, const struct passive_queue *queue, uint64_t now_us)
+{
+	uint64_t passed_us = now_us - passive->queue_us;
+	double bps;
+
+	if (passive->queue_us == 0 || passed_us == 0)
+		return;
+	bps = (double)grown(queue->bytes, passive->queue.bytes) * 8e6 / (double)passed_us;
+	passive->sent_bps += (bps - passive->sent_bps) * RATE_SHARE;
+}
+
 void passive_take_queue(struct passive *passive, const struct passive_queue *queue, uint64_t now_us)
 {
 	if (passive->has_queue) {
 		passive->queue_verdict =
 			judge(is_queue_bad(queue, &passive->queue), &passive->queue_bad);
-		passive->queue_us = now_us;
+		take_rate(passive, queue, now_us);
 	}
+	passive->queue_us = now_us;
 	passive->queue = *queue;
 	passive->has_queue = true;
+}
+
+double passive_own_share(const struct passive *passive, uint64_t capacity_bps, uint64_t now_us)
+{
+	double rate_bps = (double)passive->queue.rate_bps, used;
+
+	if (!passive->has_queue || now_us - passive->queue_us > FRESH_US || rate_bps <= 0)
+		return 1;
+	if ((double)capacity_bps < rate_bps * (1 - SAME_LINK) ||
+	    (double)capacity_bps > rate_bps * (1 + SAME_LINK))
+		return 1;
+	used = passive->sent_bps / rate_bps;
+	return used < 1 ? 1 - used : 0;
 }
 
 enum passive_verdict passive_verdict(const struct passive *passive, uint64_t now_us)

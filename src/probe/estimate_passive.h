@@ -22,8 +22,8 @@ struct passive_tcp {
 /* Of the interface, or of the class that the flows have there; totals. */
 struct passive_queue {
 	uint64_t backlog_bytes;
-	uint64_t packets, drops, marked;
-	uint64_t rate_bps; /* at which it is emptied; 0: not known */
+	uint64_t bytes, packets, drops, marked; /* bytes as they count against the rate */
+	uint64_t rate_bps;			/* at which it is emptied; 0: not known */
 };
 
 enum passive_verdict {
@@ -40,6 +40,7 @@ struct passive {
 	uint64_t tcp_us, queue_us;   /* when it was told */
 	unsigned tcp_bad, queue_bad; /* times in succession */
 	enum passive_verdict tcp_verdict, queue_verdict;
+	double sent_bps;	/* through the queue, smoothed */
 	uint64_t best_rate_bps; /* at which a connection that was not held back has delivered */
 	uint64_t rtt_us;
 };
@@ -49,6 +50,11 @@ void passive_take_tcp(struct passive *passive, const struct passive_tcp *tcp, ui
 void passive_take_queue(struct passive *passive, const struct passive_queue *queue,
 			uint64_t now_us);
 void passive_forget_tcp(struct passive *passive);
+/*
+ * What share of our own interface is free: where that is the narrowest link, nobody knows better. 1: it is not, or
+ * nothing was told lately.
+ */
+double passive_own_share(const struct passive *passive, uint64_t capacity_bps, uint64_t now_us);
 /* Of both: congested if either is. */
 enum passive_verdict passive_verdict(const struct passive *passive, uint64_t now_us);
 

@@ -199,10 +199,14 @@ static void follow_changes(struct path *path, const struct views *views, uint64_
 static void estimate(struct path *path, const struct views *views, uint64_t now_us)
 {
 	double loss = loss_of(&views->lately), share = views->lately.idle * (1 - loss);
+	double own_share = passive_own_share(&path->passive, path->capacity.bps, now_us);
 	double capacity_bps = (double)path->capacity.bps, difference;
 
 	if (!views->has_long || path->capacity.bps == 0)
 		return;
+	/* A shaper with a bucket lets small packets pass at once, busy or not. */
+	if (own_share < share)
+		share = own_share;
 	if (loss > LOSS_SHARE || share < NOTHING)
 		share = 0;
 	path->available_bps = (uint64_t)(share * capacity_bps);

@@ -283,6 +283,36 @@ static void both_kinds_of_evidence(void **state)
 	assert_int_equal(path_state(host->path), PATH_CONGESTED);
 }
 
+/* The own interface is the narrowest link, a shaper that hides from probes how busy it is. */
+static void own_shaper(void **state)
+{
+	struct passive_queue queue = { .rate_bps = 10000000 };
+	struct path_fundamentals known;
+	double capacity;
+
+	measure.link.plan.bucket_bytes = 3200;
+	use(0, 1);
+	capacity = bottleneck_capacity_bps(&measure.link, 1496);
+	measure_cross(&measure, BOTTLENECK_POISSON, 0.5);
+	for (unsigned i = 0; i < 120; i++) {
+		queue.bytes += 10000000 / 8 / 4 / 2;
+		queue.packets += 180;
+		path_queue(host->path, &queue, measure_now_us(&measure));
+		measure_run(&measure, 250 * MEASURE_MS);
+	}
+	assert_int_equal(fundamentals(&known), 0);
+	assert_in_range(known.available_bps, (uint64_t)(0.4 * capacity),
+			(uint64_t)(0.6 * capacity));
+	/* Of a link that is not the narrowest nothing is concluded. */
+	queue.rate_bps = 100000000;
+	for (unsigned i = 0; i < 20; i++) {
+		path_queue(host->path, &queue, measure_now_us(&measure));
+		measure_run(&measure, 250 * MEASURE_MS);
+	}
+	assert_int_equal(fundamentals(&known), 0);
+	assert_true((double)known.available_bps > 0.6 * capacity);
+}
+
 /* ---- admission ---- */
 
 static int admit(double mbps)
@@ -392,6 +422,7 @@ int main(void)
 		TEST(link_change),
 		TEST(off_link),
 		TEST(both_kinds_of_evidence),
+		TEST(own_shaper),
 		TEST(admission),
 		TEST(less_is_no_wish),
 		TEST(nothing_measured_yet),
