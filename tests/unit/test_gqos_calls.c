@@ -263,7 +263,7 @@ static void groups_reach_the_engine(void **state)
 
 static void accepted_sockets_inherit(void **state)
 {
-	const QOS condition = qos_of(SERVICETYPE_CONTROLLEDLOAD, SERVICETYPE_NOCHANGE);
+	QOS condition = qos_of(SERVICETYPE_CONTROLLEDLOAD, SERVICETYPE_NOCHANGE);
 	int accepted = make_socket(), another = make_socket();
 	struct list list = { 0 };
 	QOS requested, qos;
@@ -283,7 +283,8 @@ static void accepted_sockets_inherit(void **state)
 	assert_true(gqos_requested((SOCKET)accepted, &requested));
 	assert_int_equal(requested.ReceivingFlowspec.ServiceType, SERVICETYPE_QUALITATIVE);
 
-	/* What the condition function leaves goes on, what it sets has no objects. */
+	/* G-119: what the condition function leaves goes on, what it sets has no objects. */
+	condition = qos_with(condition, &list);
 	gqos_inherit((SOCKET)fd, (SOCKET)another, &condition);
 	assert_int_equal(fake_qos.fd, another);
 	assert_int_equal(fake_qos.qos.sending.service, GW_QOS_CONTROLLED_LOAD);
@@ -761,6 +762,7 @@ static void questions_have_numbers(void **state)
 	assert_int_equal(control(SIO_CHK_QOS, &selector, 4, &said, 4), WSAEINVAL);
 }
 
+/* G-186 */
 static void questions_are_answered_by_the_host(void **state)
 {
 	fake_qos.info = (struct gw_qos_info){ .end_to_end = UINT32_MAX };

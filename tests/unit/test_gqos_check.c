@@ -348,6 +348,7 @@ static void modes_need_a_rate(void **state)
 	}
 }
 
+/* G-087 */
 static void objects_become_marks_and_rates(void **state)
 {
 	struct list list = { 0 };
