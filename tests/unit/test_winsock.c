@@ -256,7 +256,7 @@ static void data_is_awaited(void **state)
 	poll_fd.fd = gw_win_event_fd(ov.hEvent);
 	assert_int_equal(poll(&poll_fd, 1, 0), 0);
 	say(pair, "hello");
-	assert_int_equal(poll(&poll_fd, 1, 1000), 1);
+	assert_int_equal(poll(&poll_fd, 1, 10000), 1);
 	assert_int_equal(WaitForSingleObject(ov.hEvent, INFINITE), WAIT_OBJECT_0);
 	assert_int_equal(result_of(pair.to, &ov, TRUE, &bytes), 0);
 	assert_int_equal(bytes, 5);
