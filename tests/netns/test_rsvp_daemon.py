@@ -497,6 +497,7 @@ def test_udp(routed):
         copy, = routed.wire.wait(lambda packet: packet.dport == 1699)
         assert (copy.source, copy.destination, copy.sport) == (a['out'], a['session'], 1698)
         assert copy.payload == path.data
+        assert copy.frame[14 + 8] == 1, 'no farther than the link'
         # The sender's host hears of the reservation in UDP.
         routed.resv(a, path, rsvp.controlled_load(BYTES))
         heard = routed.at_near.wire.wait(lambda packet: packet.dport == 1699)[0]

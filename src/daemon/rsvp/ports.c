@@ -51,6 +51,7 @@ static void port_send(void *user_data, const struct rsvp_packet *packet)
 	send_one(daemon, &one);
 	one.udp = true;
 	one.destination.port = RSVP_UDP_PORT_COPIES;
+	one.ttl = 1; /* who is farther away would take the wrong one for its previous hop */
 	/* UDP has no alert by which it could be taken out on the way, and so no need for another's name. */
 	if (one.foreign_source)
 		one.source = (struct address){ 0 };
