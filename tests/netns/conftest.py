@@ -53,6 +53,9 @@ SANITIZER = re.compile(r'\w+Sanitizer\b.*|runtime error: .*')
 def pytest_configure(config):
     if os.geteuid() != 0:
         return
+    # A shell without a terminal starts what it runs in the background deaf to interrupts, and so would be all programs
+    # here, which tests end by them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Programs of the build must tell of what sanitizers find, by failing.
     os.environ.setdefault('ASAN_OPTIONS', 'detect_leaks=1:detect_stack_use_after_return=1')
     os.environ.setdefault('UBSAN_OPTIONS', 'halt_on_error=1:print_stacktrace=1')
