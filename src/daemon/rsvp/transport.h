@@ -16,9 +16,6 @@
 
 #include "rsvp/rsvp.h"
 
-#define RSVP_UDP_PORT 1698
-#define RSVP_UDP_PORT_COPIES 1699
-
 enum transport_socket {
 	TRANSPORT_RAW4,
 	TRANSPORT_RAW6,
