@@ -184,8 +184,7 @@ int provider_end(struct provider *provider, struct owner *owner, uint64_t cookie
 		 uint32_t directions, uint64_t now_us)
 {
 	struct qsock *qsock = qsock_find(provider, cookie);
-	unsigned ended = (directions & GW_QOS_SENDING ? DIRECTION_SEND : 0) |
-			 (directions & GW_QOS_RECEIVING ? DIRECTION_RECEIVE : 0);
+	unsigned ended = directions_of(directions);
 
 	(void)owner; /* whoever holds a descriptor of it */
 	provider->now_us = now_us;

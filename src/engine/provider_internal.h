@@ -156,6 +156,13 @@ struct provider {
 	uint64_t now_us;
 };
 
+/* GW_QOS_SENDING and _RECEIVING, as DIRECTION_*. */
+static inline unsigned directions_of(uint32_t qos_directions)
+{
+	return (qos_directions & GW_QOS_SENDING ? DIRECTION_SEND : 0) |
+	       (qos_directions & GW_QOS_RECEIVING ? DIRECTION_RECEIVE : 0);
+}
+
 static inline struct owner *part_owner(const struct part *part)
 {
 	return part->qsock->holder->owner;

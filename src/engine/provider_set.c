@@ -297,6 +297,29 @@ static int check_shut(const struct qsock *qsock, const struct change *change)
 	return 0;
 }
 
+/* The socket as it is now, if it may have what is asked. */
+static int change_begin(struct provider *provider, struct owner *owner,
+			const struct engine_socket *socket, const struct change *change,
+			struct qsock **ret_qsock, bool *ret_fresh)
+{
+	int r = qsock_obtain(provider, owner, socket, ret_qsock, ret_fresh);
+
+	if (r == 0)
+		r = check_shut(*ret_qsock, change);
+	if (r == 0)
+		qsock_readdress(*ret_qsock, socket);
+	return r;
+}
+
+/* What came of it is `r`: who has had nothing before has nothing then, if it failed. */
+static int change_end(struct qsock *qsock, bool fresh, int r)
+{
+	qsock->socket.fd = -1;
+	if (r < 0 && fresh)
+		qsock_free(qsock);
+	return r;
+}
+
 int provider_set(struct provider *provider, struct owner *owner, const struct engine_socket *socket,
 		 const struct provider_request *request, uint64_t now_us)
 {
@@ -311,18 +334,9 @@ int provider_set(struct provider *provider, struct owner *owner, const struct en
 		r = change_make(request, &change);
 	if (r < 0)
 		return r;
-	r = qsock_obtain(provider, owner, socket, &qsock, &fresh);
+	r = change_begin(provider, owner, socket, &change, &qsock, &fresh);
 	if (r == 0)
-		r = check_shut(qsock, &change);
-	if (r < 0) {
-		change_free(&change);
-		return r;
-	}
-	qsock_readdress(qsock, socket);
-	r = qsock_change(qsock, &change);
-	qsock->socket.fd = -1;
-	if (r < 0 && fresh)
-		qsock_free(qsock);
+		r = change_end(qsock, fresh, qsock_change(qsock, &change));
 	change_free(&change);
 	return r;
 }
@@ -413,21 +427,10 @@ int provider_join(struct provider *provider, struct owner *owner,
 		r = change_make(request, &change);
 	if (r < 0)
 		return r;
-	r = qsock_obtain(provider, owner, socket, &qsock, &fresh);
+	r = change_begin(provider, owner, socket, &change, &qsock, &fresh);
 	if (r == 0)
-		r = check_shut(qsock, &change);
-	if (r < 0) {
-		change_free(&change);
-		return r;
-	}
-	qsock_readdress(qsock, socket);
-	r = begin_group(qsock, group,
-			(directions & GW_QOS_SENDING ? DIRECTION_SEND : 0) |
-				(directions & GW_QOS_RECEIVING ? DIRECTION_RECEIVE : 0),
-			&change);
-	qsock->socket.fd = -1;
-	if (r < 0 && fresh)
-		qsock_free(qsock);
+		r = change_end(qsock, fresh,
+			       begin_group(qsock, group, directions_of(directions), &change));
 	change_free(&change);
 	return r;
 }
