@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -135,6 +136,16 @@ void disconnect(int fd)
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 
 	assert_int_equal(connect(fd, &none, sizeof(none)), 0);
+}
+
+bool link_is_running(const char *name, unsigned timeout_s)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line),
+		 "timeout %u sh -c 'until ip link show %s | grep -q state.UP; do sleep 0.02; done'",
+		 timeout_s, name);
+	return system(line) == 0;
 }
 
 uint64_t cookie_of(int fd)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sockets.h: real sockets on loopback for tests, and running a program's tests once more as nobody.
+ * sockets.h: real sockets and links for tests, and running a program's tests once more as nobody.
  */
 #ifndef GW_TESTS_SOCKETS_H
 #define GW_TESTS_SOCKETS_H
@@ -24,6 +24,12 @@ void udp_send(int fd, int family);
 void tcp_pair(int family, int *ret_client, int *ret_server);
 
 void disconnect(int fd);
+
+/*
+ * Whether the kernel calls a link of this network namespace running within that time. It says so up to a second after
+ * both ends of a cable are up, by its own choice, and may drop what is sent before.
+ */
+bool link_is_running(const char *name, unsigned timeout_s);
 
 uint64_t cookie_of(int fd);
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "datapath/interfaces.h"
+#include "sockets.h"
 
 static struct {
 	struct interfaces *interfaces;
@@ -110,17 +111,6 @@ static int enter(void **state)
 	return 0;
 }
 
-/* The kernel says "running" a while after the last end of a cable was set up: up to a second, by its own choice. */
-static bool is_running(const char *name)
-{
-	char line[256];
-
-	snprintf(line, sizeof(line),
-		 "timeout 10 sh -c 'until ip link show %s | grep -q state.UP; do sleep 0.02; done'",
-		 name);
-	return system(line) == 0;
-}
-
 static int setup(void **state)
 {
 	const struct interfaces_events events = { on_changed, on_gone, on_routes, &seen };
@@ -132,7 +122,8 @@ static int setup(void **state)
 	have_namespace = ip("link set lo up") && ip("link add va type veth peer name vb") &&
 			 ip("addr add 192.0.2.1/24 dev va") && ip("addr add 192.0.2.3/24 dev va") &&
 			 ip("-6 addr add 2001:db8::1/64 dev va nodad") && ip("link set va up") &&
-			 ip("link set vb up mtu 1400") && is_running("va") && is_running("vb");
+			 ip("link set vb up mtu 1400") && link_is_running("va", 10) &&
+			 link_is_running("vb", 10);
 	return interfaces_new(&events, &seen.interfaces);
 }
 

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "daemon/rsvp/transport.h"
+#include "sockets.h"
 
 enum place { LEFT, ROUTER, RIGHT, PLACES };
 
@@ -86,16 +87,10 @@ static bool set_up(enum place place, const char *device, const char *address4, c
 	       ip("link set %s up", device);
 }
 
-/* The kernel says so up to a second after both ends are up, and may drop what is sent before. */
 static bool is_running(enum place place, const char *device)
 {
-	char line[160];
-
 	go(place);
-	snprintf(line, sizeof(line),
-		 "timeout 20 sh -c 'until ip link show %s | grep -q state.UP; do sleep 0.02; done'",
-		 device);
-	return system(line) == 0;
+	return link_is_running(device, 20);
 }
 
 static bool make_network(void)
