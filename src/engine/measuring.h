@@ -17,7 +17,8 @@
 #include "core/address.h"
 #include "engine/engine.h"
 
-struct measured; /* the host's: one path */
+struct flow_path; /* the engine's: one path */
+struct measured;  /* the host's: the same one */
 
 struct measuring_target {
 	struct address destination; /* port 0 */
@@ -49,7 +50,7 @@ struct measuring {
 	void *user_data;
 
 	/* `path` is the engine's name for it, which comes back in what is told. -ENOMEM, -ENOBUFS. */
-	int (*open)(void *user_data, const struct measuring_target *target, struct path *path,
+	int (*open)(void *user_data, const struct measuring_target *target, struct flow_path *path,
 		    struct measured **ret_measured, uint64_t now_us);
 	/* Nothing is told of it any more; wishes are forgotten. */
 	void (*close)(void *user_data, struct measured *measured, uint64_t now_us);
@@ -103,10 +104,10 @@ enum measuring_event {
 };
 
 /* Something happened to a path that is open. Requests that waited for it complete. */
-void engine_path_event(struct engine *engine, struct path *path, enum measuring_event event,
+void engine_path_event(struct engine *engine, struct flow_path *path, enum measuring_event event,
 		       uint64_t now_us);
 /* The answer to admit(): 0, -EBUSY, -EAGAIN (measurements contradict each other), -EOPNOTSUPP. */
-void engine_path_admitted(struct engine *engine, struct path *path, uint64_t token, int status,
+void engine_path_admitted(struct engine *engine, struct flow_path *path, uint64_t token, int status,
 			  uint64_t now_us);
 
 #endif
