@@ -9,7 +9,8 @@
  * (spec/qwave.md §5.2) is the host's affair.
  *
  * Errors are negative errnos. No function of the table may call back into the engine; what happens later is told by the
- * functions below, from the host's event loop.
+ * functions below, from the host's event loop, when nothing of the host's is half done: while it is being told, the
+ * engine may call any function of the table, close() of this path too.
  */
 #ifndef GW_ENGINE_MEASURING_H
 #define GW_ENGINE_MEASURING_H
@@ -49,7 +50,10 @@ struct measuring_wish {
 struct measuring {
 	void *user_data;
 
-	/* `path` is the engine's name for it, which comes back in what is told. -ENOMEM, -ENOBUFS. */
+	/*
+	 * `path` is the engine's name for it, which comes back in what is told. -ENOMEM, -ENOBUFS. What is remembered of
+	 * it is asked for by the functions below; only what happens from now on is told.
+	 */
 	int (*open)(void *user_data, const struct measuring_target *target, struct flow_path *path,
 		    struct measured **ret_measured, uint64_t now_us);
 	/* Nothing is told of it any more; wishes are forgotten. */
