@@ -27,11 +27,11 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "core/wheel.h"
 #include "rsvp/adspec.h"
 #include "rsvp/message.h"
 #include "rsvp/policy.h"
 #include "rsvp/rsvp.h"
-#include "rsvp/wheel.h"
 #include "rsvp/writer.h"
 
 #define US_PER_MS UINT64_C(1000)

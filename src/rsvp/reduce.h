@@ -15,8 +15,8 @@
 #ifndef GW_RSVP_REDUCE_H
 #define GW_RSVP_REDUCE_H
 
+#include "core/wheel.h"
 #include "rsvp/message.h"
-#include "rsvp/wheel.h"
 #include "rsvp/writer.h"
 
 struct neighbour;

@@ -5,8 +5,8 @@
  *
  * A timer lies in whatever it is of, and is all zero when stopped. One thread.
  */
-#ifndef GW_RSVP_WHEEL_H
-#define GW_RSVP_WHEEL_H
+#ifndef GW_CORE_WHEEL_H
+#define GW_CORE_WHEEL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
  * when the time comes, a slot of a higher level is dealt out to the lower ones. Bit maps of the slots that hold
  * something let idle time be skipped.
  */
-#include "rsvp/wheel.h"
+#include "core/wheel.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_rsvp_wheel.c: rsvp/wheel: every timer is due once, never early, at most a tick late, whatever happens. */
-#include "rsvp/wheel.h"
+/* test_wheel.c: core/wheel: every timer is due once, never early, at most a tick late, whatever happens. */
+#include "core/wheel.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
