@@ -120,6 +120,7 @@ static void note_set(int fd, const QOS *qos, struct gqos_native *native)
 	state = gqos_state_of_fd_locked(fd);
 	if (state) {
 		state->set = true;
+		state->broken = 0;
 		gqos_state_discard_locked(state,
 					  ended_by(qos) & (one ? GQOS_RECEIVING : GQOS_BOTH));
 		if (!one)

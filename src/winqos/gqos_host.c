@@ -19,6 +19,14 @@ void gqos_host_put(struct gqos_host *host)
 
 /* ---- what is told ---- */
 
+/* A daemon that stops says so of each socket, and then is gone: that is told once. */
+static void note_broken(struct gqos_state *state, const struct gqos_item *item)
+{
+	state->broken &= ~item->direction;
+	if (item->code == WSA_QOS_GENERIC_ERROR)
+		state->broken |= item->direction;
+}
+
 static void on_signal(const struct gw_event *event)
 {
 	struct gqos_get *done = NULL;
@@ -39,6 +47,7 @@ static void on_signal(const struct gw_event *event)
 	if (item) {
 		fd = state->fd;
 		code = (int)item->code;
+		note_broken(state, item);
 		longer = gqos_state_tell_locked(state, item, &done);
 	}
 	gqos_unlock();
@@ -93,9 +102,9 @@ static void end_socket(struct gqos_state *state, void *user_data)
 
 	gqos_senders_clear(&state->senders);
 	gqos_native_end(&state->native, GW_QOS_SENDING | GW_QOS_RECEIVING);
-	if (has_qos(&requested.SendingFlowspec))
+	if (has_qos(&requested.SendingFlowspec) && !(state->broken & GQOS_SENDING))
 		tell_broken(state, GQOS_SENDING, going);
-	if (has_qos(&requested.ReceivingFlowspec))
+	if (has_qos(&requested.ReceivingFlowspec) && !(state->broken & GQOS_RECEIVING))
 		tell_broken(state, GQOS_RECEIVING, going);
 	state->requested.SendingFlowspec.ServiceType = SERVICETYPE_NOTRAFFIC;
 	state->requested.ReceivingFlowspec.ServiceType = SERVICETYPE_NOTRAFFIC;

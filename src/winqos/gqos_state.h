@@ -33,6 +33,7 @@ struct gqos_state {
 	int fd;			   /* by which it was first seen */
 	bool set;		   /* something has been asked for, some time */
 	unsigned shut;		   /* GQOS_SENDING, GQOS_RECEIVING: will not begin again */
+	unsigned broken;	   /* the same: the engine has told last that it cannot go on */
 	QOS requested;		   /* without objects */
 	struct gqos_native native; /* the same, for who inherits it */
 	struct gqos_senders senders;

@@ -239,6 +239,40 @@ static void shut_sockets_send_no_more(void **state)
 	set_types(SERVICETYPE_NOCHANGE, SERVICETYPE_CONTROLLEDLOAD);
 }
 
+/* §16.2, E26: a daemon that stops says so, and then its connection is gone: the program hears of that once. */
+static void the_end_of_signalling_is_told_once(void **state)
+{
+	struct gw_rsvp_record sending, receiving;
+	int error;
+
+	set_types(SERVICETYPE_CONTROLLEDLOAD, SERVICETYPE_CONTROLLEDLOAD);
+	assert_int_equal(WSAEventSelect(s, event, FD_QOS), 0);
+	send_signal(GW_EVENT_RSVP_PATH_ERROR, &sending);
+	sending.error_code = 23;
+	fake_post(fake.last, GW_EVENT_DISCONNECTED, 0, -ESHUTDOWN);
+	assert_int_equal(get_events(&error), FD_QOS);
+	assert_int_equal(error, WSA_QOS_GENERIC_ERROR);
+	assert_int_equal(get(sizeof(answer)), 0);
+	assert_int_equal(((QOS *)answer)->SendingFlowspec.ServiceType, SERVICETYPE_CONTROLLEDLOAD);
+	assert_int_equal(get(sizeof(answer)), 0);
+	assert_int_equal(((QOS *)answer)->ReceivingFlowspec.ServiceType,
+			 SERVICETYPE_CONTROLLEDLOAD);
+	assert_int_equal(get(sizeof(answer)), WSAEWOULDBLOCK);
+
+	/* What is said of one life of it is not true of the next. */
+	set_types(SERVICETYPE_CONTROLLEDLOAD, SERVICETYPE_CONTROLLEDLOAD);
+	send_signal(GW_EVENT_RSVP_RESV_ERROR, &receiving);
+	receiving.error_code = 23;
+	assert_int_equal(get_events(&error), FD_QOS);
+	assert_int_equal(get(sizeof(answer)), 0);
+	set_types(SERVICETYPE_NOCHANGE, SERVICETYPE_CONTROLLEDLOAD);
+	fake_post(fake.last, GW_EVENT_DISCONNECTED, 0, -ESHUTDOWN);
+	assert_int_equal(get_events(&error), FD_QOS);
+	assert_int_equal(get(sizeof(answer)), 0);
+	assert_int_equal(get(sizeof(answer)), 0);
+	assert_int_equal(get(sizeof(answer)), WSAEWOULDBLOCK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -251,6 +285,7 @@ int main(void)
 		TEST(routines_run_in_alertable_waits),
 		TEST(closing_aborts_what_waits),
 		TEST(shut_sockets_send_no_more),
+		TEST(the_end_of_signalling_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
