@@ -5,13 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LINGER_US (30 * US_PER_S)
 /* An estimate that is older is not told (spec/probing.md §6.4). */
 #define VALID_US (10 * US_PER_S)
 #define BOTTLENECK_VALID_US (600 * US_PER_S)
 /* Nobody waits longer for what is not there. */
 #define PATIENCE_US (10 * US_PER_S)
 #define BOTTLENECK_FRESH_US (30 * US_PER_S)
+/* Of which what is free now can be told. */
+#define FRESH_GAPS 20
 
 static const char *const state_names[] = {
 	[PATH_UNKNOWN] = "unknown",
@@ -72,7 +73,7 @@ static bool is_used(const struct path *path)
 
 bool path_is_idle(const struct path *path, uint64_t now_us)
 {
-	return !is_used(path) && now_us >= path->used_us + LINGER_US;
+	return !is_used(path) && now_us >= path->used_us + PATH_LINGER_US;
 }
 
 void path_set_users(struct path *path, unsigned trackers, unsigned flows, uint64_t now_us)
@@ -211,9 +212,18 @@ int path_fundamentals(const struct path *path, uint64_t now_us,
 void path_refresh(struct path *path, uint64_t now_us)
 {
 	path->gaps_us = now_us;
-	if (now_us >= path->capacity.measured_us + BOTTLENECK_FRESH_US)
+	path->refresh.wanted = true;
+	path->refresh.gaps = FRESH_GAPS;
+	path->refresh.train = path->capacity.bps == 0 ||
+			      now_us >= path->capacity.measured_us + BOTTLENECK_FRESH_US;
+	if (path->refresh.train)
 		path->train_us = now_us;
 	path_schedule(path, now_us);
+}
+
+bool path_is_fresh(const struct path *path)
+{
+	return !path->refresh.wanted;
 }
 
 bool path_is_attainable(const struct path *path, uint64_t current_bps, uint64_t wanted_bps)

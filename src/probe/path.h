@@ -61,7 +61,7 @@ struct path_ports {
 	void *user_data;
 	/*
 	 * Begins it, toward the destination; there is never more than one of a kind. 0, and path_finished() will be called
-	 * (not from within); or a negative errno: -EPERM, -EOPNOTSUPP: not with this method.
+	 * (not from within); or a negative errno: -EPERM, -EOPNOTSUPP: not with this method; -EUSERS, -ENOMEM: not now.
 	 */
 	int (*start)(void *user_data, void *data, const struct path_experiment *experiment);
 	/* It is not wanted any more: nothing is told of it from now on. */
@@ -92,6 +92,7 @@ void path_tick(struct path *path, uint64_t now_us);
 
 /* Clients that are tracked, and adaptive flows. Without any nothing is sent, from 30 s after the last one on. */
 void path_set_users(struct path *path, unsigned trackers, unsigned flows, uint64_t now_us);
+#define PATH_LINGER_US UINT64_C(30000000)
 /* Nobody has been there for the time to linger: it may be freed. */
 bool path_is_idle(const struct path *path, uint64_t now_us);
 /* The link has changed: nothing that is known counts any more. */
@@ -128,6 +129,8 @@ int path_fundamentals(const struct path *path, uint64_t now_us,
 		      struct path_fundamentals *ret_fundamentals);
 /* Measure now, whatever the schedule says (FRESH): what is free, and what is narrow if that is older than 30 s. */
 void path_refresh(struct path *path, uint64_t now_us);
+/* Whether that has been done. */
+bool path_is_fresh(const struct path *path);
 
 enum path_state path_state(const struct path *path);
 enum probe_priority path_get_priority(const struct path *path);

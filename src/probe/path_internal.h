@@ -74,6 +74,11 @@ struct path {
 	uint32_t gap_bytes, gap_interval_us;
 	uint64_t gap_started_us, heard_us;
 	bool hurry; /* look more closely, as long as there is credit */
+	struct {
+		bool wanted;
+		unsigned gaps; /* that are to come back yet, or be lost */
+		bool train;    /* is to end yet */
+	} refresh;
 
 	double credit_bits;
 	uint64_t credited_us;

@@ -225,7 +225,7 @@ static void estimate(struct path *path, const struct views *views, uint64_t now_
 /* Something seems to be wrong, or somebody waits: look more closely. */
 static bool should_hurry(const struct path *path, const struct views *views)
 {
-	return path->n_wishes > 0 ||
+	return path->n_wishes > 0 || path->refresh.wanted ||
 	       (path->state == PATH_UNCONGESTED && views->has_slow && views->slow.idle <= 0);
 }
 
@@ -243,6 +243,8 @@ void path_judge(struct path *path, uint64_t now_us)
 	count(path, &views);
 	enter(path, next_state(path, &views, now_us), now_us);
 	estimate(path, &views, now_us);
+	if (path->refresh.gaps == 0 && !path->refresh.train)
+		path->refresh.wanted = false;
 	path->hurry = path->credit_bits > 0 && should_hurry(path, &views);
 }
 
@@ -251,6 +253,7 @@ void path_unlearn(struct path *path)
 	path->spare = (struct spare){ 0 };
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
+	path->refresh.wanted = false;
 	path->full = path->clear = path->slow = path->moved = 0;
 }
 

@@ -40,6 +40,8 @@
 #define RETRY_US (30 * US_PER_S)
 #define RETRY_MAX_US (600 * US_PER_S)
 #define FAILURES_MAX 3
+/* When too many others measure. */
+#define BUSY_US (1 * US_PER_S)
 
 /* ---- budget ---- */
 
@@ -162,6 +164,10 @@ static void send_train(struct path *path, uint64_t now_us)
 
 	if (r == -EPERM || r == -EOPNOTSUPP) {
 		path_try_next(path, now_us);
+		return;
+	}
+	if (r == -EUSERS || r == -ENOMEM) {
+		path->train_us = now_us + BUSY_US;
 		return;
 	}
 	path->trains_begun++;
@@ -322,6 +328,8 @@ void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us)
 	path->gap_bytes = gap->packet_bytes;
 	path_spend(path, 1, gap->packet_bytes);
 	spare_take(&path->spare, gap);
+	if (path->refresh.gaps > 0)
+		path->refresh.gaps--;
 	if (gap->lost)
 		return;
 	path->failures = 0;
@@ -344,6 +352,8 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 			path->priority = PROBE_PRIORITY_NOT_SUPPORTED;
 		return;
 	}
+	if (kind == PATH_TRAIN)
+		path->refresh.train = false;
 	/* A train that did not come through whole costs as much. */
 	if (kind == PATH_TRAIN && status < 0 && status != -ECONNREFUSED)
 		path_spend(path, path->train_packets, TRAIN_PACKET_BYTES);

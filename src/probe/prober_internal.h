@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prober_internal.h: the state of a prober, shared by the files that are the prober, and by nobody else.
+ *
+ * Paths are many, and most of them are quiet; so each has one timer, for whatever is next of all that it waits for.
+ * The nodes that speak the protocols keep their own time.
+ */
+#ifndef GW_PROBE_PROBER_INTERNAL_H
+#define GW_PROBE_PROBER_INTERNAL_H
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "core/wheel.h"
+#include "probe/prober.h"
+
+#define US_PER_MS UINT64_C(1000)
+#define US_PER_S UINT64_C(1000000)
+
+struct interface {
+	struct prober *prober;
+	struct prober_link link;
+	struct lltd *lltd; /* NULL: it has no stations, or there are no raw sockets */
+	UT_hash_handle hh; /* by link.ifindex */
+};
+
+/* What a path has asked for, by either protocol, until it stops it or is told that it has ended. */
+struct run {
+	struct prober_path *path;
+	bool wanted;
+	struct path_experiment experiment;
+	uint32_t number; /* of the experiment of MS-QLPB */
+};
+
+struct wish {
+	uint64_t token;
+	struct wish *prev, *next;
+};
+
+/* A TCP connection, and what it had done when it was looked at last. */
+struct tcp_socket {
+	uint64_t cookie;
+	bool seen;
+	struct passive_tcp last;
+	UT_hash_handle hh; /* by cookie */
+};
+
+struct path_key {
+	struct address destination;
+	uint32_t ifindex;
+};
+
+struct prober_path {
+	struct prober *prober;
+	struct path_key key;
+	bool on_link, open;
+	void *data;
+	struct path *path;
+	struct interface *interface; /* NULL: not known (yet) */
+	struct run runs[PATH_KIND_COUNT];
+	struct wish *wishes;
+
+	struct tcp_socket *sockets;
+	struct passive_tcp tcp; /* of all of them */
+	uint64_t look_us;	/* at what the host sees; UINT64_MAX: nobody wants to know */
+
+	uint64_t refresh_ends_us; /* UINT64_MAX: nobody waits */
+	uint64_t leaves_us;	  /* of one that is closed */
+	struct wheel_timer timer;
+	struct prober_path *prev, *next; /* of those that are closed, longest first */
+	UT_hash_handle hh;
+};
+
+struct prober {
+	struct prober_ports ports;
+	struct prober_config config;
+	uint64_t now_us;
+	struct qlpb *qlpb;
+	struct interface *interfaces;
+	struct prober_path *paths;  /* by key */
+	struct prober_path *closed; /* those of them that linger */
+	struct wheel wheel;	    /* of paths' timers */
+};
+
+/* Time does not run backwards, whoever brings it. */
+uint64_t prober_at(struct prober *prober, uint64_t now_us);
+/* What time it is when a node calls. */
+uint64_t prober_now(struct prober *prober);
+
+/* ---- prober_path.c ---- */
+
+/* After whatever may have changed what it waits for. */
+void prober_settle(struct prober_path *path);
+void prober_tick_path(struct prober_path *path, uint64_t now_us);
+void prober_forget_path(struct prober_path *path);
+/* An experiment has ended by itself. */
+void prober_run_ended(struct run *run, int status);
+
+/* ---- prober_passive.c ---- */
+
+void prober_look(struct prober_path *path, uint64_t now_us);
+void prober_forget_sockets(struct prober_path *path);
+
+/* ---- prober_link.c ---- */
+
+struct interface *prober_interface(const struct prober *prober, uint32_t ifindex);
+void prober_free_interfaces(struct prober *prober);
+
+/* ---- prober_qlpb.c ---- */
+
+int prober_qlpb_new(struct prober *prober);
+/* As of struct path_ports. */
+int prober_qlpb_start(struct run *run, uint64_t now_us);
+void prober_qlpb_stop(struct run *run);
+
+/* ---- prober_lltd.c ---- */
+
+struct lltd *prober_lltd_new(struct interface *interface);
+
+#endif
