@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gqos_words.h: what gqos_sender and gqos_receiver share: making QoS sockets, saying what happens to them in words, and
- * every way to end their service.
+ * gqos_words.h: what gqos_sender and gqos_receiver share: their options, making QoS sockets, saying what happens to them
+ * in words, the stream itself, and every way to end its service.
  */
 #ifndef GQOS_WORDS_H
 #define GQOS_WORDS_H
@@ -16,8 +16,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#define PACKET_BYTES 1000 /* with the headers of IP and UDP, as rates count them */
 
 static const char *program;
+
+/* What the command line says; the heads of the programs tell what it means. */
+static struct {
+	const char *transport, *local, *peer, *ending;
+	SERVICETYPE service;
+	ULONG rate;
+	bool both, confirm;
+	unsigned long seconds;
+	struct sockaddr_storage address;
+	socklen_t address_len;
+} options = { .transport = "udp",
+	      .ending = "close",
+	      .service = SERVICETYPE_CONTROLLEDLOAD,
+	      .rate = QOS_NOT_SPECIFIED };
 
 static void fail(const char *what)
 {
@@ -171,6 +188,54 @@ static socklen_t address_named(const char *text, struct sockaddr_storage *ret_ad
 	return (socklen_t)length;
 }
 
+static bool is_tcp(void)
+{
+	return strcmp(options.transport, "tcp") == 0;
+}
+
+static bool is_group(void)
+{
+	return strcmp(options.transport, "multicast") == 0;
+}
+
+static void parse_options(int argc, char **argv, const char *known)
+{
+	int option;
+
+	program = argv[0];
+	while ((option = getopt(argc, argv, known)) != -1) {
+		if (option == 't')
+			options.transport = optarg;
+		else if (option == 's')
+			options.service = service_named(optarg);
+		else if (option == 'r')
+			options.rate = (ULONG)strtoul(optarg, NULL, 10);
+		else if (option == 'l')
+			options.local = optarg;
+		else if (option == 'p')
+			options.peer = optarg;
+		else if (option == 'b')
+			options.both = true;
+		else if (option == 'c')
+			options.confirm = true;
+		else if (option == 'n')
+			options.seconds = strtoul(optarg, NULL, 10);
+		else if (option == 'e')
+			options.ending = optarg;
+		else
+			misused("the head of its source tells of the options");
+	}
+	if (optind + 1 != argc || options.rate == 0)
+		misused("one address, and a rate");
+	options.address_len = address_named(argv[optind], &options.address);
+}
+
+static SOCKET open_qos_socket(void)
+{
+	return qos_socket(options.address.ss_family, is_tcp() ? IPPROTO_TCP : IPPROTO_UDP,
+			  is_group() ? WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF : 0);
+}
+
 static WSAEVENT select_events(SOCKET s, long events)
 {
 	WSAEVENT event = WSACreateEvent();
@@ -188,6 +253,22 @@ static FLOWSPEC flowspec_of(SERVICETYPE type, ULONG rate)
 	flowspec.ServiceType = type;
 	flowspec.TokenRate = rate;
 	return flowspec;
+}
+
+/* What a program that sends says of that; what it wants of it, one that receives. */
+static FLOWSPEC what_is_sent(void)
+{
+	FLOWSPEC flowspec = flowspec_of(options.service, options.rate);
+
+	if (options.rate == QOS_NOT_SPECIFIED)
+		flowspec.TokenRate = 250000;
+	flowspec.MaxSduSize = PACKET_BYTES;
+	return flowspec;
+}
+
+static FLOWSPEC nothing(void)
+{
+	return flowspec_of(SERVICETYPE_NOTRAFFIC, QOS_NOT_SPECIFIED);
 }
 
 static uint64_t now_ms(void)
@@ -210,13 +291,15 @@ static void set_types(SOCKET s, SERVICETYPE sending, SERVICETYPE receiving)
 		fail("SIO_SET_QOS");
 }
 
-#define ENDINGS                                                                           \
-	"close, shutdown-send, shutdown-receive, shutdown-both, disconnect, no-sending, " \
-	"no-receiving, best-effort, exit or abort"
+#define ENDINGS                                                                          \
+	"close, shutdown-send, shutdown-receive, shutdown-both, disconnect, unconnect, " \
+	"no-sending, no-receiving, best-effort, exit or abort"
 
 /* Ends service in the way that is named. False: the socket is closed. */
 static bool end_service(SOCKET s, const char *how)
 {
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
 	printf("ending %s\n", how);
 	fflush(stdout);
 	if (strcmp(how, "close") == 0)
@@ -229,6 +312,8 @@ static bool end_service(SOCKET s, const char *how)
 		shutdown((int)s, SD_BOTH);
 	else if (strcmp(how, "disconnect") == 0)
 		WSAConnect(s, NULL, 0, NULL, NULL, NULL, NULL);
+	else if (strcmp(how, "unconnect") == 0)
+		connect((int)s, &nobody, sizeof(nobody));
 	else if (strcmp(how, "no-sending") == 0)
 		set_types(s, SERVICETYPE_NOTRAFFIC, SERVICETYPE_NOCHANGE);
 	else if (strcmp(how, "no-receiving") == 0)
@@ -259,6 +344,73 @@ static bool obey_input(SOCKET s)
 	}
 	line[strcspn(line, "\n")] = '\0';
 	return end_service(s, line);
+}
+
+/* ---- the stream ---- */
+
+/* What the rate allows since the start. */
+static void send_some(SOCKET s, uint64_t elapsed_ms, uint64_t *sent)
+{
+	static const char packet[PACKET_BYTES];
+	const struct sockaddr *to = is_group() ? (const struct sockaddr *)&options.address : NULL;
+	size_t headers = options.address.ss_family == AF_INET6 ? 48 : 28;
+
+	while (*sent + PACKET_BYTES <= elapsed_ms * what_is_sent().TokenRate / 1000) {
+		if (sendto((int)s, packet, sizeof(packet) - headers, MSG_NOSIGNAL, to,
+			   to ? options.address_len : 0) < 0)
+			return; /* full, or shut down: later, or never */
+		*sent += PACKET_BYTES;
+	}
+}
+
+/* False: the peer has closed. */
+static bool receive_some(SOCKET s, uint64_t *received)
+{
+	size_t headers = options.address.ss_family == AF_INET6 ? 48 : 28;
+	char buffer[65536];
+	ssize_t n;
+
+	while ((n = recv((int)s, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0)
+		*received += (uint64_t)n + (is_tcp() ? 0 : headers);
+	return n != 0 || !is_tcp();
+}
+
+/* Sends, receives, and says what FD_QOS tells, until service has ended. */
+static void run(SOCKET s, bool sends, bool receives)
+{
+	uint64_t begun = now_ms(), sent = 0, received = 0;
+	uint64_t end = options.seconds ? begun + 1000 * options.seconds : UINT64_MAX;
+	WSAEVENT event = select_events(s, FD_QOS | FD_READ | FD_CLOSE);
+	bool open = true, ended = false;
+	WSANETWORKEVENTS events;
+
+	setvbuf(stdin, NULL, _IONBF, 0); /* what poll() does not see is not there */
+	if (sends)
+		printf("sending\n");
+	if (receives)
+		printf("receiving\n");
+	fflush(stdout);
+	while (open && !(ended && now_ms() > end + 1000)) {
+		WSAWaitForMultipleEvents(1, &event, FALSE, 5, FALSE);
+		if (WSAEnumNetworkEvents(s, event, &events) == 0 &&
+		    (events.lNetworkEvents & FD_QOS))
+			say_news(s);
+		if (sends)
+			send_some(s, now_ms() - begun, &sent);
+		if (receives && !receive_some(s, &received) && !ended && end == UINT64_MAX)
+			end = now_ms();
+		if (!ended && now_ms() >= end) {
+			ended = true;
+			open = end_service(s, options.ending);
+		}
+		if (open)
+			open = obey_input(s);
+	}
+	if (sends)
+		printf("sent %llu bytes\n", (unsigned long long)sent);
+	if (receives)
+		printf("received %llu bytes\n", (unsigned long long)received);
+	WSACloseEvent(event);
 }
 
 #endif

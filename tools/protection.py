@@ -142,23 +142,11 @@ class Hosts:
         """Ends the others; what they got through, in bit/s."""
         if noise:
             noise.end()
-            self._drain()
+            streams.drain(self.a, DEVICE)
         if sink:
             said = sink.end()
             return said['bytes'] * 8 / max(said['seconds'], 0.001)
-        flood = self.flooded.take()
-        if len(flood) < 2:
-            return 0
-        return sum(one.ip_bytes for one in flood) * 8 / (flood[-1].arrived - flood[0].arrived)
-
-    def _drain(self):
-        """Until the queue is empty: two seconds at most, for a FIFO full of packets."""
-        deadline = time.monotonic() + 3 * netns.TIME_FACTOR
-        while time.monotonic() < deadline:
-            shown = self.a.must('tc', '-s', 'qdisc', 'show', 'dev', DEVICE)
-            if all(line.split()[1:3] == ['0b', '0p'] for line in shown.splitlines() if 'backlog' in line):
-                return
-            time.sleep(0.05)
+        return streams.rate_bps(self.flooded.take())
 
     def close(self):
         self.stop_greenwave()

@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 from netns import TIME_FACTOR
 
@@ -100,6 +101,23 @@ class Receiver:
 
     def close(self):
         self.socket.close()
+
+
+def rate_bps(datagrams):
+    """At which they have arrived."""
+    if len(datagrams) < 2:
+        return 0
+    return sum(one.ip_bytes for one in datagrams) * 8 / (datagrams[-1].arrived - datagrams[0].arrived)
+
+
+def drain(host, device):
+    """Waits until its queue is empty: two seconds at most, for a FIFO full of packets."""
+    deadline = time.monotonic() + 3 * TIME_FACTOR
+    while time.monotonic() < deadline:
+        shown = host.must('tc', '-s', 'qdisc', 'show', 'dev', device)
+        if all(line.split()[1:3] == ['0b', '0p'] for line in shown.splitlines() if 'backlog' in line):
+            return
+        time.sleep(0.05)
 
 
 def quantile(values, share):
