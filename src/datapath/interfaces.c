@@ -3,6 +3,7 @@
 #include "datapath/interfaces.h"
 
 #include <errno.h>
+#include <linux/if_arp.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -136,6 +137,11 @@ static int read_link(struct table *table, const struct nlmsghdr *header)
 	interface.loopback = info->ifi_flags & IFF_LOOPBACK;
 	interface.multicast = info->ifi_flags & IFF_MULTICAST;
 	(void)take_u32(attributes[IFLA_MTU], &interface.mtu);
+	interface.has_station = info->ifi_type == ARPHRD_ETHER && attributes[IFLA_ADDRESS] &&
+				RTA_PAYLOAD(attributes[IFLA_ADDRESS]) == sizeof(interface.station);
+	if (interface.has_station)
+		memcpy(interface.station, RTA_DATA(attributes[IFLA_ADDRESS]),
+		       sizeof(interface.station));
 	if (attributes[IFLA_IFNAME])
 		memcpy(interface.name, RTA_DATA(attributes[IFLA_IFNAME]),
 		       strnlen(RTA_DATA(attributes[IFLA_IFNAME]),

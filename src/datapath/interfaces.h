@@ -25,6 +25,8 @@ struct interface {
 	bool up; /* and its cable is in */
 	bool loopback;
 	bool multicast;
+	bool has_station; /* its link is an Ethernet, or looks like one */
+	uint8_t station[6];
 	uint32_t mtu;
 	/* The first that others may know it by; AF_UNSPEC: none. For IPv6 one of the link, if there is no other. */
 	struct address address4, address6;

@@ -237,6 +237,47 @@ int route_lookup(struct route *route, const struct route_query *query,
 	return read_route(&answer.header, ret_result);
 }
 
+/* ---- neighbours ---- */
+
+/* As the table has it: of several gateways, or of a nexthop object's, none stands where a single one would. */
+static bool leads_straight(const struct nlmsghdr *header, uint32_t ifindex)
+{
+	const struct rtmsg *message = NLMSG_DATA(header);
+	uint32_t out = 0;
+	int left;
+
+	if (header->nlmsg_type != RTM_NEWROUTE ||
+	    header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || message->rtm_type != RTN_UNICAST)
+		return false;
+	left = (int)RTM_PAYLOAD(header);
+	for (const struct rtattr *a = RTM_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == RTA_GATEWAY || a->rta_type == RTA_VIA ||
+		    a->rta_type == RTA_MULTIPATH)
+			return false;
+		if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) >= sizeof(out))
+			memcpy(&out, RTA_DATA(a), sizeof(out));
+	}
+	return out != 0 && (ifindex == 0 || out == ifindex);
+}
+
+/*
+ * Told by which interface a packet is to leave, the kernel believes without any route that its destination is there:
+ * the entry itself is asked for.
+ */
+bool route_is_neighbour(struct route *route, const struct address *address, uint32_t ifindex)
+{
+	const struct route_query query = { .destination = address, .ifindex = ifindex };
+	struct request request = { 0 };
+	union answer answer;
+
+	if ((address->family != AF_INET && address->family != AF_INET6) ||
+	    address_is_unspecified(address) || address_is_multicast(address))
+		return false;
+	fill_request(&request, &query, ++route->sequence);
+	request.route.rtm_flags = RTM_F_FIB_MATCH;
+	return exchange(route, &request, &answer) == 0 && leads_straight(&answer.header, ifindex);
+}
+
 /* ---- multicast forwarding ---- */
 
 static void read_group_links(const struct rtattr *multipath, struct route_group *group)

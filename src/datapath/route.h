@@ -40,6 +40,12 @@ struct route_result {
 int route_lookup(struct route *route, const struct route_query *query,
 		 struct route_result *ret_result);
 
+/*
+ * Whether that is the address of one other host, which an entry of the routing table, not a mere guess, says is
+ * reached by the interface without a router.
+ */
+bool route_is_neighbour(struct route *route, const struct address *address, uint32_t ifindex);
+
 /* Where the kernel's multicast forwarding takes in, and sends, what a source sends to a group. */
 #define ROUTE_GROUP_LINKS 32
 

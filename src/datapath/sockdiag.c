@@ -45,6 +45,14 @@ struct request {
 struct receiver {
 	void (*report)(void *user_data, const struct sockdiag_state *state);
 	void *user_data;
+	struct connection *connection; /* NULL: nobody asked */
+};
+
+/* What is known of the connection of the socket that was asked for. */
+struct connection {
+	uint64_t cookie;
+	int status; /* of `tcp` */
+	struct sockdiag_tcp tcp;
 };
 
 struct sockdiag *sockdiag_free(struct sockdiag *sockdiag)
@@ -127,7 +135,8 @@ static void read_address(int family, const __be32 addr[4], __be16 port, uint32_t
 	}
 }
 
-static uint8_t read_directions(const struct nlmsghdr *message)
+/* Its payload; NULL: there is none such. */
+static const void *find_attribute(const struct nlmsghdr *message, uint16_t type, size_t *ret_len)
 {
 	const char *end = (const char *)message + message->nlmsg_len;
 	const char *at =
@@ -135,18 +144,27 @@ static uint8_t read_directions(const struct nlmsghdr *message)
 
 	while (end - at >= NLA_HDRLEN) {
 		const struct nlattr *attribute = (const struct nlattr *)at;
-		uint8_t bits;
 
 		if (attribute->nla_len < NLA_HDRLEN || attribute->nla_len > end - at)
 			break;
-		if (attribute->nla_type == INET_DIAG_SHUTDOWN && attribute->nla_len > NLA_HDRLEN) {
-			bits = (uint8_t)at[NLA_HDRLEN];
-			return (uint8_t)((bits & SHUTDOWN_RECEIVE ? DIRECTION_RECEIVE : 0) |
-					 (bits & SHUTDOWN_SEND ? DIRECTION_SEND : 0));
+		if (attribute->nla_type == type) {
+			*ret_len = attribute->nla_len - (size_t)NLA_HDRLEN;
+			return at + NLA_HDRLEN;
 		}
 		at += NLA_ALIGN(attribute->nla_len);
 	}
-	return 0;
+	return NULL;
+}
+
+static uint8_t read_directions(const struct nlmsghdr *message)
+{
+	size_t len;
+	const uint8_t *bits = find_attribute(message, INET_DIAG_SHUTDOWN, &len);
+
+	if (!bits || len == 0)
+		return 0;
+	return (uint8_t)((*bits & SHUTDOWN_RECEIVE ? DIRECTION_RECEIVE : 0) |
+			 (*bits & SHUTDOWN_SEND ? DIRECTION_SEND : 0));
 }
 
 bool sockdiag_parse(const struct nlmsghdr *message, struct sockdiag_state *ret_state)
@@ -173,6 +191,16 @@ bool sockdiag_parse(const struct nlmsghdr *message, struct sockdiag_state *ret_s
 	return true;
 }
 
+static void read_connection(const struct nlmsghdr *message, uint64_t cookie,
+			    struct connection *connection)
+{
+	size_t len = 0;
+	const void *info = find_attribute(message, INET_DIAG_INFO, &len);
+
+	if (cookie == connection->cookie)
+		connection->status = sockdiag_read_tcp(info, len, &connection->tcp);
+}
+
 /* 1: more may follow. 0: that was all. */
 static int read_message(const struct sockdiag *sockdiag, const struct nlmsghdr *message,
 			const struct receiver *receiver)
@@ -188,8 +216,11 @@ static int read_message(const struct sockdiag *sockdiag, const struct nlmsghdr *
 			memcpy(&error, NLMSG_DATA(message), sizeof(error));
 		return error < 0 ? error : 0;
 	}
-	if (sockdiag_parse(message, &state))
+	if (sockdiag_parse(message, &state)) {
 		receiver->report(receiver->user_data, &state);
+		if (receiver->connection)
+			read_connection(message, state.cookie, receiver->connection);
+	}
 	/* The answer to an exact question has no end mark. */
 	return message->nlmsg_flags & NLM_F_MULTI ? 1 : 0;
 }
@@ -280,17 +311,22 @@ static void put_address(int family, const struct address *address, __be32 ret_ad
 	*ret_port = htons(address->port);
 }
 
-int sockdiag_ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
-		 struct sockdiag_state *ret_state)
+/* With what is known of the connection, if that is not NULL. */
+static int ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
+	       struct sockdiag_state *ret_state, struct connection *connection)
 {
 	struct search search = { .cookie = query->cookie };
-	const struct receiver receiver = { .report = compare, .user_data = &search };
+	const struct receiver receiver = { .report = compare,
+					   .user_data = &search,
+					   .connection = connection };
 	bool swapped = query->protocol != IPPROTO_TCP;
 	struct inet_diag_sockid *id;
 	struct request request;
 	int r;
 
 	fill_request(&request, query->family, query->protocol, 0, ALL_STATES);
+	if (connection)
+		request.diag.idiag_ext = 1 << (INET_DIAG_INFO - 1);
 	id = &request.diag.id;
 	put_address(query->family, swapped ? &query->remote : &query->local, id->idiag_src,
 		    &id->idiag_sport);
@@ -305,6 +341,27 @@ int sockdiag_ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
 	if (!search.found)
 		return -ENOENT;
 	*ret_state = search.state;
+	return 0;
+}
+
+int sockdiag_ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
+		 struct sockdiag_state *ret_state)
+{
+	return ask(sockdiag, query, ret_state, NULL);
+}
+
+int sockdiag_ask_tcp(struct sockdiag *sockdiag, const struct sockdiag_query *query,
+		     struct sockdiag_tcp *ret_tcp)
+{
+	struct connection connection = { .cookie = query->cookie, .status = -ENODATA };
+	struct sockdiag_state state;
+	int r = ask(sockdiag, query, &state, &connection);
+
+	if (r < 0)
+		return r;
+	if (connection.status < 0)
+		return connection.status;
+	*ret_tcp = connection.tcp;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #define GW_DATAPATH_SOCKDIAG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/address.h"
@@ -49,6 +50,22 @@ int sockdiag_probe(struct sockdiag *sockdiag, int family, int protocol);
  */
 int sockdiag_ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
 		 struct sockdiag_state *ret_state);
+
+/* What the kernel knows of a TCP connection; totals since it began. */
+struct sockdiag_tcp {
+	uint32_t rtt_us, min_rtt_us; /* smoothed; the least */
+	uint64_t segments_sent, segments_retransmitted;
+	uint64_t marked; /* acknowledged with an ECN mark */
+	uint64_t delivery_rate_bps;
+	bool app_limited; /* the rate is what the program sends, not what the path carries */
+};
+
+/* sockdiag_ask() for a connection, and what is known of it. -ENODATA: it is not told. */
+int sockdiag_ask_tcp(struct sockdiag *sockdiag, const struct sockdiag_query *query,
+		     struct sockdiag_tcp *ret_tcp);
+
+/* Reads struct tcp_info, which newer kernels have more of. -ENODATA: too short. */
+int sockdiag_read_tcp(const void *info, size_t len, struct sockdiag_tcp *ret_tcp);
 
 /*
  * Looks through all sockets of a family and protocol, a piece at a time: a host must not stop for long. The

@@ -288,6 +288,49 @@ static void test_gateway(void **state)
 		assert_gateway("203.0.114.1", "fe80::1", "vc");
 }
 
+/* ---- neighbours ---- */
+
+static bool is_neighbour(const char *text, const char *device)
+{
+	struct address address = parse(text);
+	uint32_t ifindex = device ? if_nametoindex(device) : 0;
+
+	if (address_is_link_local(&address))
+		address.scope = ifindex;
+	return route_is_neighbour(route, &address, ifindex);
+}
+
+/* Q-181's ground, and that of sinks that answer nobody but those (spec/probing.md §7). */
+static void test_neighbours(void **state)
+{
+	static const char *const elsewhere[] = {
+		"203.0.113.1",	 /* behind a router */
+		"2001:db8:1::1", /* likewise */
+		"10.9.9.8",	 /* nowhere */
+		"10.1.0.1",	 /* refused */
+		"192.0.2.1",	 /* this host */
+		"2001:db8::1",	 /* likewise */
+		"192.0.2.255",	 /* all of them */
+		"255.255.255.255", "239.1.2.3", "ff02::1",
+		"0.0.0.0",	   "::",	"203.0.115.1", /* by two routers */
+	};
+
+	(void)state;
+	need_topology();
+	assert_true(ip("route add 203.0.115.0/24 nexthop via 192.0.2.253 nexthop via 192.0.2.254"));
+	assert_true(is_neighbour("192.0.2.7", NULL));
+	assert_true(is_neighbour("192.0.2.7", "va"));
+	assert_true(is_neighbour("2001:db8::7", "va"));
+	assert_true(is_neighbour("fe80::77", "vc"));
+	/* There is no such route, whatever a packet bound to the interface would do. */
+	assert_false(is_neighbour("192.0.2.7", "vc"));
+	assert_false(is_neighbour("2001:db8::7", "vc"));
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		assert_false(is_neighbour(elsewhere[i], NULL));
+		assert_false(is_neighbour(elsewhere[i], "va"));
+	}
+}
+
 /* ---- what is forwarded to groups ---- */
 
 /* The virtual interfaces of the kernel's multicast forwarding, and two entries: (S,G) and (*,G). */
@@ -434,12 +477,19 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_v4),	   cmocka_unit_test(test_v6),
-		cmocka_unit_test(test_link_local), cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_multicast),  cmocka_unit_test(test_no_way),
-		cmocka_unit_test(test_mark),	   cmocka_unit_test(test_no_family),
-		cmocka_unit_test(test_gateway),	   cmocka_unit_test(test_group4),
-		cmocka_unit_test(test_group6),	   cmocka_unit_test(test_group_of_no_family),
+		cmocka_unit_test(test_v4),
+		cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_link_local),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_multicast),
+		cmocka_unit_test(test_no_way),
+		cmocka_unit_test(test_mark),
+		cmocka_unit_test(test_no_family),
+		cmocka_unit_test(test_gateway),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_group4),
+		cmocka_unit_test(test_group6),
+		cmocka_unit_test(test_group_of_no_family),
 		cmocka_unit_test(test_many),
 	};
 

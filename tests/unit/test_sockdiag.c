@@ -369,6 +369,59 @@ static void scans_many_in_pieces(void **unused)
 	free(seen);
 }
 
+/* Q-167's ground: what is known of a connection, by whoever asks. */
+static void knows_connections(void **unused)
+{
+	char data[4096] = { 0 };
+	struct sockdiag_query query;
+	struct sockdiag_tcp tcp;
+	int client, server, udp;
+
+	(void)unused;
+	tcp_pair(AF_INET, &client, &server);
+	query = query_of(client);
+	assert_int_equal(sockdiag_ask_tcp(sockdiag, &query, &tcp), 0);
+	assert_int_equal(tcp.segments_sent, 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(send(client, data, sizeof(data), 0), sizeof(data));
+		assert_int_equal(recv(server, data, sizeof(data), MSG_WAITALL), sizeof(data));
+	}
+	assert_int_equal(sockdiag_ask_tcp(sockdiag, &query, &tcp), 0);
+	assert_true(tcp.segments_sent >= 20);
+	assert_int_equal(tcp.segments_retransmitted, 0);
+	assert_true(tcp.rtt_us > 0 && tcp.min_rtt_us <= tcp.rtt_us);
+	assert_true(tcp.delivery_rate_bps > 0);
+	query.cookie++;
+	assert_int_equal(sockdiag_ask_tcp(sockdiag, &query, &tcp), -ENOENT);
+	udp = udp_bound_connected(AF_INET);
+	query = query_of(udp);
+	assert_int_equal(sockdiag_ask_tcp(sockdiag, &query, &tcp), -ENODATA);
+	close(udp);
+	close(client);
+	close(server);
+}
+
+/* Kernels that know less of a connection tell less. */
+static void reads_what_there_is(void **unused)
+{
+	uint8_t info[512];
+	struct sockdiag_tcp tcp, untouched;
+
+	(void)unused;
+	memset(info, 0xff, sizeof(info));
+	memset(&tcp, 0xa5, sizeof(tcp));
+	untouched = tcp;
+	assert_int_equal(sockdiag_read_tcp(NULL, 0, &tcp), -ENODATA);
+	assert_int_equal(sockdiag_read_tcp(info, 104, &tcp), -ENODATA);
+	assert_memory_equal(&tcp, &untouched, sizeof(tcp));
+	assert_int_equal(sockdiag_read_tcp(info, 192, &tcp), 0);
+	assert_int_equal(tcp.marked, 0);
+	assert_int_equal(tcp.min_rtt_us, 0); /* not measured yet */
+	assert_int_equal(sockdiag_read_tcp(info, sizeof(info), &tcp), 0);
+	assert_int_equal(tcp.marked, UINT32_MAX);
+	assert_true(tcp.app_limited);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +439,8 @@ static int run(void)
 		cmocka_unit_test(idle_tcp_is_not_found),
 		cmocka_unit_test(a_cookie_is_not_mistaken),
 		cmocka_unit_test(scans_many_in_pieces),
+		cmocka_unit_test(knows_connections),
+		cmocka_unit_test(reads_what_there_is),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
