@@ -3,7 +3,7 @@
 
 _greenwave() {
 	local classes="best-effort background excellent-effort audio-video voice control"
-	local commands="run forward list watch status doctor rsvp help"
+	local commands="run forward list watch status doctor probe rsvp help"
 	local signalled="neighbours counters watch send receive trace ping"
 	local part="--to --protocol --from --interface --rate --burst --peak --min --max --duration --json --help"
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -47,6 +47,15 @@ _greenwave() {
 		;;
 	watch | status | doctor)
 		mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$current")
+		;;
+	probe)
+		if [[ $previous == --time || $previous == --interval ]]; then
+			:
+		elif [[ $current == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--time --interval -4 -6 --json --help" -- "$current")
+		else
+			mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")
+		fi
 		;;
 	rsvp)
 		case $previous in

@@ -35,6 +35,7 @@ extern const struct cli_command command_list;
 extern const struct cli_command command_watch;
 extern const struct cli_command command_status;
 extern const struct cli_command command_doctor;
+extern const struct cli_command command_probe;
 extern const struct cli_command command_rsvp;
 extern const struct cli_command command_help;
 

@@ -9,8 +9,8 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&command_run,	 &command_forward, &command_list, &command_watch,
-	&command_status, &command_doctor,  &command_rsvp, &command_help,
+	&command_run,	 &command_forward, &command_list, &command_watch, &command_status,
+	&command_doctor, &command_probe,   &command_rsvp, &command_help,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -73,13 +73,21 @@ int options_parse_rate(const char *text, uint64_t *ret_rate_bps)
 	return read_quantity(text, units, ret_rate_bps);
 }
 
+static const struct unit times[] = {
+	{ "us", 1 }, { "ms", 1000 }, { "s", 1000000 }, { "min", 60000000 }, { 0 },
+};
+
 int options_parse_duration(const char *text, uint64_t *ret_us)
 {
-	static const struct unit units[] = {
-		{ "us", 1 }, { "ms", 1000 }, { "s", 1000000 }, { "min", 60000000 }, { 0 },
-	};
+	return read_quantity(text, times, ret_us);
+}
 
-	return read_quantity(text, units, ret_us);
+int options_parse_seconds(const char *text, uint64_t *ret_us)
+{
+	static const struct unit seconds[] = { { "", 1000000 }, { 0 } };
+	int r = read_quantity(text, seconds, ret_us);
+
+	return r == -EINVAL ? read_quantity(text, times, ret_us) : r;
 }
 
 static const struct option_def *find(const struct option_def *defs, const char *name,
@@ -89,6 +97,11 @@ static const struct option_def *find(const struct option_def *defs, const char *
 		if (strlen(defs->name) == name_len && strncmp(defs->name, name, name_len) == 0)
 			return defs;
 	return NULL;
+}
+
+static int dashes_of(const struct option_def *def)
+{
+	return def->name[1] == '\0' ? 1 : 2;
 }
 
 static bool read_class(const char *text, struct option_class *value, char *error)
@@ -254,9 +267,11 @@ static bool read_number(const char *text, struct option_number *value, char *err
 	return value->given;
 }
 
-static bool read_duration(const char *text, struct option_duration *value, char *error)
+static bool read_duration(const char *text, struct option_duration *value, bool seconds,
+			  char *error)
 {
-	int r = options_parse_duration(text, &value->us);
+	int r = seconds ? options_parse_seconds(text, &value->us)
+			: options_parse_duration(text, &value->us);
 
 	value->given = r == 0;
 	if (r == -EINVAL)
@@ -322,7 +337,9 @@ static bool read_value(const struct option_def *def, const char *text, void *val
 	case OPTION_NUMBER:
 		return read_number(text, value, error);
 	case OPTION_DURATION:
-		return read_duration(text, value, error);
+		return read_duration(text, value, false, error);
+	case OPTION_SECONDS:
+		return read_duration(text, value, true, error);
 	case OPTION_STYLE:
 		return read_style(text, value, error);
 	case OPTION_SERVICE:
@@ -335,12 +352,13 @@ static bool read_value(const struct option_def *def, const char *text, void *val
 static bool read_option(const struct option_def *defs, int argc, char **argv, int *i, void *values,
 			char *error)
 {
-	const char *name = argv[*i] + 2;
+	int dashes = argv[*i][1] == '-' ? 2 : 1;
+	const char *name = argv[*i] + dashes;
 	size_t name_len = strcspn(name, "=");
 	const char *value = name[name_len] == '=' ? name + name_len + 1 : NULL;
 	const struct option_def *def = find(defs, name, name_len);
 
-	if (strncmp(argv[*i], "--", 2) != 0 || !def) {
+	if (!def || dashes != dashes_of(def)) {
 		snprintf(error, OPTION_ERROR_LEN, "there is no option '%.60s'", argv[*i]);
 		return false;
 	}
@@ -383,8 +401,8 @@ void options_print(FILE *out, const struct option_def *defs)
 	for (; defs->name; defs++) {
 		char left[40];
 
-		snprintf(left, sizeof(left), "--%s%s%s", defs->name, defs->argument ? " " : "",
-			 defs->argument ? defs->argument : "");
+		snprintf(left, sizeof(left), "%.*s%s%s%s", dashes_of(defs), "--", defs->name,
+			 defs->argument ? " " : "", defs->argument ? defs->argument : "");
 		fprintf(out, "  %-20s %s\n", left, defs->help);
 	}
 	fprintf(out, "  %-20s %s\n", "--help", "print this");

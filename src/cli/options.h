@@ -24,6 +24,7 @@ enum option_type {
 	OPTION_ENDPOINTS, /* struct option_endpoints: may stand several times */
 	OPTION_NUMBER,	  /* struct option_number */
 	OPTION_DURATION,  /* struct option_duration */
+	OPTION_SECONDS,	  /* the same; a number alone is seconds */
 	OPTION_STYLE,	  /* struct option_style */
 	OPTION_SERVICE	  /* struct option_service */
 };
@@ -81,7 +82,7 @@ struct option_service {
 };
 
 struct option_def {
-	const char *name; /* without the dashes; NULL ends the table */
+	const char *name; /* without the dashes, one for a single letter; NULL ends the table */
 	enum option_type type;
 	size_t offset;	      /* of the value, in the structure that the command passes */
 	const char *argument; /* how the help names the value; NULL for a flag */
@@ -112,6 +113,9 @@ int options_parse_rate(const char *text, uint64_t *ret_rate_bps);
 
 /* Reads "20us", "500ms", "1.5s", "2min": more than nothing and whole microseconds. -EINVAL, -ERANGE. */
 int options_parse_duration(const char *text, uint64_t *ret_us);
+
+/* The same, and "1.5" is seconds. */
+int options_parse_seconds(const char *text, uint64_t *ret_us);
 
 /* Reads "192.0.2.1", "192.0.2.1:5060", "2001:db8::1", "[2001:db8::1]:5060". -EINVAL. */
 int options_parse_endpoint(const char *text, struct sockaddr_storage *ret_address);

@@ -207,6 +207,27 @@ static void durations(void **state)
 	}
 }
 
+/* Where seconds are meant, a number alone is so many of them. */
+static void seconds(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t us;
+	} cases[] = {
+		{ "10", 0, 10000000 }, { "0.25", 0, 250000 }, { "2s", 0, 2000000 },
+		{ "20ms", 0, 20000 },  { "0", -ERANGE, 0 },   { "0ms", -ERANGE, 0 },
+		{ "10 ", -EINVAL, 0 }, { "", -EINVAL, 0 },    { "ten", -EINVAL, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t us = 0;
+
+		if (options_parse_seconds(cases[i].text, &us) != cases[i].r || us != cases[i].us)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
 /* Options that may stand several times, and numbers. */
 static void many_and_numbers(void **state)
 {
@@ -351,15 +372,11 @@ static void help_names_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_values),
-		cmocka_unit_test(stops_at_the_program),
-		cmocka_unit_test(refuses_misuse),
-		cmocka_unit_test(long_texts_are_cut),
-		cmocka_unit_test(rates),
-		cmocka_unit_test(durations),
-		cmocka_unit_test(many_and_numbers),
-		cmocka_unit_test(endpoints),
-		cmocka_unit_test(protocols_and_interfaces),
+		cmocka_unit_test(reads_values),	  cmocka_unit_test(stops_at_the_program),
+		cmocka_unit_test(refuses_misuse), cmocka_unit_test(long_texts_are_cut),
+		cmocka_unit_test(rates),	  cmocka_unit_test(durations),
+		cmocka_unit_test(seconds),	  cmocka_unit_test(many_and_numbers),
+		cmocka_unit_test(endpoints),	  cmocka_unit_test(protocols_and_interfaces),
 		cmocka_unit_test(help_names_all),
 	};
 
