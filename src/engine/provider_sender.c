@@ -320,10 +320,32 @@ static struct address source_of(const struct part *part)
 	return source;
 }
 
+/* What others have reserved for it already is told from within, of what is sent by then. */
+static int send_offer(struct part *part, struct sending *sending, const struct address *source,
+		      const struct gw_rsvp_offer *offer)
+{
+	const struct provider *provider = part->qsock->provider;
+	const struct signalling *signalling = provider->signalling;
+	struct address source_before = part->source;
+	struct sending *before = part->sent;
+	int r;
+
+	part->sent = sending_ref(sending);
+	part->source = *source;
+	r = signalling->send(signalling->user_data, part_owner(part), part->session, offer,
+			     provider->now_us);
+	if (r < 0) {
+		sending_unref(part->sent);
+		part->sent = before;
+		part->source = source_before;
+		return r;
+	}
+	sending_unref(before);
+	return 0;
+}
+
 static int advertise(struct part *part, struct sending *sending)
 {
-	struct provider *provider = part->qsock->provider;
-	const struct signalling *signalling = provider->signalling;
 	struct address source = source_of(part);
 	struct gw_rsvp_offer offer = {
 		.size = sizeof(offer),
@@ -343,16 +365,12 @@ static int advertise(struct part *part, struct sending *sending)
 	if (r < 0)
 		return r;
 	address_to_sockaddr(&source, &offer.source);
-	r = signalling->send(signalling->user_data, part_owner(part), part->session, &offer,
-			     provider->now_us);
+	r = send_offer(part, sending, &source, &offer);
 	if (r < 0) {
 		if (opened)
 			part_close(part);
 		return r;
 	}
-	sending_unref(part->sent);
-	part->sent = sending_ref(sending);
-	part->source = source;
 	return 0;
 }
 
@@ -394,6 +412,7 @@ int sender_begin(struct part *part, struct sending *sending)
 	struct engine *engine = part->qsock->provider->engine;
 	struct flow *flow = part_flow(part);
 	struct flow_settings before;
+	bool reserved = part->reserved;
 	int r;
 
 	if (flow)
@@ -413,6 +432,8 @@ int sender_begin(struct part *part, struct sending *sending)
 	sending_ref(sending);
 	sending_unref(part->sending);
 	part->sending = sending;
+	if (part->reserved != reserved)
+		sender_refresh(part); /* it stood already */
 	return 0;
 }
 

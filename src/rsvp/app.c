@@ -280,8 +280,10 @@ int rsvp_app_send(struct rsvp *rsvp, struct rsvp_app *app,
 	}
 	rsvp_sender_route(rsvp, app->sender, true);
 	rsvp_app_path_event(rsvp, app->sender, app->sender->paths);
-	if (!added)
-		rsvp_sender_retune(rsvp, app->sender);
+	/* Of WF something may be reserved for it already. */
+	if (added)
+		rsvp_up_dirty(rsvp, app->sender->paths->up, WHY_CHANGE);
+	rsvp_sender_retune(rsvp, app->sender);
 	rsvp_app_fulfil(rsvp, app->session);
 	rsvp_flush(rsvp);
 	return 0;

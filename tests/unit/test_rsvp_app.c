@@ -159,6 +159,36 @@ static void test_comes_and_goes(void **state)
 	sim_free(pair.sim);
 }
 
+/* G-162: of a reservation for every sender those hear, too, who begin to send when it stands. */
+static void test_comes_to_what_is_reserved(void **state)
+{
+	struct rsvp_flowspec flowspec = sim_controlled_load(500);
+	struct sim_app *first, *second, *to;
+	struct rsvp_sender other;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	first = sim_open(pair.sim, 0, &pair.session);
+	second = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	sim_send(first, &pair.sender, 1000);
+	sim_run(pair.sim, 10 * SIM_MS);
+	sim_reserve(to, RSVP_STYLE_WF, &flowspec, NULL, 0, false);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_int_equal(sim_events(first, RSVP_EVENT_RESV), 1);
+	other = pair.sender;
+	other.id = 6001;
+	sim_send(second, &other, 1000);
+	assert_int_equal(sim_events(second, RSVP_EVENT_RESV), 1);
+	assert_int_equal(sim_events(first, RSVP_EVENT_RESV), 1);
+	sim_reserve(to, RSVP_STYLE_WF, NULL, NULL, 0, false);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_true(sim_last_event(first, RSVP_EVENT_RESV)->event.gone);
+	assert_true(sim_last_event(second, RSVP_EVENT_RESV)->event.gone);
+	sim_free(pair.sim);
+}
+
 /* A sender and a receiver on one node: nothing leaves, and both hear of each other. */
 static void test_on_one_node(void **state)
 {
@@ -547,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_bad_senders),
 		cmocka_unit_test(test_address_is_chosen),
 		cmocka_unit_test(test_comes_and_goes),
+		cmocka_unit_test(test_comes_to_what_is_reserved),
 		cmocka_unit_test(test_on_one_node),
 		cmocka_unit_test(test_bad_reservations),
 		cmocka_unit_test(test_dclass),
