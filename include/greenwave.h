@@ -375,6 +375,16 @@ enum gw_flow_state {
 };
 const char *gw_flow_state_name(enum gw_flow_state state);
 
+/* What is known of the way that an adaptive flow's packets take. */
+enum gw_path_state {
+	GW_PATH_NONE = 0,    /* not adaptive, or to no one host */
+	GW_PATH_UNKNOWN = 1, /* nothing yet */
+	GW_PATH_UNCONGESTED = 2,
+	GW_PATH_CONGESTED = 3,
+	GW_PATH_UNSUPPORTED = 4 /* it cannot be measured */
+};
+const char *gw_path_state_name(enum gw_path_state state);
+
 /* One socket and destination of one flow, or one program (socket_cookie 0). */
 struct gw_flow_record {
 	size_t size;
@@ -401,6 +411,8 @@ struct gw_flow_record {
 	uint64_t reserved_bps; /* guaranteed by the link; 0: nothing */
 	enum gw_shaping_method shaping;
 	uint32_t metered; /* 1: there is a meter that counts */
+	enum gw_path_state path_state;
+	struct gw_path_info path; /* of an adaptive flow; not known: zero */
 };
 
 /*

@@ -174,6 +174,7 @@ static int attach(struct engine *engine, struct flow *flow, const struct engine_
 		return r;
 	}
 	engine->counters.entries_added++;
+	path_add_entry(engine, entry);
 	tell_watchers(engine, NULL,
 		      flow->n_entries == 1 ? GW_EVENT_FLOW_ADDED : GW_EVENT_FLOW_CHANGED, "added",
 		      flow, entry);
@@ -182,7 +183,7 @@ static int attach(struct engine *engine, struct flow *flow, const struct engine_
 
 static int add_new(struct engine *engine, struct owner *owner, const struct engine_socket *socket,
 		   const struct address *destination, const struct engine_route *route,
-		   const struct flow_request *request, uint32_t *flow_id, uint64_t now_us)
+		   const struct flow_request *request, uint32_t *flow_id)
 {
 	struct flow *flow;
 	int r;
@@ -191,7 +192,7 @@ static int add_new(struct engine *engine, struct owner *owner, const struct engi
 	if (r < 0)
 		return r;
 	if ((request->flags & GW_FLOW_ADAPTIVE) && destination)
-		r = path_join(engine, flow, destination, route->on_link, now_us);
+		r = path_join(engine, flow, destination, route);
 	if (r >= 0)
 		r = attach(engine, flow, socket, destination);
 	if (r < 0) {
@@ -238,6 +239,7 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 	const struct slot *slot;
 	int r;
 
+	engine_note_time(engine, now_us);
 	/* It was not closed, then. */
 	end_closing_sock(engine, socket->cookie);
 	if (*flow_id != 0) {
@@ -269,5 +271,5 @@ int engine_add(struct engine *engine, struct owner *owner, const struct engine_s
 		return r;
 	if (flow)
 		return attach(engine, flow, socket, destination);
-	return add_new(engine, owner, socket, destination, &route, request, flow_id, now_us);
+	return add_new(engine, owner, socket, destination, &route, request, flow_id);
 }

@@ -8,8 +8,6 @@
 
 #include "engine/internal.h"
 
-#define REASON_MAX 4u
-
 static int entry_reapply(struct engine *engine, struct entry *entry)
 {
 	int r = slot_refresh(engine, entry->slot, entry->slot->in_force == entry);
@@ -168,35 +166,4 @@ int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id
 	settings.dscp = (int32_t)dscp;
 	settings.rate_cleared = false;
 	return flow_change(engine, flow, &settings, NULL, NULL);
-}
-
-int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
-		    uint32_t shaping, uint32_t reason, uint64_t now_us)
-{
-	struct flow_settings settings;
-	struct meter_links links = { 0 };
-	struct flow *flow;
-	int r;
-
-	(void)now_us;
-	r = flow_find_own(engine, owner, flow_id, &flow);
-	if (r < 0)
-		return r;
-	if (shaping > GW_SHAPE_MARK_CONFORMANT || reason > REASON_MAX)
-		return -EINVAL;
-	if (rate_needs_meter(rate_bps)) {
-		if (!engine->ports.datapath->meter)
-			return -EOPNOTSUPP;
-		flow_links(engine, flow, &links);
-	}
-	settings = flow->settings;
-	settings.rate_bps = rate_bps;
-	settings.shaping = (enum gw_shaping)shaping;
-	settings.rate_reason = reason;
-	settings.rate_cleared = rate_bps == GW_RATE_NONE;
-	settings.reserved = (struct bucket_spec){ 0 };
-	settings.reserved_bps = 0;
-	settings.booked_as = 0;
-	settings.excess = GW_EXCESS_DROP;
-	return flow_change(engine, flow, &settings, &links, NULL);
 }

@@ -12,9 +12,11 @@
  * | group-empty   | a program's flow                          | ends                                        |
  * | revoked       | a flow                                    | ends                                        |
  *
- * What is signalled for a socket, or for all of an owner, ends first (provider.h), with the flows that it has.
+ * What is signalled for a socket, or for all of an owner, ends first (provider.h), with the flows that it has. With all
+ * of an owner end also the hosts that it has announced.
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "engine/internal.h"
 #include "engine/provider.h"
@@ -185,20 +187,35 @@ void end_closing_sock(struct engine *engine, uint64_t cookie)
 		end_slot(engine, sock->slots, END_CLOSED);
 }
 
+/* What is announced holds no flow, and flows do without (spec/qwave.md §5.10). */
+static unsigned end_trackers(struct engine *engine, struct owner *owner, unsigned most)
+{
+	unsigned ended = 0;
+
+	for (; owner->trackers && ended < most; ended++)
+		tracker_end(engine, owner->trackers, -ECANCELED);
+	return ended;
+}
+
 unsigned end_some(struct engine *engine, struct owner *owner, enum end_reason reason, unsigned most)
 {
 	unsigned ended = 0;
 
 	while (owner->flows && ended < most)
 		ended += end_flow(engine, owner->flows, NULL, reason);
-	return ended;
+	return ended < most ? ended + end_trackers(engine, owner, most - ended) : ended;
+}
+
+bool owner_has_anything(const struct owner *owner)
+{
+	return owner->flows || owner->trackers;
 }
 
 static unsigned end_owner(struct engine *engine, struct owner *owner, enum end_reason reason)
 {
 	bool program = owner->program;
 	struct flow *flow, *next;
-	unsigned ended = 0;
+	unsigned ended = end_trackers(engine, owner, UINT_MAX);
 
 	DL_FOREACH_SAFE2(owner->flows, flow, next, owner_next) {
 		ended += end_flow(engine, flow, NULL, reason);
@@ -211,6 +228,7 @@ static unsigned end_owner(struct engine *engine, struct owner *owner, enum end_r
 unsigned engine_end(struct engine *engine, const struct end_scope *scope, enum end_reason reason,
 		    uint64_t now_us)
 {
+	engine_note_time(engine, now_us);
 	if (scope->flow)
 		return end_flow(engine, scope->flow, scope->sock, reason);
 	if (scope->sock)
@@ -229,6 +247,7 @@ unsigned engine_end_socket(struct engine *engine, uint64_t cookie, unsigned dire
 {
 	struct sock *sock;
 
+	engine_note_time(engine, now_us);
 	if (engine->provider)
 		provider_socket_ended(engine->provider, cookie, directions, reason, now_us);
 	sock = sock_find(engine, cookie);

@@ -21,6 +21,7 @@ void engine_config_default(struct engine_config *ret_config)
 		.max_sockets_per_flow = 1024,
 		.max_flows_per_socket = 256,
 		.max_ops_per_owner = 4096,
+		.max_tracked_per_user = 256,
 		.max_reserved_per_user = 100,
 		.first_flow_id = 1,
 		.discovery_us = DEFAULT_DISCOVERY_US,
@@ -74,6 +75,7 @@ void engine_reconfigure(struct engine *engine, const struct engine_config *confi
 	engine->config.max_flows = config->max_flows;
 	engine->config.max_flows_per_user = config->max_flows_per_user;
 	engine->config.max_ops_per_owner = config->max_ops_per_owner;
+	engine->config.max_tracked_per_user = config->max_tracked_per_user;
 	engine->config.max_reserved_per_user = config->max_reserved_per_user;
 	engine_reapply(engine);
 }
@@ -99,30 +101,25 @@ uint64_t engine_flows_in_force(const struct engine *engine)
 
 uint64_t engine_next_deadline_us(const struct engine *engine)
 {
+	uint64_t deadline_us = ops_deadline_us(engine);
+
 	if (engine->leaving || engine->closing)
 		return 0;
-	return engine->unknown_paths ? engine->unknown_paths->deadline_us : UINT64_MAX;
-}
-
-/* A path that stayed silent is not waited for any longer: requests on it end as on any path without support. */
-static void path_give_up(struct engine *engine, struct path *path)
-{
-	struct flow *flow;
-
-	DL_DELETE(engine->unknown_paths, path);
-	path->state = PATH_STATE_UNSUPPORTED;
-	DL_FOREACH2(path->flows, flow, path_next)
-		flow_complete_ops(engine, flow, -EOPNOTSUPP);
+	if (engine->unknown_paths && engine->unknown_paths->deadline_us < deadline_us)
+		return engine->unknown_paths->deadline_us;
+	return deadline_us;
 }
 
 void engine_tick(struct engine *engine, uint64_t now_us)
 {
-	unsigned ended = end_closing(engine, ENDS_PER_TURN);
+	unsigned ended;
 
+	engine_note_time(engine, now_us);
+	ended = end_closing(engine, ENDS_PER_TURN);
 	if (ended < ENDS_PER_TURN)
 		owners_leave(engine, ENDS_PER_TURN - ended);
-	while (engine->unknown_paths && engine->unknown_paths->deadline_us <= now_us)
-		path_give_up(engine, engine->unknown_paths);
+	paths_give_up(engine);
+	ops_tick(engine);
 }
 
 static bool is_in_datapath(const struct sock *sock)

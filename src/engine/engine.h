@@ -12,7 +12,7 @@
  * only keeps its identifier holds nothing of a link.
  *
  *	owner 1--* flow 1--* entry *--1 slot *--1 sock
- *	                \--* op (a request that waits for a condition of the path)
+ *	                \--* op (a request that waits)
  *
  * Whatever ends service, and for whatever reason, goes through engine_end(). It is idempotent: what has
  * ended already is not in its scope any more.
@@ -73,6 +73,20 @@ struct engine_flow_event {
 	struct gw_flow_record record;
 };
 
+/* Who waits for an answer that may come later. */
+struct engine_wait {
+	uint64_t token; /* the owner's own, unique among those that wait, by which it can be cancelled */
+	bool is_request; /* instead: a request, by its number and type, is answered then */
+	uint32_t serial, type;
+};
+
+struct engine_completion {
+	struct engine_wait wait;
+	int status;
+	const struct gw_path_info *path; /* of engine_query_path(); else NULL */
+	bool granted;			 /* of engine_set_rate(): see there */
+};
+
 struct engine_ports {
 	void *user_data;
 	const struct datapath_ops *datapath;
@@ -92,8 +106,9 @@ struct engine_ports {
 	int (*group_create)(void *user_data, const struct owner *owner, uint64_t *ret_group);
 	void (*group_end)(void *user_data, uint64_t group);
 
-	/* A pending request of the owner has ended. */
-	void (*completed)(void *user_data, struct owner *owner, uint64_t token, int status);
+	/* A pending request of the owner has ended. Must not call back. */
+	void (*completed)(void *user_data, struct owner *owner,
+			  const struct engine_completion *completion);
 
 	/* Something happened to a flow that `owner` watches. */
 	void (*flow_event)(void *user_data, struct owner *owner,
@@ -110,6 +125,7 @@ struct engine_config {
 	uint32_t max_sockets_per_flow;	/* with their destinations; does not bind root */
 	uint32_t max_flows_per_socket;	/* and destination: shadows of each other */
 	uint32_t max_ops_per_owner;
+	uint32_t max_tracked_per_user; /* does not bind root */
 	uint32_t max_reserved_per_user; /* percent of what is reservable on a link; does not bind root */
 	uint32_t first_flow_id;
 	uint64_t discovery_us; /* how long an unanswered on-link path stays unknown */
@@ -254,8 +270,16 @@ int engine_set_class(struct engine *engine, struct owner *owner, uint32_t flow_i
 		     enum gw_class traffic_class, uint64_t now_us);
 int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t dscp,
 		    uint64_t now_us);
+
+/*
+ * 0; or 1: it must be admitted first, and ports->completed() follows within 2 s; until then, and if it is refused, the
+ * earlier rate is in force. -EDQUOT: the path does not have it. -EAGAIN: measurements contradict each other.
+ * -EALREADY: one with a token waits already; others wait for their turn. `wait` NULL: who asks cannot wait (-EAGAIN).
+ * Where descriptors are needed, an admitted rate is not applied, but granted: who asks for it again at once, has it.
+ */
 int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
-		    uint32_t shaping, uint32_t reason, uint64_t now_us);
+		    uint32_t shaping, uint32_t reason, const struct engine_wait *wait,
+		    uint64_t now_us);
 
 /*
  * Reserves, and polices to the bucket; rate 0 gives it back. -EDQUOT: *ret_refusal says why (it may be NULL).
@@ -281,16 +305,31 @@ int engine_reserve_service(struct engine *engine, struct owner *owner, uint32_t 
 
 int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 		 struct gw_flow_info *ret_info);
+
+/*
+ * What is known of the path of an adaptive flow: 0, -ENODATA (nothing yet), -EOPNOTSUPP. With GW_PATH_FRESH also 1: it
+ * is being measured, and ports->completed() follows within 5 s; -EAGAIN; -ETIMEDOUT. `wait` NULL: who asks cannot wait.
+ */
 int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t flags,
-		      struct gw_path_info *ret_info, uint64_t now_us);
+		      const struct engine_wait *wait, struct gw_path_info *ret_info,
+		      uint64_t now_us);
 
 /* 0: the condition holds already. 1: pending, ports->completed() follows. */
 int engine_notify(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t condition,
 		  uint64_t target_bps, uint64_t token, uint64_t now_us);
-int engine_cancel(struct engine *engine, struct owner *owner, uint64_t token);
+int engine_cancel(struct engine *engine, struct owner *owner, uint64_t token, uint64_t now_us);
 
-int engine_track(struct engine *engine, struct owner *owner, const struct address *host, bool start,
-		 uint64_t now_us);
+/*
+ * A host may soon receive adaptive flows: until it is taken back, or the owner goes, its path is measured. 0; 1: nobody
+ * has answered yet, ports->completed() follows within 5 s: 0, or -EHOSTUNREACH, and it is not tracked. -EOPNOTSUPP:
+ * there is a router in between. -ENOBUFS.
+ */
+int engine_track(struct engine *engine, struct owner *owner, const struct address *host,
+		 const struct engine_wait *wait, uint64_t now_us);
+
+/* Takes back what the owner has announced, or else what another handle of its user has. -ENOENT: none has. */
+int engine_untrack(struct engine *engine, struct owner *owner, const struct address *host,
+		   uint64_t now_us);
 
 /* ---- seeing ---- */
 

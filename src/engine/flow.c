@@ -221,6 +221,7 @@ void entry_free(struct engine *engine, struct entry *entry)
 {
 	struct flow *flow = entry->flow;
 
+	path_remove_entry(engine, entry);
 	entry->slot->sock->n_entries--;
 	if (flow->flags & GW_FLOW_KEEP_ON_DISCONNECT)
 		entry->slot->sock->n_keep--;
@@ -259,6 +260,8 @@ int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 	};
 	if (treatment.mark.set_dscp)
 		ret_info->conformant_dscp = treatment.mark.dscp;
+	if (treatment.mark.set_dscp && flow_may_tag(engine, flow))
+		ret_info->conformant_priority = treatment.mark.priority;
 	if (flow_excess_mark(engine, flow, &excess)) {
 		ret_info->nonconformant_dscp = excess.dscp;
 		ret_info->nonconformant_priority = excess.priority;

@@ -2,8 +2,8 @@
 /*
  * internal.h: the engine's objects, shared by the files of this folder and by nobody else.
  *
- * Ownership: an engine owns its owners, an owner its flows and ops, a flow its entries. Slots and socks exist
- * for as long as an entry uses them. Paths are shared by adaptive flows and counted.
+ * Ownership: an engine owns its owners, an owner its flows, trackers and ops, a flow its entries. Slots and socks
+ * exist for as long as an entry uses them. Paths are shared by adaptive flows and trackers, and go with the last.
  */
 #ifndef GW_ENGINE_INTERNAL_H
 #define GW_ENGINE_INTERNAL_H
@@ -15,6 +15,7 @@
 #include <utlist.h>
 
 #include "engine/engine.h"
+#include "engine/measuring.h"
 
 /* What one user has in all; bounded by the policy. */
 struct user {
@@ -25,6 +26,8 @@ struct user {
 	uint32_t programs; /* of these */
 	uint32_t entries;
 	uint32_t watchers;
+	uint32_t trackers;
+	struct tracker *tracker_list;
 	struct flow *flow_list; /* ascending */
 	UT_hash_handle hh;
 };
@@ -35,8 +38,9 @@ struct owner {
 	void *host_data;
 	struct user *user;
 	struct flow *flows;
-	struct op *ops; /* by token */
-	uint32_t n_ops;
+	struct tracker *trackers;
+	struct op *ops; /* by token, those that have one */
+	uint32_t n_ops; /* of both kinds */
 	bool watching;
 	bool closed;		 /* its handle; what was on its way then comes too late */
 	struct engine_view view; /* of one that watches */
@@ -97,6 +101,12 @@ struct tuple {
 	UT_hash_handle hh;
 };
 
+/* A rate has been admitted, and its owner was told to ask again, with descriptors: see server.c. */
+struct grant {
+	uint64_t rate_bps; /* 0: none */
+	uint64_t until_us;
+};
+
 struct flow {
 	uint32_t id;
 	uint32_t flags; /* GW_FLOW_* */
@@ -109,8 +119,10 @@ struct flow {
 	struct tuple *tuples;	   /* neither: sockets */
 	struct metering *metering; /* NULL: there is no meter */
 	bool metered;		   /* its targets are put under the meter */
-	bool watches;	   /* it does nothing, and ends with its socket alone: see engine_watch() */
-	struct path *path; /* adaptive flows */
+	bool watches; /* it does nothing, and ends with its socket alone: see engine_watch() */
+	struct flow_path *path; /* adaptive flows */
+	struct grant grant;
+	enum gw_path_state told; /* those who watch */
 	struct flow *owner_prev, *owner_next;
 	struct flow *path_prev, *path_next;
 	struct flow *user_prev, *user_next; /* ascending by id */
@@ -121,6 +133,7 @@ struct flow {
 
 struct entry {
 	struct flow *flow;
+	bool on_path; /* counted in n_tcp of the flow's path */
 	struct slot *slot;
 	struct entry *flow_prev, *flow_next;
 	struct entry *slot_prev, *slot_next; /* in the order in which they were added */
@@ -159,34 +172,73 @@ struct sock {
 	UT_hash_handle hh;
 };
 
-/* A request that waits for a condition of a path. */
-struct op {
-	uint64_t token;
-	struct owner *owner;
-	struct flow *flow;
-	enum gw_condition condition;
-	uint64_t target_bps;
-	struct op *prev, *next; /* of the flow */
-	UT_hash_handle hh;	/* of the owner */
+enum op_kind {
+	OP_CONDITION, /* of a path */
+	OP_FRESH,     /* figures of a path */
+	OP_RATE,      /* that must be admitted */
+	OP_TRACK      /* until somebody has answered */
+};
+#define OP_KIND_COUNT 4
+
+/* A rate that is asked for. */
+struct rate_wish {
+	uint64_t rate_bps;
+	enum gw_shaping shaping;
+	uint32_t reason;
 };
 
-enum path_state {
-	PATH_STATE_UNKNOWN, /* on-link, nothing heard from it yet */
-	PATH_STATE_UNSUPPORTED /* cannot be measured: off-link, or silent for the whole discovery time */
+/* A request that waits. */
+struct op {
+	enum op_kind kind;
+	struct engine_wait wait;
+	struct owner *owner;
+	struct flow *flow;	 /* NULL: OP_TRACK */
+	struct tracker *tracker; /* OP_TRACK */
+	enum gw_condition condition;
+	uint64_t target_bps;
+	struct rate_wish rate;
+	uint64_t wish;		/* by which the admission of the rate is asked for; 0: not yet */
+	uint64_t deadline_us;	/* 0: none (yet) */
+	struct op *prev, *next; /* of the flow, or of the tracker; oldest first */
+	struct op *timed_prev, *timed_next; /* of those of the kind with a deadline, ascending */
+	UT_hash_handle hh;		    /* of the owner, by token */
+	UT_hash_handle by_wish;
 };
+
+/* Does anybody at the other end of a path take part in measuring it? */
+enum path_support { SUPPORT_UNKNOWN, SUPPORT_YES, SUPPORT_NO };
 
 struct path_key {
 	uint8_t addr[16];
 	uint32_t scope;
+	uint32_t ifindex;
 };
 
-struct path {
+struct flow_path {
 	struct path_key key;
-	struct flow *flows; /* that use it */
-	enum path_state state;
-	uint64_t deadline_us;	  /* of PATH_STATE_UNKNOWN */
-	struct path *prev, *next; /* of those unknown, ascending by deadline */
+	struct address destination;
+	bool on_link; /* and one host */
+	enum path_support support;
+	struct measured *measured; /* the host's; NULL: it is not measured */
+	struct flow *flows;	   /* that use it */
+	uint32_t n_flows;
+	uint32_t n_tcp; /* entries of theirs that are connections, or will be */
+	struct tracker *trackers;
+	uint32_t n_trackers;
+	unsigned held;		       /* it must not go now */
+	uint64_t deadline_us;	       /* of SUPPORT_UNKNOWN */
+	struct flow_path *prev, *next; /* of those unknown, ascending by deadline */
 	UT_hash_handle hh;
+};
+
+/* A host that an owner has announced. */
+struct tracker {
+	struct owner *owner;
+	struct flow_path *path;
+	struct op *ops;		     /* who waits for an answer of that host */
+	struct tracker *prev, *next; /* of the owner */
+	struct tracker *user_prev, *user_next;
+	struct tracker *path_prev, *path_next;
 };
 
 struct engine {
@@ -209,12 +261,28 @@ struct engine {
 	struct sock *socks;
 	struct sock *next_sock; /* of engine_next_socket(); NULL: the first */
 	uint32_t n_socks[2][2]; /* IPv6, TCP */
-	struct path *paths;
-	struct path *unknown_paths;
+	struct flow_path *paths;
+	struct flow_path *unknown_paths;
+	uint64_t now_us;		   /* the latest that came in: engine_note_time() */
+	const struct measuring *measuring; /* the host's; NULL: it measures nothing */
+	bool never_measures;		   /* nor will it */
+	struct op *timed[OP_KIND_COUNT];
+	struct op *wishes; /* by number */
+	uint64_t last_wish;
 	struct tuple *tuples;
 	struct admission *admission;
 	struct provider *provider; /* that is told of ends; NULL: none */
 };
+
+/*
+ * What ends may have been measured, and that needs the time, which not everybody who ends something has: each function
+ * that is told the time notes it.
+ */
+static inline void engine_note_time(struct engine *engine, uint64_t now_us)
+{
+	if (now_us > engine->now_us)
+		engine->now_us = now_us;
+}
 
 /* owner.c */
 struct owner *owner_new(struct engine *engine, const struct engine_owner_info *info);
@@ -283,6 +351,7 @@ int limits_check(struct engine *engine, const struct owner *owner, bool new_flow
 #define ENDS_PER_TURN 256u
 unsigned end_some(struct engine *engine, struct owner *owner, enum end_reason reason,
 		  unsigned most);
+bool owner_has_anything(const struct owner *owner); /* that could end */
 unsigned end_closing(struct engine *engine, unsigned most);
 void end_closing_sock(struct engine *engine, uint64_t cookie); /* all that is left of it */
 
@@ -345,12 +414,61 @@ void tuples_forget(struct engine *engine, struct flow *flow);
 
 /* path.c */
 int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
-	      bool on_link, uint64_t now_us);
-void path_leave(struct engine *engine, struct flow *flow); /* the last one frees it */
+	      const struct engine_route *route);
+void path_leave(struct engine *engine, struct flow *flow);
+/* After its entry was added, and before it goes: what its connection tells is told of the path. */
+void path_add_entry(struct engine *engine, struct entry *entry);
+void path_remove_entry(struct engine *engine, struct entry *entry);
+/* Follows the route, which may have changed; its error if there is none. */
+int path_follow(struct engine *engine, struct flow *flow);
+/* NULL: no memory. path_release() frees it if nobody uses it. */
+struct flow_path *path_obtain(struct engine *engine, const struct address *destination,
+			      const struct engine_route *route);
+void path_release(struct engine *engine, struct flow_path *path);
+void path_users_changed(struct engine *engine, struct flow_path *path);
+/* Nobody took part in the time given. */
+void paths_give_up(struct engine *engine);
+int path_known(const struct engine *engine, const struct flow_path *path,
+		      struct gw_path_info *ret_info);
+/* Whether anything is known of congestion there for this flow: by measurements, or by its own connection. */
+bool flow_is_watched(const struct flow *flow);
+enum measuring_state path_condition(const struct engine *engine, const struct flow_path *path);
+/* Frames of the flow may carry a priority tag (spec/qwave.md §6.2). */
+bool flow_may_tag(const struct engine *engine, const struct flow *flow);
+enum gw_path_state flow_path_state(const struct engine *engine, const struct flow *flow);
+
+/* op.c: `*ret_op` is in all lists. -ENOBUFS, -ENOMEM, -EBUSY: the owner uses the token already. */
+int op_start(struct engine *engine, struct owner *owner, const struct op *begun,
+	     struct op **ret_op);
+void op_set_deadline(struct engine *engine, struct op *op, uint64_t deadline_us);
+void op_drop(struct engine *engine, struct op *op); /* nobody is told */
 void op_complete(struct engine *engine, struct op *op, int status);
+void op_complete_with(struct engine *engine, struct op *op, const struct engine_completion *with);
+struct op *flow_find_op(const struct flow *flow, enum op_kind kind);
 void flow_complete_ops(struct engine *engine, struct flow *flow, int status);
+void ops_tick(struct engine *engine);
+uint64_t ops_deadline_us(const struct engine *engine);
+
+/* condition.c */
+void flow_serve_conditions(struct engine *engine, struct flow *flow);
+void flow_fail_conditions(struct engine *engine, struct flow *flow, int status);
+void flow_serve_fresh(struct engine *engine, struct flow *flow);
+void flow_fail_fresh(struct engine *engine, struct flow *flow, int status);
+
+/* rate.c */
+uint64_t rate_weight(uint64_t rate_bps);		/* in admission */
+void wish_forget(struct engine *engine, struct op *op); /* it may have none */
+void rate_answered(struct engine *engine, struct op *op, int status);
+/* The path is another one now, or not what it was: what was asked there is asked anew. */
+void flow_forget_wish(struct engine *engine, struct flow *flow);
+void flow_ask_rate(struct engine *engine, struct flow *flow);
+
+/* track.c */
+void tracker_end(struct engine *engine, struct tracker *tracker, int status);
+void path_serve_trackers(struct engine *engine, struct flow_path *path, int status);
 
 /* record.c */
+void flow_tell_path(struct engine *engine, struct flow *flow); /* if its state is another now */
 void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
 		 struct gw_flow_record *ret_record); /* of tuples the first */
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow);

@@ -102,13 +102,14 @@ int engine_owner_add(struct engine *engine, const struct engine_owner_info *info
 
 void engine_owner_remove(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
+	engine_note_time(engine, now_us);
 	owner->host_data = NULL; /* nobody is there to be told */
 	owner->closed = true;
 	unwatch(owner);
 	if (engine->provider)
 		provider_owner_gone(engine->provider, owner, now_us);
 	end_some(engine, owner, END_OWNER_DIED, ENDS_PER_TURN);
-	if (!owner->flows) {
+	if (!owner_has_anything(owner)) {
 		owner_free(owner);
 		return;
 	}
@@ -124,7 +125,7 @@ unsigned owners_leave(struct engine *engine, unsigned most)
 		struct owner *owner = engine->leaving;
 
 		ended += end_some(engine, owner, END_OWNER_DIED, most - ended);
-		if (!owner->flows)
+		if (!owner_has_anything(owner))
 			owner_free(owner);
 	}
 	return ended;
@@ -132,11 +133,12 @@ unsigned owners_leave(struct engine *engine, unsigned most)
 
 int engine_owner_close(struct engine *engine, struct owner *owner, uint64_t now_us)
 {
+	engine_note_time(engine, now_us);
 	owner->closed = true;
 	if (engine->provider)
 		provider_owner_gone(engine->provider, owner, now_us);
 	end_some(engine, owner, END_HANDLE_CLOSED, ENDS_PER_TURN);
-	return owner->flows ? -EAGAIN : 0;
+	return owner_has_anything(owner) ? -EAGAIN : 0;
 }
 
 bool owner_is_closed(const struct owner *owner)

@@ -1,205 +1,500 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * path.c: what is known of the way to a host, shared by all adaptive flows to it, and the requests that wait
- * for it to change.
+ * path.c: the ways to hosts, each shared by all adaptive flows and trackers that name it, and measured by the
+ * host behind measuring.h.
  *
  * A path is measured by experiments with the host at its other end, which must be a neighbour (no gateway
- * between) and take part. A path to a neighbour is UNKNOWN until something has been heard from it, and
- * UNSUPPORTED once it has been silent for the discovery time; any other path is UNSUPPORTED at once
- * (spec/qwave.md §5.6, A-33).
+ * between) and take part. A path to a neighbour is SUPPORT_UNKNOWN until something has been heard from it, and
+ * SUPPORT_NO once it has been silent for the discovery time; any other path is SUPPORT_NO at once
+ * (spec/qwave.md §5.6, A-33). Who was silent may appear later.
+ *
+ * What a TCP connection tells of its path is there without anybody at the other end, and without being a neighbour:
+ * its flow is watched then, so that it hears of congestion, but what is free is not known.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/internal.h"
 
-int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
-	      bool on_link, uint64_t now_us)
+static bool flow_is_tcp(const struct flow *flow)
 {
-	struct path_key key;
-	struct path *path;
+	return flow->entries && flow->entries->slot->sock->protocol == IPPROTO_TCP;
+}
 
-	memset(&key, 0, sizeof(key));
-	memcpy(key.addr, destination->addr, sizeof(key.addr));
-	key.scope = destination->scope;
-	HASH_FIND(hh, engine->paths, &key, sizeof(key), path);
-	if (!path) {
-		path = calloc(1, sizeof(*path));
-		if (!path)
-			return -ENOMEM;
-		path->key = key;
-		HASH_ADD(hh, engine->paths, key, sizeof(path->key), path);
-		if (!path->hh.tbl) {
-			free(path);
-			return -ENOMEM;
-		}
-		path->state = PATH_STATE_UNSUPPORTED;
-		if (on_link && !address_is_multicast(destination)) {
-			path->state = PATH_STATE_UNKNOWN;
-			path->deadline_us = now_us + engine->config.discovery_us;
-			DL_APPEND(engine->unknown_paths, path);
-		}
+bool flow_is_watched(const struct flow *flow)
+{
+	const struct flow_path *path = flow->path;
+
+	if (!path)
+		return false;
+	return path->support != SUPPORT_NO || (path->measured && flow_is_tcp(flow));
+}
+
+enum measuring_state path_condition(const struct engine *engine, const struct flow_path *path)
+{
+	const struct measuring *measuring = engine->measuring;
+
+	return path->measured ? measuring->state(measuring->user_data, path->measured)
+			      : MEASURING_UNKNOWN;
+}
+
+int path_known(const struct engine *engine, const struct flow_path *path,
+		      struct gw_path_info *ret_info)
+{
+	const struct measuring *measuring = engine->measuring;
+	struct gw_path_info info = { .size = sizeof(info) };
+	int r;
+
+	if (!path->on_link)
+		return -EOPNOTSUPP;
+	if (!path->measured)
+		return path->support == SUPPORT_NO ? -EOPNOTSUPP : -ENODATA;
+	r = measuring->fundamentals(measuring->user_data, path->measured, &info, engine->now_us);
+	if (r == -ENODATA && path->support == SUPPORT_NO)
+		return -EOPNOTSUPP;
+	if (r < 0)
+		return r;
+	/* More than all cannot be free. */
+	if (info.capacity_known && info.available_known && info.available_bps > info.capacity_bps)
+		info.available_bps = info.capacity_bps;
+	*ret_info = info;
+	return 0;
+}
+
+enum gw_path_state flow_path_state(const struct engine *engine, const struct flow *flow)
+{
+	static const enum gw_path_state states[] = {
+		[MEASURING_UNKNOWN] = GW_PATH_UNKNOWN,
+		[MEASURING_UNCONGESTED] = GW_PATH_UNCONGESTED,
+		[MEASURING_CONGESTED] = GW_PATH_CONGESTED,
+	};
+
+	if (!flow->path)
+		return GW_PATH_NONE;
+	return flow_is_watched(flow) ? states[path_condition(engine, flow->path)] : GW_PATH_UNSUPPORTED;
+}
+
+bool flow_may_tag(const struct engine *engine, const struct flow *flow)
+{
+	const struct measuring *measuring = engine->measuring;
+	const struct flow_path *path = flow->path;
+
+	return path && path->on_link && path->measured &&
+	       measuring->may_tag(measuring->user_data, path->measured);
+}
+
+/* ---- whether somebody takes part ---- */
+
+static void path_set_support(struct engine *engine, struct flow_path *path,
+			     enum path_support support)
+{
+	if (path->support == SUPPORT_UNKNOWN)
+		DL_DELETE(engine->unknown_paths, path);
+	path->support = support;
+	if (support != SUPPORT_UNKNOWN)
+		return;
+	path->deadline_us = engine->now_us + engine->config.discovery_us;
+	DL_APPEND(engine->unknown_paths, path);
+}
+
+static void path_hold(struct flow_path *path)
+{
+	path->held++;
+}
+
+static void path_unhold(struct engine *engine, struct flow_path *path)
+{
+	path->held--;
+	path_release(engine, path);
+}
+
+/* All that waits for measurements is answered; what a flow's own connection tells is left to wait for. */
+static void path_loses_support(struct engine *engine, struct flow_path *path)
+{
+	bool lost = path->support == SUPPORT_YES;
+	struct flow *flow;
+
+	path_set_support(engine, path, SUPPORT_NO);
+	DL_FOREACH2(path->flows, flow, path_next) {
+		flow_fail_conditions(engine, flow, lost ? -ECONNRESET : -EOPNOTSUPP);
+		flow_fail_fresh(engine, flow, lost ? -EAGAIN : -EOPNOTSUPP);
+		flow_forget_wish(engine, flow);
+		flow_ask_rate(engine, flow);
 	}
+	path_serve_trackers(engine, path, -EHOSTUNREACH);
+}
+
+static void path_gains_support(struct engine *engine, struct flow_path *path)
+{
+	if (!path->on_link || path->support == SUPPORT_YES)
+		return;
+	path_set_support(engine, path, SUPPORT_YES);
+	path_serve_trackers(engine, path, 0);
+}
+
+/* The figures say so too: a path that is opened again may be known already. */
+static void path_look(struct engine *engine, struct flow_path *path)
+{
+	struct gw_path_info info;
+
+	if (path->measured && path->support != SUPPORT_YES &&
+	    path_known(engine, path, &info) == 0)
+		path_gains_support(engine, path);
+}
+
+static void path_tell(struct engine *engine, struct flow_path *path)
+{
+	struct flow *flow;
+
+	DL_FOREACH2(path->flows, flow, path_next)
+		flow_tell_path(engine, flow);
+}
+
+void paths_give_up(struct engine *engine)
+{
+	while (engine->unknown_paths && engine->unknown_paths->deadline_us <= engine->now_us) {
+		struct flow_path *path = engine->unknown_paths;
+
+		path_hold(path);
+		path_loses_support(engine, path);
+		path_tell(engine, path);
+		path_unhold(engine, path);
+	}
+}
+
+/* ---- life ---- */
+
+static void path_measure(struct engine *engine, struct flow_path *path)
+{
+	const struct measuring *measuring = engine->measuring;
+	const struct measuring_target target = {
+		.destination = path->destination,
+		.ifindex = path->key.ifindex,
+		.on_link = path->on_link,
+	};
+
+	/*
+	 * Without a neighbour there is nothing to experiment with: only connections tell something. If it fails, it is
+	 * tried again for the next one who uses the path.
+	 */
+	if (!measuring || path->measured || !(path->on_link || path->n_tcp > 0) ||
+	    measuring->open(measuring->user_data, &target, path, &path->measured, engine->now_us) <
+		    0)
+		return;
+	path_look(engine, path);
+}
+
+static void path_unmeasure(struct engine *engine, struct flow_path *path)
+{
+	const struct measuring *measuring = engine->measuring;
+	struct measured *measured = path->measured;
+	struct flow *flow;
+
+	if (!measured)
+		return;
+	DL_FOREACH2(path->flows, flow, path_next)
+		flow_forget_wish(engine, flow);
+	path->measured = NULL;
+	measuring->close(measuring->user_data, measured, engine->now_us);
+}
+
+void path_users_changed(struct engine *engine, struct flow_path *path)
+{
+	const struct measuring *measuring = engine->measuring;
+
+	path_measure(engine, path);
+	if (path->measured)
+		measuring->set_users(measuring->user_data, path->measured, path->n_trackers,
+				     path->n_flows, engine->now_us);
+}
+
+static struct path_key path_key(const struct address *destination, uint32_t ifindex)
+{
+	struct path_key key = { .scope = destination->scope, .ifindex = ifindex };
+
+	memcpy(key.addr, destination->addr, sizeof(key.addr));
+	return key;
+}
+
+struct flow_path *path_obtain(struct engine *engine, const struct address *destination,
+			      const struct engine_route *route)
+{
+	struct path_key key = path_key(destination, route->ifindex);
+	struct flow_path *path;
+
+	HASH_FIND(hh, engine->paths, &key, sizeof(key), path);
+	if (path)
+		return path;
+	path = calloc(1, sizeof(*path));
+	if (!path)
+		return NULL;
+	path->key = key;
+	path->destination = *destination;
+	path->destination.port = 0;
+	HASH_ADD(hh, engine->paths, key, sizeof(path->key), path);
+	if (!path->hh.tbl) {
+		free(path);
+		return NULL;
+	}
+	path->on_link = route->on_link && !address_is_multicast(destination);
+	path->support = SUPPORT_NO;
+	path_set_support(engine, path,
+			 path->on_link && !engine->never_measures ? SUPPORT_UNKNOWN : SUPPORT_NO);
+	return path;
+}
+
+void path_release(struct engine *engine, struct flow_path *path)
+{
+	if (path->flows || path->trackers || path->held)
+		return;
+	path_unmeasure(engine, path);
+	path_set_support(engine, path, SUPPORT_NO);
+	HASH_DEL(engine->paths, path);
+	free(path);
+}
+
+/* ---- flows ---- */
+
+static void path_enter(struct engine *engine, struct flow *flow, struct flow_path *path)
+{
 	DL_APPEND2(path->flows, flow, path_prev, path_next);
+	path->n_flows++;
 	flow->path = path;
+	path_users_changed(engine, path);
+	flow->told = flow_path_state(engine, flow);
+}
+
+int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
+	      const struct engine_route *route)
+{
+	struct flow_path *path = path_obtain(engine, destination, route);
+
+	if (!path)
+		return -ENOMEM;
+	path_enter(engine, flow, path);
 	return 0;
 }
 
 void path_leave(struct engine *engine, struct flow *flow)
 {
-	struct path *path = flow->path;
+	struct flow_path *path = flow->path;
 
 	if (!path)
 		return;
 	DL_DELETE2(path->flows, flow, path_prev, path_next);
+	path->n_flows--;
 	flow->path = NULL;
-	if (path->flows)
-		return;
-	if (path->state == PATH_STATE_UNKNOWN)
-		DL_DELETE(engine->unknown_paths, path);
-	HASH_DEL(engine->paths, path);
-	free(path);
+	if (path->flows || path->trackers)
+		path_users_changed(engine, path);
+	path_release(engine, path);
 }
 
-static struct op *op_find(const struct owner *owner, uint64_t token)
+/* Flows may share a connection; adaptive ones have one entry each. */
+static bool others_show(const struct entry *entry)
 {
-	struct op *op;
+	const struct slot *slot;
+	const struct entry *other;
 
-	HASH_FIND(hh, owner->ops, &token, sizeof(token), op);
-	return op;
-}
-
-void op_complete(struct engine *engine, struct op *op, int status)
-{
-	struct owner *owner = op->owner;
-	uint64_t token = op->token;
-
-	HASH_DEL(owner->ops, op);
-	owner->n_ops--;
-	DL_DELETE(op->flow->ops, op);
-	free(op);
-	engine->counters.ops_completed++;
-	if (status == -ECANCELED)
-		engine->counters.ops_canceled++;
-	if (owner->host_data)
-		engine->ports.completed(engine->ports.user_data, owner, token, status);
-}
-
-void flow_complete_ops(struct engine *engine, struct flow *flow, int status)
-{
-	while (flow->ops)
-		op_complete(engine, flow->ops, status);
-}
-
-static int op_start(struct engine *engine, struct owner *owner, struct flow *flow,
-		    enum gw_condition condition, uint64_t target_bps, uint64_t token)
-{
-	struct op *op;
-
-	if (owner->n_ops >= engine->config.max_ops_per_owner) {
-		engine->counters.refused_limit++;
-		return -ENOBUFS;
-	}
-	op = calloc(1, sizeof(*op));
-	if (!op)
-		return -ENOMEM;
-	*op = (struct op){
-		.token = token,
-		.owner = owner,
-		.flow = flow,
-		.condition = condition,
-		.target_bps = target_bps,
-	};
-	HASH_ADD(hh, owner->ops, token, sizeof(op->token), op);
-	if (!op->hh.tbl) {
-		free(op);
-		return -ENOMEM;
-	}
-	owner->n_ops++;
-	DL_APPEND(flow->ops, op);
-	engine->counters.ops_started++;
-	return 1;
-}
-
-static bool flow_has_op(const struct flow *flow, enum gw_condition condition)
-{
-	struct op *op;
-
-	DL_FOREACH(flow->ops, op) {
-		if (op->condition == condition)
-			return true;
+	DL_FOREACH(entry->slot->sock->slots, slot) {
+		DL_FOREACH2(slot->entries, other, slot_next) {
+			if (other != entry && other->on_path &&
+			    other->flow->path == entry->flow->path)
+				return true;
+		}
 	}
 	return false;
 }
 
-int engine_notify(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t condition,
-		  uint64_t target_bps, uint64_t token, uint64_t now_us)
+/* Without it the path is measured by what else there is. */
+static void path_show(struct engine *engine, const struct entry *entry)
 {
-	struct flow *flow;
-	int r;
+	const struct measuring *measuring = engine->measuring;
+	const struct sock *sock = entry->slot->sock;
+	const struct measuring_socket socket = {
+		.cookie = sock->cookie,
+		.family = sock->family,
+		.protocol = sock->protocol,
+		.local = sock->local,
+		.peer = sock->peer,
+	};
 
-	(void)now_us;
-	if (condition > GW_CONDITION_AVAILABLE)
-		return -EINVAL;
-	r = flow_find_own(engine, owner, flow_id, &flow);
-	if (r < 0)
-		return r;
-	if (!(flow->flags & GW_FLOW_ADAPTIVE))
-		return -EOPNOTSUPP;
-	if (condition == GW_CONDITION_AVAILABLE && target_bps <= flow->settings.rate_bps)
-		return -EINVAL;
-	if (!flow->path || flow->path->state == PATH_STATE_UNSUPPORTED)
-		return -EOPNOTSUPP;
-	if (flow_has_op(flow, (enum gw_condition)condition))
-		return -EEXIST;
-	if (op_find(owner, token))
-		return -EBUSY;
-	return op_start(engine, owner, flow, (enum gw_condition)condition, target_bps, token);
+	if (entry->flow->path->measured)
+		measuring->add_socket(measuring->user_data, entry->flow->path->measured, &socket);
 }
 
-int engine_cancel(struct engine *engine, struct owner *owner, uint64_t token)
+void path_add_entry(struct engine *engine, struct entry *entry)
 {
-	struct op *op = op_find(owner, token);
+	struct flow_path *path = entry->flow->path;
 
-	if (!op)
-		return -ENOENT;
-	op_complete(engine, op, -ECANCELED);
+	if (!path || entry->slot->sock->protocol != IPPROTO_TCP ||
+	    address_is_multicast(&path->destination))
+		return;
+	entry->on_path = true;
+	path->n_tcp++;
+	if (!path->measured)
+		path_users_changed(engine, path); /* it is of use only now */
+	if (!others_show(entry))
+		path_show(engine, entry);
+}
+
+void path_remove_entry(struct engine *engine, struct entry *entry)
+{
+	const struct measuring *measuring = engine->measuring;
+	struct flow_path *path = entry->flow->path;
+
+	if (!entry->on_path)
+		return;
+	entry->on_path = false;
+	path->n_tcp--;
+	if (path->measured && !others_show(entry))
+		measuring->remove_socket(measuring->user_data, path->measured,
+					 entry->slot->sock->cookie);
+}
+
+static int flow_route(struct engine *engine, const struct entry *entry,
+		      struct engine_route *ret_route)
+{
+	const struct sock *sock = entry->slot->sock;
+	const struct engine_socket socket = {
+		.fd = engine->ports.descriptor(engine->ports.user_data, sock->cookie),
+		.cookie = sock->cookie,
+		.family = sock->family,
+		.protocol = sock->protocol,
+		.local = sock->local,
+		.peer = sock->peer,
+		.bound_ifindex = (int)sock->bound_ifindex,
+	};
+
+	return engine->ports.route(engine->ports.user_data, &entry->slot->key.destination, &socket,
+				   ret_route);
+}
+
+/* It is measured anew, if at all; or by somebody else. */
+static void path_reopen(struct engine *engine, struct flow_path *path)
+{
+	struct flow *flow;
+
+	path_users_changed(engine, path);
+	DL_FOREACH2(path->flows, flow, path_next) {
+		if (flow->entries && flow->entries->on_path)
+			path_show(engine, flow->entries);
+		flow_ask_rate(engine, flow);
+	}
+}
+
+/* A router has come in between, or has gone. */
+static void path_set_on_link(struct engine *engine, struct flow_path *path, bool on_link)
+{
+	path_unmeasure(engine, path);
+	path->on_link = on_link;
+	if (on_link && !engine->never_measures)
+		path_set_support(engine, path, SUPPORT_UNKNOWN);
+	path_reopen(engine, path);
+	if (!on_link)
+		path_loses_support(engine, path);
+}
+
+static int flow_move(struct engine *engine, struct flow *flow, const struct engine_route *route)
+{
+	const struct address *destination = &flow->entries->slot->key.destination;
+	struct flow_path *path = path_obtain(engine, destination, route);
+
+	if (!path)
+		return -ENOMEM;
+	path_hold(path);
+	flow_forget_wish(engine, flow);
+	path_remove_entry(engine, flow->entries);
+	path_leave(engine, flow);
+	path_enter(engine, flow, path);
+	path_add_entry(engine, flow->entries);
+	path_unhold(engine, path);
+	flow_ask_rate(engine, flow);
 	return 0;
 }
 
-int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_id, uint32_t flags,
-		      struct gw_path_info *ret_info, uint64_t now_us)
+/* What waits on the flow goes with it (spec/qwave.md §12: the next request re-determines the path). */
+int path_follow(struct engine *engine, struct flow *flow)
 {
-	struct flow *flow = flow_find(engine, flow_id);
-
-	(void)now_us;
-	(void)ret_info; /* written once there are estimates */
-	if (flags & ~GW_PATH_FRESH)
-		return -EINVAL;
-	if (!flow || (flow->owner != owner && !owner_is_administrator(engine, owner)))
-		return -ENOENT;
-	if (!flow->path || flow->path->state == PATH_STATE_UNSUPPORTED)
-		return -EOPNOTSUPP;
-	return (flags & GW_PATH_FRESH) && flow->owner == owner ? -EAGAIN : -ENODATA;
-}
-
-/*
- * Announcing a host is answered as for one that takes no part in experiments (spec/qwave.md §5.9); so nothing
- * is ever tracked, and there is nothing to take back.
- */
-int engine_track(struct engine *engine, struct owner *owner, const struct address *host, bool start,
-		 uint64_t now_us)
-{
-	struct engine_route route;
+	struct flow_path *path = flow->path;
+	struct engine_route route = { 0 };
 	int r;
 
-	(void)owner;
-	(void)now_us;
-	if (address_is_unspecified(host) || address_is_multicast(host))
-		return -EINVAL;
-	if (!start)
-		return -ENOENT;
-	r = engine->ports.route(engine->ports.user_data, host, NULL, &route);
-	return r < 0 ? r : -EOPNOTSUPP;
+	if (!path || !flow->entries || address_is_multicast(&path->destination))
+		return 0;
+	r = flow_route(engine, flow->entries, &route);
+	if (r < 0)
+		return r;
+	if (route.ifindex != path->key.ifindex)
+		return flow_move(engine, flow, &route);
+	if (route.on_link != path->on_link)
+		path_set_on_link(engine, path, route.on_link);
+	return 0;
+}
+
+/* ---- the host ---- */
+
+void engine_set_measuring(struct engine *engine, const struct measuring *measuring, uint64_t now_us)
+{
+	struct flow_path *path, *next;
+
+	engine_note_time(engine, now_us);
+	HASH_ITER(hh, engine->paths, path, next)
+		path_unmeasure(engine, path);
+	engine->measuring = measuring;
+	engine->never_measures = !measuring;
+	HASH_ITER(hh, engine->paths, path, next) {
+		path_hold(path);
+		if (!measuring)
+			path_loses_support(engine, path);
+		else if (path->on_link && path->support == SUPPORT_NO)
+			path_set_support(engine, path, SUPPORT_UNKNOWN);
+		path_reopen(engine, path);
+		path_tell(engine, path);
+		path_unhold(engine, path);
+	}
+}
+
+void engine_path_event(struct engine *engine, struct flow_path *path, enum measuring_event event,
+		       uint64_t now_us)
+{
+	struct flow *flow;
+
+	engine_note_time(engine, now_us);
+	path_hold(path);
+	switch (event) {
+	case MEASURING_EVENT_SUPPORTED:
+		path_gains_support(engine, path);
+		break;
+	case MEASURING_EVENT_UNSUPPORTED:
+		if (path->support != SUPPORT_NO)
+			path_loses_support(engine, path);
+		break;
+	case MEASURING_EVENT_STATE:
+	case MEASURING_EVENT_MEASURED:
+	case MEASURING_EVENT_REFRESHED:
+		path_look(engine, path);
+		break;
+	}
+	DL_FOREACH2(path->flows, flow, path_next) {
+		flow_serve_conditions(engine, flow);
+		if (event == MEASURING_EVENT_REFRESHED)
+			flow_serve_fresh(engine, flow);
+	}
+	path_tell(engine, path);
+	path_unhold(engine, path);
+}
+
+void engine_path_admitted(struct engine *engine, struct flow_path *path, uint64_t token, int status,
+			  uint64_t now_us)
+{
+	struct op *op;
+
+	(void)path;
+	engine_note_time(engine, now_us);
+	HASH_FIND(by_wish, engine->wishes, &token, sizeof(token), op);
+	if (!op)
+		return;
+	rate_answered(engine, op, status);
 }

@@ -91,6 +91,15 @@ static void record_target(const struct engine *engine, const struct flow *flow,
 	}
 }
 
+static void record_path(const struct engine *engine, const struct flow *flow,
+			struct gw_flow_record *record)
+{
+	record->path_state = flow_path_state(engine, flow);
+	record->path.size = sizeof(record->path);
+	if (flow->path)
+		path_known(engine, flow->path, &record->path);
+}
+
 /* All that the entries of a flow have in common. */
 static void record_begin(const struct engine *engine, const struct flow *flow,
 			 struct gw_flow_record *ret_record)
@@ -108,6 +117,7 @@ static void record_begin(const struct engine *engine, const struct flow *flow,
 	memcpy(ret_record->comm, info->comm, sizeof(ret_record->comm));
 	memcpy(ret_record->api, info->api, sizeof(ret_record->api));
 	record_meter(engine, flow, ret_record);
+	record_path(engine, flow, ret_record);
 }
 
 void record_flow(const struct engine *engine, const struct flow *flow, const struct entry *entry,
@@ -149,6 +159,16 @@ void tell_watchers(struct engine *engine, struct owner *also, enum gw_event_type
 
 	event_begin(engine, also, flow, entry, &event);
 	event_tell(engine, also, flow, &event);
+}
+
+void flow_tell_path(struct engine *engine, struct flow *flow)
+{
+	enum gw_path_state state = flow_path_state(engine, flow);
+
+	if (flow->told == state)
+		return;
+	flow->told = state;
+	tell_watchers(engine, NULL, GW_EVENT_FLOW_CHANGED, "path", flow, flow->entries);
 }
 
 uint32_t engine_next_flow_id(const struct engine *engine, uint32_t after)

@@ -54,11 +54,9 @@ static void port_group_end(void *user_data, uint64_t group)
 	server->ports.group_end(server->ports.user_data, group);
 }
 
-static void send_event(struct server *server, struct owner *owner, const struct msg *event,
-		       const struct gw_flow_record *record)
+static void send_message(struct server *server, struct owner *owner, const struct msg *event,
+			 const struct gw_flow_record *record, bool must_arrive)
 {
-	/* Who waits for a completion would wait for ever. There are no more of them than requests. */
-	bool must_arrive = event->event == GW_EVENT_COMPLETED;
 	unsigned char buf[EVENT_ROOM];
 	long len = msg_encode(event, buf, sizeof(buf));
 
@@ -69,14 +67,36 @@ static void send_event(struct server *server, struct owner *owner, const struct 
 					 must_arrive);
 }
 
-static void port_completed(void *user_data, struct owner *owner, uint64_t token, int status)
+static void set_path(struct msg *reply, const struct gw_path_info *info)
 {
-	struct server *server = user_data;
-	struct msg event = { .head = { .type = MSG_EVENT, .status = status } };
+	if (info->capacity_known)
+		MSG_SET(reply, TAG_CAPACITY, capacity_bps, info->capacity_bps);
+	if (info->available_known)
+		MSG_SET(reply, TAG_AVAILABLE, available_bps, info->available_bps);
+	if (info->rtt_known)
+		MSG_SET(reply, TAG_RTT, rtt_us, info->rtt_us);
+}
 
-	MSG_SET(&event, TAG_EVENT, event, GW_EVENT_COMPLETED);
-	MSG_SET(&event, TAG_TOKEN, token, token);
-	send_event(server, owner, &event, NULL);
+/* Whoever waited hears by an event, if it has named a token; else its request is answered now. */
+static void port_completed(void *user_data, struct owner *owner,
+			   const struct engine_completion *completion)
+{
+	const struct engine_wait *wait = &completion->wait;
+	struct server *server = user_data;
+	struct msg message = { .head = { .type = MSG_EVENT, .status = completion->status } };
+
+	if (wait->is_request) {
+		message.head.type = (uint16_t)wait->type;
+		message.head.serial = wait->serial;
+	} else {
+		MSG_SET(&message, TAG_EVENT, event, GW_EVENT_COMPLETED);
+		MSG_SET(&message, TAG_TOKEN, token, wait->token);
+	}
+	if (completion->path)
+		set_path(&message, completion->path);
+	if (completion->granted)
+		MSG_SET(&message, TAG_FLAGS, flags, MSG_GRANTED);
+	send_message(server, owner, &message, NULL, true);
 }
 
 static void port_flow_event(void *user_data, struct owner *owner,
@@ -89,7 +109,7 @@ static void port_flow_event(void *user_data, struct owner *owner,
 	MSG_SET(&event, TAG_TIME, time_us, server->ports.wall_clock_us(server->ports.user_data));
 	snprintf(event.end_reason, sizeof(event.end_reason), "%s", flow_event->reason);
 	event.present |= CODEC_BIT(TAG_END_REASON);
-	send_event(server, owner, &event, &flow_event->record);
+	send_message(server, owner, &event, &flow_event->record, false);
 }
 
 static void port_tell(void *user_data, struct owner *owner, enum gw_event_type type,
@@ -190,12 +210,36 @@ static int on_set_dscp(struct call *call)
 			       (uint32_t)call->request->dscp, call->now_us);
 }
 
+static struct engine_wait call_wait(const struct call *call)
+{
+	return (struct engine_wait){
+		.token = call->request->token,
+		.is_request = !MSG_HAS(call->request, TAG_TOKEN),
+		.serial = call->request->head.serial,
+		.type = call->request->head.type,
+	};
+}
+
+/* What the engine has said: an error, 0, or 1: the answer comes later. */
+static int call_result(struct call *call, int r)
+{
+	if (r <= 0)
+		return r;
+	if (MSG_HAS(call->request, TAG_TOKEN))
+		MSG_SET(&call->reply, TAG_FLAGS, flags, MSG_PENDING);
+	else
+		call->deferred = true;
+	return 0;
+}
+
 static int on_set_rate(struct call *call)
 {
 	const struct msg *m = call->request;
+	struct engine_wait wait = call_wait(call);
 
-	return engine_set_rate(call->server->engine, call->owner, m->flow_id, m->rate_bps,
-			       m->shaping, m->reason, call->now_us);
+	return call_result(call, engine_set_rate(call->server->engine, call->owner, m->flow_id,
+						 m->rate_bps, m->shaping, m->reason, &wait,
+						 call->now_us));
 }
 
 static int on_query(struct call *call)
@@ -225,50 +269,41 @@ static int on_query(struct call *call)
 static int on_query_path(struct call *call)
 {
 	struct gw_path_info info = { .size = sizeof(info) };
-	struct msg *reply = &call->reply;
+	struct engine_wait wait = call_wait(call);
 	int r;
 
 	r = engine_query_path(call->server->engine, call->owner, call->request->flow_id,
-			      call->request->flags, &info, call->now_us);
-	if (r < 0)
-		return r;
-	if (info.capacity_known)
-		MSG_SET(reply, TAG_CAPACITY, capacity_bps, info.capacity_bps);
-	if (info.available_known)
-		MSG_SET(reply, TAG_AVAILABLE, available_bps, info.available_bps);
-	if (info.rtt_known)
-		MSG_SET(reply, TAG_RTT, rtt_us, info.rtt_us);
-	return 0;
+			      call->request->flags, &wait, &info, call->now_us);
+	if (r == 0)
+		set_path(&call->reply, &info);
+	return call_result(call, r);
 }
 
 static int on_notify(struct call *call)
 {
 	const struct msg *m = call->request;
-	int r;
 
-	r = engine_notify(call->server->engine, call->owner, m->flow_id, m->condition, m->rate_bps,
-			  m->token, call->now_us);
-	if (r < 0)
-		return r;
-	MSG_SET(&call->reply, TAG_FLAGS, flags, (uint32_t)r);
-	return 0;
+	return call_result(call, engine_notify(call->server->engine, call->owner, m->flow_id,
+					       m->condition, m->rate_bps, m->token, call->now_us));
 }
 
 static int on_cancel(struct call *call)
 {
-	return engine_cancel(call->server->engine, call->owner, call->request->token);
+	return engine_cancel(call->server->engine, call->owner, call->request->token, call->now_us);
 }
 
 static int on_track_start(struct call *call)
 {
-	return engine_track(call->server->engine, call->owner, &call->request->address, true,
-			    call->now_us);
+	struct engine_wait wait = call_wait(call);
+
+	return call_result(call, engine_track(call->server->engine, call->owner,
+					      &call->request->address, &wait, call->now_us));
 }
 
 static int on_track_stop(struct call *call)
 {
-	return engine_track(call->server->engine, call->owner, &call->request->address, false,
-			    call->now_us);
+	return engine_untrack(call->server->engine, call->owner, &call->request->address,
+			      call->now_us);
 }
 
 static const struct request {
@@ -461,6 +496,8 @@ long server_handle(struct server *server, struct owner *owner, const void *buf, 
 	r = handle(&call);
 	server_run_signals(server, now_us);
 	server->n_passed = 0;
+	if (r == 0 && call.deferred)
+		return 0;
 	if (r < 0) {
 		call.reply.head.status = r;
 		call.reply.present = 0;

@@ -32,7 +32,7 @@ struct server_ports {
 			struct engine_socket *ret_socket);
 
 	/*
-	 * Sends an event without waiting. What does not fit is kept if it must arrive; else it is lost, and the
+	 * Sends an event, or the reply to a request that had to wait, without waiting. What does not fit is kept if it must arrive; else it is lost, and the
 	 * host counts it and says so.
 	 */
 	void (*send_event)(void *user_data, struct owner *owner, const void *buf, size_t len,
@@ -62,7 +62,8 @@ int server_connect(struct server *server, const struct engine_owner_info *info, 
 void server_disconnect(struct server *server, struct owner *owner, uint64_t now_us);
 
 /*
- * Does what one message asks for. Returns the length of the reply, which is valid until the next call. The
+ * Does what one message asks for. Returns the length of the reply, which is valid until the next call; 0: it is
+ * answered later, through send_event(). The
  * descriptors stay the caller's, who closes them before sending the reply: only then can the application's
  * own close() be the last one. A negative result means that the peer does not keep to the protocol (-EBADMSG,
  * -EPROTO): disconnect it; *ret_why says in words what was wrong.

@@ -40,6 +40,7 @@ struct call {
 	struct owner *owner;
 	const struct msg *request;
 	struct msg reply;
+	bool deferred; /* it is answered later: server.c, port_completed() */
 	long len; /* of the reply in server->out, once a handler has written it itself; else 0 */
 	const int *fds;
 	size_t n_fds;

@@ -158,6 +158,10 @@ static int answer(struct connection *connection, struct packet *packet, const ch
 			    packet->n_fds, time_now_us(), &reply, ret_why);
 	if (host->endwatch)
 		endwatch_kick(host->endwatch);
+	if (len == 0) { /* the reply comes later */
+		farewell_descriptors(connection, packet);
+		return 0;
+	}
 	/* First ours, then the reply: the application's own close() must be able to be the last one. */
 	return len < 0 ? (int)len : farewell_then_reply(connection, packet, reply, (size_t)len);
 }

@@ -128,6 +128,23 @@ const char *gw_flow_state_name(enum gw_flow_state state)
 	return NULL;
 }
 
+const char *gw_path_state_name(enum gw_path_state state)
+{
+	switch (state) {
+	case GW_PATH_NONE:
+		return "none";
+	case GW_PATH_UNKNOWN:
+		return "unknown";
+	case GW_PATH_UNCONGESTED:
+		return "uncongested";
+	case GW_PATH_CONGESTED:
+		return "congested";
+	case GW_PATH_UNSUPPORTED:
+		return "unsupported";
+	}
+	return NULL;
+}
+
 const char *gw_shaping_method_name(enum gw_shaping_method method)
 {
 	switch (method) {

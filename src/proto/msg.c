@@ -112,7 +112,14 @@ struct wire_record {
 	uint64_t dropped_packets, dropped_bytes;
 	uint64_t reserved_bps;
 	uint32_t shaping, metered;
+	uint32_t path_state, path_known; /* RECORD_KNOWS_... */
+	uint64_t capacity_bps, available_bps;
+	uint32_t rtt_us;
 };
+
+#define RECORD_KNOWS_CAPACITY 0x1u
+#define RECORD_KNOWS_AVAILABLE 0x2u
+#define RECORD_KNOWS_RTT 0x4u
 
 #define RECORD(tag, member) CODEC_FIELD(tag, struct wire_record, member, CODEC_NUMBER)
 static const struct codec_field record_fields[] = {
@@ -138,6 +145,11 @@ static const struct codec_field record_fields[] = {
 	RECORD(20, reserved_bps),
 	RECORD(21, shaping),
 	RECORD(22, metered),
+	RECORD(23, path_state),
+	RECORD(24, path_known),
+	RECORD(25, capacity_bps),
+	RECORD(26, available_bps),
+	RECORD(27, rtt_us),
 };
 #define N_RECORD_FIELDS (sizeof(record_fields) / sizeof(record_fields[0]))
 #define RECORD_ALL ((CODEC_BIT(N_RECORD_FIELDS + 1) - 1) & ~CODEC_BIT(0))
@@ -147,6 +159,29 @@ static void wire_address(const struct sockaddr_storage *sa, struct address *ret_
 	*ret_address = (struct address){ 0 };
 	if (sa->ss_family != AF_UNSPEC)
 		address_from_sockaddr((const struct sockaddr *)sa, sizeof(*sa), ret_address);
+}
+
+static void wire_path(const struct gw_path_info *path, struct wire_record *wire)
+{
+	wire->path_known = (path->capacity_known ? RECORD_KNOWS_CAPACITY : 0) |
+			   (path->available_known ? RECORD_KNOWS_AVAILABLE : 0) |
+			   (path->rtt_known ? RECORD_KNOWS_RTT : 0);
+	wire->capacity_bps = path->capacity_bps;
+	wire->available_bps = path->available_bps;
+	wire->rtt_us = path->rtt_us;
+}
+
+static struct gw_path_info path_of_wire(const struct wire_record *wire)
+{
+	return (struct gw_path_info){
+		.size = sizeof(struct gw_path_info),
+		.capacity_known = (wire->path_known & RECORD_KNOWS_CAPACITY) != 0,
+		.available_known = (wire->path_known & RECORD_KNOWS_AVAILABLE) != 0,
+		.rtt_known = (wire->path_known & RECORD_KNOWS_RTT) != 0,
+		.capacity_bps = wire->capacity_bps,
+		.available_bps = wire->available_bps,
+		.rtt_us = wire->rtt_us,
+	};
 }
 
 long record_append(const struct gw_flow_record *record, void *buf, size_t len, size_t capacity)
@@ -170,10 +205,12 @@ long record_append(const struct gw_flow_record *record, void *buf, size_t len, s
 		.reserved_bps = record->reserved_bps,
 		.shaping = record->shaping,
 		.metered = record->metered,
+		.path_state = record->path_state,
 	};
-	unsigned char nested[512];
+	unsigned char nested[640];
 	long r;
 
+	wire_path(&record->path, &wire);
 	wire_address(&record->local, &wire.local);
 	wire_address(&record->destination, &wire.destination);
 	memcpy(wire.comm, record->comm, sizeof(wire.comm));
@@ -214,6 +251,8 @@ int record_decode(const struct codec_bytes *bytes, struct gw_flow_record *ret_re
 		.reserved_bps = wire.reserved_bps,
 		.shaping = (enum gw_shaping_method)wire.shaping,
 		.metered = wire.metered,
+		.path_state = (enum gw_path_state)wire.path_state,
+		.path = path_of_wire(&wire),
 	};
 	address_to_sockaddr(&wire.local, &ret_record->local);
 	address_to_sockaddr(&wire.destination, &ret_record->destination);

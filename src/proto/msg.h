@@ -28,12 +28,12 @@ enum msg_type {
 	MSG_REMOVE,	 /* flow_id, [fds] -> */
 	MSG_SET_CLASS,	 /* flow_id, class, [fds] -> */
 	MSG_SET_DSCP,	 /* flow_id, dscp, [fds] -> */
-	MSG_SET_RATE,	 /* flow_id, rate_bps, shaping, reason, [fds] -> */
+	MSG_SET_RATE,	 /* flow_id, rate_bps, shaping, reason, [token], [fds] -> flags */
 	MSG_QUERY,	 /* flow_id -> info */
-	MSG_QUERY_PATH,	 /* flow_id, flags -> capacity_bps, available_bps, rtt_us */
-	MSG_NOTIFY,	 /* flow_id, condition, rate_bps, token -> flags 1 if pending */
+	MSG_QUERY_PATH,	 /* flow_id, flags, [token] -> capacity_bps, available_bps, rtt_us, flags */
+	MSG_NOTIFY,	 /* flow_id, condition, rate_bps, token -> flags */
 	MSG_CANCEL,	 /* token -> */
-	MSG_TRACK_START, /* address -> */
+	MSG_TRACK_START, /* address, [token] -> flags */
 	MSG_TRACK_STOP,	 /* address -> */
 	MSG_ENUMERATE,	 /* flow_id (after it) -> ids, count */
 	MSG_RUN,	 /* class, dscp, flags, [rate_bps] -> flow_id */
@@ -66,6 +66,14 @@ enum msg_type {
  * Who has CAP_NET_ADMIN without being root may prove it with the greeting, by any socket with the option SO_DEBUG,
  * which the kernel lets nobody else set.
  */
+
+/*
+ * Flags of replies. A request that must wait, and has brought a token, is answered at once, and GW_EVENT_COMPLETED
+ * follows; without a token it is answered when it has ended, and other replies may overtake this one.
+ */
+#define MSG_PENDING 0x1u
+/* MSG_SET_RATE, where descriptors are needed: the path has it; asked again at once, with descriptors, it is applied. */
+#define MSG_GRANTED 0x2u
 
 /* MSG_HELLO host_flags */
 #define MSG_HOST_NEEDS_FDS 0x1u /* changes need the flow's descriptors: marks are socket options */

@@ -114,7 +114,7 @@ static void set_minimum_rate(struct scene *scene)
 	struct world *world = scene->world;
 
 	assert_int_equal(engine_set_rate(world->engine, scene->mine, scene->id, GW_RATE_MINIMUM,
-					 GW_SHAPE_AND_MARK, 0, world->now_us),
+					 GW_SHAPE_AND_MARK, 0, NULL, world->now_us),
 			 0);
 }
 

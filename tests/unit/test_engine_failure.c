@@ -124,7 +124,7 @@ static void change_of_several(void **state)
 		assert_int_equal(engine_set_dscp(world->engine, mine, id, 46, 0), -EIO);
 		world_check(world);
 		fake_fail(&world->datapath, at, 1, -EIO);
-		assert_int_equal(engine_set_rate(world->engine, mine, id, 0, 0, 0, 0), -EIO);
+		assert_int_equal(engine_set_rate(world->engine, mine, id, 0, 0, 0, NULL, 0), -EIO);
 		world_check(world);
 		for (uint64_t cookie = 1; cookie <= 4; cookie++)
 			assert_int_equal(dscp(cookie), 56);
@@ -147,13 +147,15 @@ static void change_of_claims(void **state)
 	world_add(world, other, 1, &d1, GW_CLASS_BACKGROUND, 0);
 	id = world_add(world, mine, 1, &d1, GW_CLASS_VOICE, GW_FLOW_ADAPTIVE);
 	fake_fail(&world->datapath, 1, 1, -EIO);
-	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM, 1, 0, 0), -EIO);
+	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM, 1, 0, NULL, 0),
+			 -EIO);
 	assert_int_equal(dscp(1), 8);
 	world_check(world);
-	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM, 1, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM, 1, 0, NULL, 0),
+			 0);
 	assert_int_equal(dscp(1), 56);
 	fake_fail(&world->datapath, 1, 1, -EIO);
-	assert_int_equal(engine_set_rate(world->engine, mine, id, 0, 1, 0, 0), -EIO);
+	assert_int_equal(engine_set_rate(world->engine, mine, id, 0, 1, 0, NULL, 0), -EIO);
 	assert_int_equal(dscp(1), 56);
 	world_check(world);
 }

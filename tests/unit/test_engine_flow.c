@@ -78,7 +78,7 @@ static int set_dscp(struct owner *owner, uint32_t id, uint32_t value)
 
 static int set_rate(struct owner *owner, uint32_t id, uint64_t rate_bps, uint32_t shaping)
 {
-	return engine_set_rate(world->engine, owner, id, rate_bps, shaping, 0, world->now_us);
+	return engine_set_rate(world->engine, owner, id, rate_bps, shaping, 0, NULL, world->now_us);
 }
 
 /* Q-077..Q-083, Q-091: each class at once, under its mark. */
@@ -392,7 +392,7 @@ static void set_the_rate(void **state)
 	assert_int_equal(set_rate(mine, id, GW_RATE_MINIMUM, 3), -EINVAL);
 	for (uint32_t reason = 0; reason <= 5; reason++)
 		assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM,
-						 GW_SHAPE_AND_MARK, reason, world->now_us),
+						 GW_SHAPE_AND_MARK, reason, NULL, world->now_us),
 				 reason < 5 ? 0 : -EINVAL);
 	assert_int_equal(dscp(1, &d1), 56);
 	assert_int_equal(info_of(mine, id).rate_bps, GW_RATE_MINIMUM);

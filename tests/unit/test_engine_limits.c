@@ -315,7 +315,7 @@ static void requests_per_owner(void **state)
 		assert_int_equal(engine_notify(world->engine, mine, ids[i], 0, 0, i, 0),
 				 i < 3 ? 1 : -ENOBUFS);
 	}
-	assert_int_equal(engine_cancel(world->engine, mine, 0), 0);
+	assert_int_equal(engine_cancel(world->engine, mine, 0, 0), 0);
 	assert_int_equal(engine_notify(world->engine, mine, ids[3], 0, 0, 3, 0), 1);
 	world_free(world);
 }

@@ -119,7 +119,7 @@ static int verb_adopt(void)
 
 static int verb_rate(void)
 {
-	return engine_set_rate(world->engine, mine, id, 1000000, GW_SHAPE_AND_MARK, 0, 0);
+	return engine_set_rate(world->engine, mine, id, 1000000, GW_SHAPE_AND_MARK, 0, NULL, 0);
 }
 
 static int verb_reserve(void)

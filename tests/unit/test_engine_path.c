@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_engine_path.c: what is known of a path, and the requests that wait for it, under a clock that
- * the test turns.
+ * test_engine_path.c: paths of a host that does not measure (yet), and the requests that wait for them, under a clock
+ * that the test turns.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -47,7 +47,7 @@ static int query_path(struct owner *owner, uint32_t id, uint32_t flags)
 {
 	struct gw_path_info info;
 
-	return engine_query_path(world->engine, owner, id, flags, &info, world->now_us);
+	return engine_query_path(world->engine, owner, id, flags, NULL, &info, world->now_us);
 }
 
 static int notify(struct owner *owner, uint32_t id, uint32_t condition, uint64_t target,
@@ -85,7 +85,7 @@ static void discovery_window(void **state)
 	assert_int_equal(query_path(mine, id, 0), -EOPNOTSUPP);
 	assert_int_equal(query_path(mine, add_adaptive(2, &d1), 0), -EOPNOTSUPP);
 	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM,
-					 GW_SHAPE_AND_MARK, 0, world->now_us),
+					 GW_SHAPE_AND_MARK, 0, NULL, world->now_us),
 			 0);
 	assert_int_equal(fake_dscp(&world->datapath, 1, &d1), 56);
 }
@@ -171,16 +171,16 @@ static void cancelling(void **state)
 
 	(void)state;
 	assert_int_equal(notify(mine, id, GW_CONDITION_CONGESTED, 0, 7), 1);
-	assert_int_equal(engine_cancel(world->engine, mine, 8), -ENOENT);
-	assert_int_equal(engine_cancel(world->engine, other, 7), -ENOENT);
+	assert_int_equal(engine_cancel(world->engine, mine, 8, 0), -ENOENT);
+	assert_int_equal(engine_cancel(world->engine, other, 7, 0), -ENOENT);
 	assert_int_equal(world->n_completions, 0);
-	assert_int_equal(engine_cancel(world->engine, mine, 7), 0);
+	assert_int_equal(engine_cancel(world->engine, mine, 7, 0), 0);
 	assert_int_equal(world_completions_of(world, 7, -ECANCELED), 1);
-	assert_int_equal(engine_cancel(world->engine, mine, 7), -ENOENT);
+	assert_int_equal(engine_cancel(world->engine, mine, 7, 0), -ENOENT);
 	assert_int_equal(notify(mine, id, GW_CONDITION_CONGESTED, 0, 7), 1);
 	assert_int_equal(engine_remove(world->engine, mine, id, world->now_us), 0);
 	assert_int_equal(world_completions_of(world, 7, -ECANCELED), 2);
-	assert_int_equal(engine_cancel(world->engine, mine, 7), -ENOENT);
+	assert_int_equal(engine_cancel(world->engine, mine, 7, 0), -ENOENT);
 	assert_int_equal(world->n_completions, 2);
 }
 
@@ -225,23 +225,6 @@ static void many_deadlines_at_once(void **state)
 	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
 }
 
-/* ..Q-183: as for a host that takes no part. */
-static void tracking(void **state)
-{
-	struct address multicast = world_address("239.1.1.1", 5), any = world_address("::", 5);
-	struct engine *engine = world->engine;
-
-	(void)state;
-	assert_int_equal(engine_track(engine, mine, &multicast, true, 0), -EINVAL);
-	assert_int_equal(engine_track(engine, mine, &any, true, 0), -EINVAL);
-	assert_int_equal(engine_track(engine, mine, &d1, true, 0), -EOPNOTSUPP);
-	assert_int_equal(engine_track(engine, mine, &d1, false, 0), -ENOENT);
-	world->on_link = false;
-	assert_int_equal(engine_track(engine, mine, &d1, true, 0), -EOPNOTSUPP);
-	world->route_error = -EHOSTUNREACH;
-	assert_int_equal(engine_track(engine, mine, &d1, true, 0), -EHOSTUNREACH);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -255,7 +238,6 @@ int main(void)
 		TEST(cancelling),
 		TEST(silent_paths_complete_their_requests),
 		TEST(many_deadlines_at_once),
-		TEST(tracking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

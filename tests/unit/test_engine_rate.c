@@ -44,7 +44,7 @@ static int teardown(void **state)
 
 static int set_rate(uint32_t id, uint64_t rate_bps, uint32_t shaping)
 {
-	return engine_set_rate(world->engine, mine, id, rate_bps, shaping, 0, world->now_us);
+	return engine_set_rate(world->engine, mine, id, rate_bps, shaping, 0, NULL, world->now_us);
 }
 
 static int set_class(uint32_t id, enum gw_class traffic_class)
@@ -139,7 +139,7 @@ static void excess_of_best_effort(void **state)
 
 	(void)state;
 	assert_int_equal(engine_set_rate(world->engine, root, id, MEGABIT, GW_SHAPE_MARK_CONFORMANT,
-					 0, 0),
+					 0, NULL, 0),
 			 0);
 	assert_false(meter_of(id)->excess_mark.set_dscp);
 	assert_int_equal(engine_set_dscp(world->engine, root, id, 46, 0), 0);
@@ -340,13 +340,13 @@ static void many_links(void **state)
 		address.port = (uint16_t)(1000 + i);
 		world_attach(world, root, id, 1, &address);
 	}
-	assert_int_equal(engine_set_rate(world->engine, root, id, MEGABIT, 0, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, root, id, MEGABIT, 0, 0, NULL, 0), 0);
 	assert_links(id, DATAPATH_METER_LINKS, 1, 8);
 	/* More than are asked for: they may leave through any. */
 	world_attach(world, root, id, 9, &d2);
 	assert_links(id, DATAPATH_METER_LINKS, 1, 8);
 	world->routes_asked = 0;
-	assert_int_equal(engine_set_rate(world->engine, root, id, MEGABIT, 0, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, root, id, MEGABIT, 0, 0, NULL, 0), 0);
 	assert_links(id, 0, 0, 0);
 	assert_int_equal(world->routes_asked, 64);
 }

@@ -218,7 +218,7 @@ static void rate_and_reservation(void **state)
 	struct gw_flow_info info;
 
 	(void)state;
-	assert_int_equal(engine_set_rate(world->engine, mine, id, MEGABIT, 0, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, mine, id, MEGABIT, 0, 0, NULL, 0), 0);
 	assert_int_equal(reserve(id, 0), 0);
 	assert_int_equal(meter_of(id)->excess, DATAPATH_EXCESS_DELAY);
 	assert_int_equal(reserve(id, 2 * MEGABIT), 0);
@@ -226,11 +226,11 @@ static void rate_and_reservation(void **state)
 	assert_int_equal(info.rate_bps, 0);
 	assert_int_equal(info.conformant_dscp, 56);
 	assert_int_equal(booked(1), 4 * MEGABIT);
-	assert_int_equal(engine_set_rate(world->engine, mine, id, MEGABIT, 0, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, mine, id, MEGABIT, 0, 0, NULL, 0), 0);
 	assert_int_equal(booked(1), 0);
 	assert_int_equal(meter_of(id)->reserved_bps, 0);
 	assert_int_equal(reserve(id, 2 * MEGABIT), 0);
-	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_NONE, 0, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_NONE, 0, 0, NULL, 0), 0);
 	assert_null(meter_of(id));
 	/* Reserving marks again; giving it back keeps that. */
 	assert_int_equal(reserve(id, 2 * MEGABIT), 0);
@@ -513,7 +513,8 @@ static void day_change(struct day_flow *flow)
 		day.asked_back++;
 		break;
 	case 1:
-		r = engine_set_rate(world->engine, owner, flow->id, pick(3) * MEGABIT, 1, 0, 0);
+		r = engine_set_rate(world->engine, owner, flow->id, pick(3) * MEGABIT, 1, 0, NULL,
+				    0);
 		break;
 	case 2:
 		r = engine_set_class(world->engine, owner, flow->id,

@@ -191,7 +191,7 @@ static void settings(void **state)
 	assert_int_equal(dscp(&usual), 8);
 	assert_int_equal(engine_set_dscp(world->engine, root, id, 46, 0), 0);
 	assert_int_equal(dscp(&usual), 46);
-	assert_int_equal(engine_set_rate(world->engine, root, id, 5000000, 1, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, root, id, 5000000, 1, 0, NULL, 0), 0);
 	assert_true(fake_find_tuple(&world->datapath, &usual)->treatment.metered);
 	assert_int_equal(fake_meter_of(&world->datapath, id)->meter.n_links, 1);
 	assert_int_equal(fake_meter_of(&world->datapath, id)->meter.links[0], 3);
@@ -203,7 +203,7 @@ static void settings(void **state)
 	/* It fails, and is as before. */
 	for (unsigned at = 1; at <= 2; at++) {
 		fake_fail(&world->datapath, at, 1, -EIO);
-		assert_int_equal(engine_set_rate(world->engine, root, id, 7, 1, 0, 0), -EIO);
+		assert_int_equal(engine_set_rate(world->engine, root, id, 7, 1, 0, NULL, 0), -EIO);
 		assert_int_equal(fake_meter_of(&world->datapath, id)->meter.reserved_bps, 1000000);
 		world_check(world);
 	}
@@ -223,9 +223,9 @@ static void meter_is_lost(void **state)
 	uint32_t id = must_add(root, &usual);
 
 	(void)state;
-	assert_int_equal(engine_set_rate(world->engine, root, id, 5000000, 1, 0, 0), 0);
+	assert_int_equal(engine_set_rate(world->engine, root, id, 5000000, 1, 0, NULL, 0), 0);
 	fake_fail(&world->datapath, 2, 2, -EIO);
-	assert_int_equal(engine_set_rate(world->engine, root, id, 6000000, 1, 0, 0), -EIO);
+	assert_int_equal(engine_set_rate(world->engine, root, id, 6000000, 1, 0, NULL, 0), -EIO);
 	assert_int_equal(world->datapath.n_marks, 0);
 	assert_int_equal(world->datapath.n_meters, 0);
 	assert_int_equal(engine_set_class(world->engine, root, id, GW_CLASS_VOICE, 0), 0);

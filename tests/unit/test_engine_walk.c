@@ -358,7 +358,8 @@ static void step_set_rate(int flow)
 	uint64_t rate_bps = rates[pick(3)];
 
 	r = engine_set_rate(m.world->engine, m.owners[owner], model->id, rate_bps,
-			    shape_only ? GW_SHAPE_ONLY : GW_SHAPE_AND_MARK, 0, m.world->now_us);
+			    shape_only ? GW_SHAPE_ONLY : GW_SHAPE_AND_MARK, 0, NULL,
+			    m.world->now_us);
 	struck = end_failure(injected);
 	if (owner != model->owner) {
 		assert_int_equal(r, -ENOENT);

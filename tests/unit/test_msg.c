@@ -112,6 +112,14 @@ static struct gw_flow_record record(uint32_t id)
 		.reserved_bps = UINT64_MAX - 3,
 		.shaping = GW_SHAPING_POLICED,
 		.metered = 1,
+		.path_state = GW_PATH_CONGESTED,
+		.path = { .size = sizeof(record.path),
+			  .capacity_known = 1,
+			  .available_known = id % 2,
+			  .rtt_known = 1,
+			  .capacity_bps = UINT64_MAX,
+			  .available_bps = UINT64_MAX - 4,
+			  .rtt_us = UINT32_MAX },
 	};
 
 	set_address(&record.local, AF_INET, 1);
@@ -175,6 +183,8 @@ static void records_of_other_ages(void **state)
 	old.reserved_bps = 0;
 	old.shaping = GW_SHAPING_NONE;
 	old.metered = 0;
+	old.path_state = GW_PATH_NONE;
+	old.path = (struct gw_path_info){ .size = sizeof(old.path) };
 	assert_memory_equal(&out, &old, sizeof(out));
 }
 

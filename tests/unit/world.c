@@ -65,14 +65,23 @@ static void port_group_end(void *user_data, uint64_t group)
 	world->ended_groups[world->n_ended_groups++] = group;
 }
 
-static void port_completed(void *user_data, struct owner *owner, uint64_t token, int status)
+static void port_completed(void *user_data, struct owner *owner,
+			   const struct engine_completion *completion)
 {
 	struct world *world = user_data;
 
 	assert_ptr_equal(owner_host_data(owner), world);
 	assert_true(world->n_completions < WORLD_RECORDS);
-	world->completions[world->n_completions++] =
-		(struct world_completion){ owner, token, status };
+	world->completions[world->n_completions++] = (struct world_completion){
+		.owner = owner,
+		.token = completion->wait.is_request ? completion->wait.serial
+						     : completion->wait.token,
+		.is_request = completion->wait.is_request,
+		.status = completion->status,
+		.granted = completion->granted,
+		.has_path = completion->path != NULL,
+		.path = completion->path ? *completion->path : (struct gw_path_info){ 0 },
+	};
 }
 
 static void port_flow_event(void *user_data, struct owner *owner,
@@ -308,6 +317,29 @@ static uint32_t check_sock(const struct sock *sock)
 	return n_slots;
 }
 
+/* Who counts whom, and whether the host was told so. */
+static void check_path(const struct flow_path *path)
+{
+	const struct tracker *tracker;
+	uint32_t n_flows = 0, n_tcp = 0, n_trackers = 0;
+	const struct flow *flow;
+
+	DL_FOREACH2(path->flows, flow, path_next) {
+		assert_ptr_equal(flow->path, path);
+		n_flows++;
+		n_tcp += flow->entries && flow->entries->on_path;
+	}
+	DL_FOREACH2(path->trackers, tracker, path_next) {
+		assert_ptr_equal(tracker->path, path);
+		n_trackers++;
+	}
+	assert_true(n_flows + n_trackers > 0);
+	assert_int_equal(path->n_flows, n_flows);
+	assert_int_equal(path->n_tcp, n_tcp);
+	assert_int_equal(path->n_trackers, n_trackers);
+	assert_int_equal(path->held, 0);
+}
+
 static void check_flow(const struct flow *flow)
 {
 	const struct entry *entry;
@@ -451,8 +483,11 @@ void world_check(const struct world *world)
 	struct slot *slot, *next_slot;
 	struct sock *sock, *next_sock;
 	const struct tuple *tuple;
+	const struct flow_path *path;
 	const struct flow *flow;
 
+	for (path = engine->paths; path; path = path->hh.next)
+		check_path(path);
 	HASH_ITER(hh, engine->slots, slot, next_slot) {
 		n_marks += check_slot(world, slot);
 	}
@@ -502,9 +537,14 @@ void world_check_empty(const struct world *world)
 	assert_null(engine->tuples);
 	assert_null(engine->paths);
 	assert_null(engine->unknown_paths);
+	assert_null(engine->wishes);
+	for (size_t kind = 0; kind < OP_KIND_COUNT; kind++)
+		assert_null(engine->timed[kind]);
 	assert_int_equal(engine_next_flow_id(engine, 0), 0);
 	DL_FOREACH(engine->owners, owner) {
 		assert_null(owner->ops);
+		assert_null(owner->trackers);
+		assert_int_equal(owner->user->trackers, 0);
 		assert_int_equal(owner->n_ops, 0);
 	}
 }

@@ -18,8 +18,12 @@
 
 struct world_completion {
 	const struct owner *owner;
-	uint64_t token;
+	uint64_t token; /* or the number of the request */
+	bool is_request;
 	int status;
+	bool granted;
+	bool has_path;
+	struct gw_path_info path;
 };
 
 struct world_event {
