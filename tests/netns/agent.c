@@ -4,49 +4,28 @@
  * input, a SOCK_SEQPACKET socket, is one command in words; a descriptor may come with it. Each is answered by
  * one message. Calls of qos2.h are answered with what they returned, the last error, and what they wrote.
  */
+#include "agent.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <greenwave.h>
 #include <netinet/in.h>
-#include <qos2.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* The real ones: a socket here is a descriptor. */
-#undef accept
-#undef bind
-#undef connect
-#undef listen
-#undef recv
-#undef send
-#undef sendto
-#undef shutdown
-#undef socket
-
-#define WORDS_MAX 16
 #define HANDLES_MAX 16
-#define SENTINEL 0xdeadbeef
-
-struct command {
-	int argc;
-	char *argv[WORDS_MAX];
-	int fd; /* that came with it, or -1 */
-};
 
 static HANDLE handles[HANDLES_MAX];
 static struct gw *native;
 static char answer[32768];
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
+void say(const char *format, ...)
 {
 	size_t len = strlen(answer);
 	va_list arguments;
@@ -56,14 +35,12 @@ static void say(const char *format, ...)
 	va_end(arguments);
 }
 
-static long long number(const struct command *c, int i)
+long long number(const struct command *c, int i)
 {
 	return i < c->argc ? strtoll(c->argv[i], NULL, 0) : 0;
 }
 
-/* "-" is none. */
-static const struct sockaddr *address(const struct command *c, int i,
-				      struct sockaddr_storage *storage)
+const struct sockaddr *address(const struct command *c, int i, struct sockaddr_storage *storage)
 {
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
 	struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
@@ -96,13 +73,12 @@ static socklen_t address_len(const struct sockaddr *a)
 	return a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-static HANDLE *handle_slot(const struct command *c, int i)
+HANDLE *handle_slot(const struct command *c, int i)
 {
 	return &handles[number(c, i) % HANDLES_MAX];
 }
 
-/* A success that writes the last error would be noticed by the test. */
-static void say_result(BOOL result)
+void say_result(BOOL result)
 {
 	say("%d %u", result, GetLastError() == SENTINEL ? 0 : (unsigned)GetLastError());
 }
@@ -494,6 +470,12 @@ static const struct {
 	{ "watch", 1, do_watch },
 	{ "event", 2, do_event },
 	{ "close-latency", 2, do_close_latency },
+	{ "track", 5, do_track },
+	{ "untrack", 5, do_untrack },
+	{ "fundamentals", 4, do_fundamentals },
+	{ "notify", 6, do_notify },
+	{ "notified", 3, do_notified },
+	{ "cancel", 3, do_cancel },
 	{ "fork", 2, do_fork },
 	{ "exit", 2, do_exit },
 };
