@@ -60,6 +60,18 @@ void rsvp_ups_recheck(struct rsvp *rsvp, struct session *session)
 
 /* ---- merging ---- */
 
+/* Who sends does not receive that itself: `app` is the sender, or NULL if it is on another node. */
+static bool is_of_others(const struct install *install, const struct rsvp_app *app)
+{
+	const struct resv *resv;
+
+	DL_FOREACH(install->resvs, resv) {
+		if (!app || resv->app != app)
+			return true;
+	}
+	return false;
+}
+
 bool rsvp_install_goes_via(const struct install *install, const struct path *path)
 {
 	const struct sender *sender = path->sender;
@@ -67,7 +79,8 @@ bool rsvp_install_goes_via(const struct install *install, const struct path *pat
 	if (!install->resvs || (install->sender && install->sender != sender))
 		return false;
 	if (install->local)
-		return rsvp_sender_local_path(sender, install->ifindex) == path;
+		return rsvp_sender_local_path(sender, install->ifindex) == path &&
+		       is_of_others(install, path->up->app);
 	return sender->path == path && (path->up->app || install->ifindex != path->in_ifindex) &&
 	       rsvp_sender_out(sender, install->ifindex);
 }

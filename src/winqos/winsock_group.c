@@ -300,26 +300,31 @@ static struct group *take_group(struct socket_entry *entry, const struct sockadd
 	return group;
 }
 
-static void has_left(int fd, const struct sockaddr_storage *address)
+/* True: the socket took part in the group. */
+static bool has_left(int fd, const struct sockaddr_storage *address)
 {
 	struct socket_entry *entry = socket_entry_get(fd);
 	struct group *group;
+	bool any = false;
 
 	while (entry && (group = take_group(entry, (const struct sockaddr *)address))) {
 		if (atomic_load(&entry->qos))
 			gqos_leave((SOCKET)fd, (struct sockaddr *)&group->address, group->length);
 		free(group);
+		any = true;
 	}
 	socket_entry_put(entry);
+	return any;
 }
 
 int gw_win_setsockopt(int fd, int level, int name, const void *value, socklen_t value_len)
 {
 	struct sockaddr_storage group;
+	bool leaves = value && group_that_is_left(level, name, value, value_len, &group);
+	int r = setsockopt(fd, level, name, value, value_len) < 0 ? -errno : 0;
 
-	if (setsockopt(fd, level, name, value, value_len) < 0)
-		return winsock_posix_fail(-errno);
-	if (value && group_that_is_left(level, name, value, value_len, &group))
-		has_left(fd, &group);
-	return 0;
+	/* Who only sends to a group is no member of it. */
+	if (leaves && (r == 0 || r == -EADDRNOTAVAIL) && has_left(fd, &group))
+		r = 0;
+	return r < 0 ? winsock_posix_fail(r) : 0;
 }

@@ -214,6 +214,30 @@ static void test_on_one_node(void **state)
 	sim_free(pair.sim);
 }
 
+/* What a member of a group reserves is not for what it sends there itself, but others' on its node is. */
+static void test_group_on_one_node(void **state)
+{
+	struct rsvp_flowspec flowspec = sim_controlled_load(500);
+	struct sim_app *member, *other;
+	struct address group = sim_group(AF_INET, 1);
+	struct rsvp_session session = sim_session(&group, 5004);
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	member = sim_open(pair.sim, 0, &session);
+	other = sim_open(pair.sim, 0, &session);
+	sim_send(member, &pair.sender, 1000);
+	sim_reserve(member, RSVP_STYLE_WF, &flowspec, NULL, 0, false);
+	assert_int_equal(sim_events(member, RSVP_EVENT_RESV), 0);
+	sim_reserve(other, RSVP_STYLE_WF, &flowspec, NULL, 0, false);
+	assert_int_equal(sim_events(member, RSVP_EVENT_RESV), 1);
+	sim_reserve(other, RSVP_STYLE_WF, NULL, NULL, 0, false);
+	assert_int_equal(sim_events(member, RSVP_EVENT_RESV), 2);
+	assert_true(sim_last_event(member, RSVP_EVENT_RESV)->event.gone);
+	sim_free(pair.sim);
+}
+
 static int reserve_as(struct pair *pair, struct sim_app *app, enum rsvp_style style,
 		      const struct rsvp_flowspec *flowspec, unsigned n_flows, uint8_t dscp)
 {
@@ -579,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_comes_and_goes),
 		cmocka_unit_test(test_comes_to_what_is_reserved),
 		cmocka_unit_test(test_on_one_node),
+		cmocka_unit_test(test_group_on_one_node),
 		cmocka_unit_test(test_bad_reservations),
 		cmocka_unit_test(test_dclass),
 		cmocka_unit_test(test_fewer_senders),
