@@ -1,34 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gqos_agent.c: a program with QoS sockets that does what it is told, line by line, and prints what came of it as
- * JSON: {"done": CODE} for each line, 0 or a Winsock error, and what FD_QOS tells at any time:
- * {"socket": N, "qos": CODE, "ext1": .., "ext2": .., "sending": RATE, "receiving": RATE}.
+ * JSON: {"done": CODE, "began": TIME, "ended": TIME} for each line, 0 or a Winsock error, and what FD_QOS tells at any
+ * time: {"socket": N, "at": TIME, "qos": CODE, "ext1": .., "ext2": .., "sending": RATE, "receiving": RATE}.
  *
- *	socket N udp4|udp6|tcp4|tcp6        bind N ADDRESS PORT        listen N        accept N FROM
- *	connect N ADDRESS PORT              disconnect N               shutdown N HOW  close N
- *	join N ADDRESS PORT ROLES           dup N FROM                 send N BYTES    receive N
- *	qos N SERVICE RATE SERVICE RATE [to ADDRESS PORT] [style S] [confirm]
+ *	socket N udp4|udp6|tcp4|tcp6     bind N ADDRESS PORT         listen N            accept N FROM [ASK]
+ *	connect N ADDRESS PORT [ASK]     disconnect N                shutdown N HOW      senddisconnect N
+ *	recvdisconnect N                 close N                     plainclose N        patience N MS
+ *	join N ADDRESS PORT ROLES [ASK]  leave N ADDRESS             qos N ASK           dup N FROM
+ *	send N BYTES [ADDRESS PORT]      receive N                   cleanup N           bequeath N
+ *	disinherit N
  *
- * A service is the number of its type with its flags, a rate bytes a second; 0: not specified.
+ * ASK is as in gqos_ask.h; with accept, a condition function answers it. A child that is bequeathed all sockets,
+ * whatever N is, holds them until it is disinherited, or this program is gone.
  */
 #include <winsock2.h>
 #include <qossp.h>
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-#define SLOTS 64
-#define WORDS 16
+#include "gqos_ask.h"
+
+#define SLOTS 1024
+#define WORDS 32
 
 static struct {
 	SOCKET socket;
 	WSAEVENT event;
 } slots[SLOTS];
+
+static struct {
+	pid_t pid;
+	int pipe;
+} heir;
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
 
 static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void print(const char *format, ...)
@@ -44,26 +66,6 @@ static void print(const char *format, ...)
 static int error_of(int result)
 {
 	return result == 0 ? 0 : WSAGetLastError();
-}
-
-static socklen_t address(const char *host, const char *port, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
-
-	memset(ret, 0, sizeof(*ret));
-	if (strchr(host, ':')) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons((uint16_t)atoi(port));
-		if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
-			exit(2);
-		return sizeof(*in6);
-	}
-	in->sin_family = AF_INET;
-	in->sin_port = htons((uint16_t)atoi(port));
-	if (inet_pton(AF_INET, host, &in->sin_addr) != 1)
-		exit(2);
-	return sizeof(*in);
 }
 
 /* ---- what is told ---- */
@@ -82,9 +84,9 @@ static void tell(int slot, const QOS *qos)
 			memcpy(&status, at, sizeof(status));
 		at += head.ObjectLength;
 	}
-	print("{\"socket\": %d, \"qos\": %u, \"ext1\": %u, \"ext2\": %u, \"sending\": %u, "
-	      "\"receiving\": %u}\n",
-	      slot, status.StatusCode, status.ExtendedStatus1, status.ExtendedStatus2,
+	print("{\"socket\": %d, \"at\": %.6f, \"qos\": %u, \"ext1\": %u, \"ext2\": %u, "
+	      "\"sending\": %u, \"receiving\": %u}\n",
+	      slot, now(), status.StatusCode, status.ExtendedStatus1, status.ExtendedStatus2,
 	      qos->SendingFlowspec.TokenRate, qos->ReceivingFlowspec.TokenRate);
 }
 
@@ -106,7 +108,7 @@ static void look(int slot)
 		tell(slot, &out.qos);
 }
 
-/* ---- what is done ---- */
+/* ---- sockets ---- */
 
 static int take(int slot, SOCKET s)
 {
@@ -117,6 +119,12 @@ static int take(int slot, SOCKET s)
 	return error_of(WSAEventSelect(s, slots[slot].event, FD_QOS | FD_CONNECT | FD_ACCEPT));
 }
 
+static void forget(int slot)
+{
+	WSACloseEvent(slots[slot].event);
+	slots[slot].event = NULL;
+}
+
 /* Sockets with selected events do not block. */
 static void wait_for(int slot, short what)
 {
@@ -125,12 +133,75 @@ static void wait_for(int slot, short what)
 	poll(&fd, 1, 10000);
 }
 
-static int connect_to(int slot, const struct sockaddr_storage *a, socklen_t len)
+static int do_socket(int slot, char **words, int n)
 {
-	SOCKET s = slots[slot].socket;
-	int r = error_of(
-		WSAConnect(s, (const struct sockaddr *)a, (int)len, NULL, NULL, NULL, NULL));
+	int wanted = strncmp(words[0], "tcp", 3) == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+	int family = words[0][3] == '6' ? AF_INET6 : AF_INET;
+	DWORD leaf = wanted == IPPROTO_UDP ? WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF
+					   : 0;
+	WSAPROTOCOL_INFOA catalog[32];
+	DWORD size = sizeof(catalog);
 
+	n = WSAEnumProtocolsA(NULL, catalog, &size);
+	for (int i = 0; i < n; i++) {
+		if (catalog[i].iProtocol == wanted && catalog[i].iAddressFamily == family &&
+		    (catalog[i].dwServiceFlags1 & XP1_QOS_SUPPORTED))
+			return take(slot, WSASocketA(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO,
+						     FROM_PROTOCOL_INFO, &catalog[i], 0,
+						     WSA_FLAG_OVERLAPPED | leaf));
+	}
+	return -1;
+}
+
+static int do_bind(int slot, char **words, int n)
+{
+	struct sockaddr_storage address;
+	socklen_t length = ask_address(words[0], words[1], &address);
+	int s = (int)slots[slot].socket, on = 1;
+
+	if (setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+		return errno;
+	return error_of(bind(s, (struct sockaddr *)&address, length));
+}
+
+static int do_listen(int slot, char **words, int n)
+{
+	return error_of(listen((int)slots[slot].socket, 5));
+}
+
+static int answer_condition(LPWSABUF caller, LPWSABUF caller_data, LPQOS qos, LPQOS group_qos,
+			    LPWSABUF callee, LPWSABUF callee_data, GROUP *group, DWORD_PTR data)
+{
+	const struct ask *ask = (const struct ask *)data;
+
+	if (qos)
+		*qos = ask->qos;
+	return qos ? CF_ACCEPT : CF_REJECT;
+}
+
+static int do_accept(int slot, char **words, int n)
+{
+	int listener = atoi(words[0]);
+	struct ask ask;
+
+	wait_for(listener, POLLIN);
+	if (n == 1)
+		return take(slot, WSAAccept(slots[listener].socket, NULL, NULL, NULL, 0));
+	ask_read(&ask, words + 1, n - 1);
+	return take(slot, WSAAccept(slots[listener].socket, NULL, NULL, answer_condition,
+				    (DWORD_PTR)&ask));
+}
+
+static int do_connect(int slot, char **words, int n)
+{
+	struct sockaddr_storage address;
+	int length = (int)ask_address(words[0], words[1], &address), r;
+	struct ask ask;
+
+	if (n > 2)
+		ask_read(&ask, words + 2, n - 2);
+	r = error_of(WSAConnect(slots[slot].socket, (struct sockaddr *)&address, length, NULL, NULL,
+				n > 2 ? &ask.qos : NULL, NULL));
 	if (r == WSAEWOULDBLOCK) {
 		wait_for(slot, POLLOUT);
 		r = 0;
@@ -138,169 +209,217 @@ static int connect_to(int slot, const struct sockaddr_storage *a, socklen_t len)
 	return r;
 }
 
-static int accept_from(int slot, int listener)
+static int do_disconnect(int slot, char **words, int n)
 {
-	wait_for(listener, POLLIN);
-	return take(slot, WSAAccept(slots[listener].socket, NULL, NULL, NULL, 0));
+	return error_of(WSAConnect(slots[slot].socket, NULL, 0, NULL, NULL, NULL, NULL));
 }
 
-static int open_socket(int slot, const char *kind)
+static int do_shutdown(int slot, char **words, int n)
 {
-	int wanted = strncmp(kind, "tcp", 3) == 0 ? IPPROTO_TCP : IPPROTO_UDP;
-	int family = kind[3] == '6' ? AF_INET6 : AF_INET;
-	WSAPROTOCOL_INFOA catalog[32];
-	DWORD size = sizeof(catalog);
-	int n = WSAEnumProtocolsA(NULL, catalog, &size);
-
-	for (int i = 0; i < n; i++) {
-		if (catalog[i].iProtocol != wanted || catalog[i].iAddressFamily != family ||
-		    !(catalog[i].dwServiceFlags1 & XP1_QOS_SUPPORTED))
-			continue;
-		return take(slot, WSASocketA(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO,
-					     FROM_PROTOCOL_INFO, &catalog[i], 0,
-					     WSA_FLAG_OVERLAPPED |
-						     (wanted == IPPROTO_UDP
-							      ? WSA_FLAG_MULTIPOINT_C_LEAF |
-									WSA_FLAG_MULTIPOINT_D_LEAF
-							      : 0)));
-	}
-	return -1;
+	return error_of(shutdown((int)slots[slot].socket, atoi(words[0])));
 }
 
-static FLOWSPEC flowspec(const char *service, const char *rate)
+static int do_senddisconnect(int slot, char **words, int n)
 {
-	uint32_t number = (uint32_t)strtoul(rate, NULL, 0);
-
-	return (FLOWSPEC){
-		.TokenRate = number ? number : QOS_NOT_SPECIFIED,
-		.TokenBucketSize = number ? 10000 : QOS_NOT_SPECIFIED,
-		.PeakBandwidth = QOS_NOT_SPECIFIED,
-		.Latency = QOS_NOT_SPECIFIED,
-		.DelayVariation = QOS_NOT_SPECIFIED,
-		.ServiceType = (uint32_t)strtoul(service, NULL, 0),
-		.MaxSduSize = QOS_NOT_SPECIFIED,
-		.MinimumPolicedSize = QOS_NOT_SPECIFIED,
-	};
+	return error_of(WSASendDisconnect(slots[slot].socket, NULL));
 }
 
-static int set(int slot, char **words, int n)
+static int do_recvdisconnect(int slot, char **words, int n)
 {
-	struct {
-		QOS_DESTADDR destination;
-		RSVP_RESERVE_INFO reserve;
-	} objects = { .reserve.ObjectHdr = { RSVP_OBJECT_RESERVE_INFO,
-					     sizeof(RSVP_RESERVE_INFO) } };
-	struct sockaddr_storage to;
-	QOS qos = { .SendingFlowspec = flowspec(words[0], words[1]),
-		    .ReceivingFlowspec = flowspec(words[2], words[3]) };
-	char *first = (char *)&objects.reserve;
-	DWORD bytes;
-
-	for (int i = 4; i < n; i++) {
-		if (strcmp(words[i], "to") == 0) {
-			objects.destination = (QOS_DESTADDR){
-				.ObjectHdr = { QOS_OBJECT_DESTADDR, sizeof(QOS_DESTADDR) },
-				.SocketAddress = (struct sockaddr *)&to,
-				.SocketAddressLength = address(words[i + 1], words[i + 2], &to),
-			};
-			first = (char *)&objects;
-			i += 2;
-		} else if (strcmp(words[i], "style") == 0) {
-			objects.reserve.Style = (ULONG)atoi(words[++i]);
-		} else if (strcmp(words[i], "confirm") == 0) {
-			objects.reserve.ConfirmRequest = 1;
-		}
-	}
-	qos.ProviderSpecific.buf = first;
-	qos.ProviderSpecific.len = (ULONG)((char *)(&objects + 1) - first);
-	return error_of(WSAIoctl(slots[slot].socket, SIO_SET_QOS, &qos, sizeof(qos), NULL, 0,
-				 &bytes, NULL, NULL));
+	return error_of(WSARecvDisconnect(slots[slot].socket, NULL));
 }
 
-static int send_bytes(int slot, size_t len)
-{
-	static char data[65536];
-
-	return send((int)slots[slot].socket, data, len, 0) < 0 ? WSAGetLastError() : 0;
-}
-
-static int receive_bytes(int slot)
-{
-	static char data[65536];
-
-	return recv((int)slots[slot].socket, data, sizeof(data), 0) < 0 ? WSAGetLastError() : 0;
-}
-
-static int end_slot(int slot)
+static int do_close(int slot, char **words, int n)
 {
 	int r = error_of(closesocket(slots[slot].socket));
 
-	WSACloseEvent(slots[slot].event);
-	slots[slot].event = NULL;
+	forget(slot);
 	return r;
 }
 
-static int obey(char **words, int n)
+static int do_plainclose(int slot, char **words, int n)
 {
-	struct sockaddr_storage a;
-	int slot = n > 1 ? atoi(words[1]) : 0;
-	int s = (int)slots[slot].socket;
-	socklen_t len = n > 3 && strspn(words[0], "bindcojet") == strlen(words[0])
-				? address(words[2], words[3], &a)
-				: 0;
+	int r = close((int)slots[slot].socket) == 0 ? 0 : errno;
 
-	if (strcmp(words[0], "socket") == 0)
-		return open_socket(slot, words[2]);
-	if (strcmp(words[0], "bind") == 0)
-		return error_of(bind(s, (struct sockaddr *)&a, len));
-	if (strcmp(words[0], "listen") == 0)
-		return error_of(listen(s, 5));
-	if (strcmp(words[0], "accept") == 0)
-		return accept_from(slot, atoi(words[2]));
-	if (strcmp(words[0], "connect") == 0)
-		return connect_to(slot, &a, len);
-	if (strcmp(words[0], "disconnect") == 0)
-		return error_of(WSAConnect(slots[slot].socket, NULL, 0, NULL, NULL, NULL, NULL));
-	if (strcmp(words[0], "shutdown") == 0)
-		return error_of(shutdown(s, atoi(words[2])));
-	if (strcmp(words[0], "close") == 0)
-		return end_slot(slot);
-	if (strcmp(words[0], "plainclose") == 0)
-		return close(s) == 0 ? 0 : errno;
-	if (strcmp(words[0], "dup") == 0) {
-		slots[slot].socket = (SOCKET)dup((int)slots[atoi(words[2])].socket);
-		return 0;
+	forget(slot);
+	return r;
+}
+
+/* How long what was sent may go without an answer until the connection is given up. */
+static int do_patience(int slot, char **words, int n)
+{
+	unsigned int ms = (unsigned int)atoi(words[0]);
+
+	return setsockopt((int)slots[slot].socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+			  sizeof(ms)) == 0
+		       ? 0
+		       : errno;
+}
+
+/* ---- groups ---- */
+
+static int do_join(int slot, char **words, int n)
+{
+	struct sockaddr_storage group;
+	int length = (int)ask_address(words[0], words[1], &group);
+	struct ask ask;
+
+	if (n > 3)
+		ask_read(&ask, words + 3, n - 3);
+	return WSAJoinLeaf(slots[slot].socket, (struct sockaddr *)&group, length, NULL, NULL,
+			   n > 3 ? &ask.qos : NULL, NULL, (DWORD)atoi(words[2])) == INVALID_SOCKET
+		       ? WSAGetLastError()
+		       : 0;
+}
+
+static int do_leave(int slot, char **words, int n)
+{
+	struct ip_mreqn request = { 0 };
+
+	if (inet_pton(AF_INET, words[0], &request.imr_multiaddr) != 1)
+		exit(2);
+	return setsockopt((int)slots[slot].socket, IPPROTO_IP, IP_DROP_MEMBERSHIP, &request,
+			  sizeof(request)) == 0
+		       ? 0
+		       : errno;
+}
+
+/* ---- QoS, data, and other holders ---- */
+
+static int do_qos(int slot, char **words, int n)
+{
+	struct ask ask;
+	DWORD bytes;
+
+	ask_read(&ask, words, n);
+	return error_of(WSAIoctl(slots[slot].socket, SIO_SET_QOS, &ask.qos, sizeof(ask.qos), NULL,
+				 0, &bytes, NULL, NULL));
+}
+
+static int do_send(int slot, char **words, int n)
+{
+	static char data[65536];
+	struct sockaddr_storage to;
+	socklen_t length = n > 2 ? ask_address(words[1], words[2], &to) : 0;
+
+	return sendto((int)slots[slot].socket, data, (size_t)atoi(words[0]), MSG_NOSIGNAL,
+		      n > 2 ? (struct sockaddr *)&to : NULL, length) < 0
+		       ? errno
+		       : 0;
+}
+
+/* All that is there. */
+static int do_receive(int slot, char **words, int n)
+{
+	static char data[65536];
+
+	while (recv((int)slots[slot].socket, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	return 0;
+}
+
+static int do_dup(int slot, char **words, int n)
+{
+	slots[slot].socket = (SOCKET)dup((int)slots[atoi(words[0])].socket);
+	return 0;
+}
+
+static int do_bequeath(int slot, char **words, int n)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe(ends) != 0)
+		return errno;
+	heir.pid = fork();
+	if (heir.pid == 0) {
+		close(ends[1]);
+		(void)!read(ends[0], &byte, 1);
+		_exit(0);
 	}
-	if (strcmp(words[0], "join") == 0)
-		return WSAJoinLeaf(slots[slot].socket, (struct sockaddr *)&a, (int)len, NULL, NULL,
-				   NULL, NULL, (DWORD)atoi(words[4])) == INVALID_SOCKET
-			       ? WSAGetLastError()
-			       : 0;
-	if (strcmp(words[0], "send") == 0)
-		return send_bytes(slot, (size_t)atoi(words[2]));
-	if (strcmp(words[0], "receive") == 0)
-		return receive_bytes(slot);
-	if (strcmp(words[0], "qos") == 0 && n >= 6)
-		return set(slot, words + 2, n - 2);
-	exit(2);
+	close(ends[0]);
+	heir.pipe = ends[1];
+	return heir.pid < 0 ? errno : 0;
+}
+
+static int do_disinherit(int slot, char **words, int n)
+{
+	close(heir.pipe);
+	return waitpid(heir.pid, NULL, 0) == heir.pid ? 0 : errno;
+}
+
+static int do_cleanup(int slot, char **words, int n)
+{
+	return error_of(WSACleanup());
 }
 
 /* ---- the loop ---- */
 
+static const struct command {
+	const char *name;
+	int (*run)(int slot, char **words, int n);
+	int least; /* words after the slot */
+} commands[] = {
+	{ "socket", do_socket, 1 },
+	{ "bind", do_bind, 2 },
+	{ "listen", do_listen, 0 },
+	{ "accept", do_accept, 1 },
+	{ "connect", do_connect, 2 },
+	{ "disconnect", do_disconnect, 0 },
+	{ "shutdown", do_shutdown, 1 },
+	{ "senddisconnect", do_senddisconnect, 0 },
+	{ "recvdisconnect", do_recvdisconnect, 0 },
+	{ "close", do_close, 0 },
+	{ "plainclose", do_plainclose, 0 },
+	{ "patience", do_patience, 1 },
+	{ "join", do_join, 3 },
+	{ "leave", do_leave, 1 },
+	{ "qos", do_qos, 4 },
+	{ "send", do_send, 1 },
+	{ "receive", do_receive, 0 },
+	{ "dup", do_dup, 1 },
+	{ "bequeath", do_bequeath, 0 },
+	{ "disinherit", do_disinherit, 0 },
+	{ "cleanup", do_cleanup, 0 },
+};
+
+static int obey(char **words, int n)
+{
+	int slot = n > 1 ? atoi(words[1]) : -1;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (slot >= 0 && slot < SLOTS && n >= 2 + commands[i].least &&
+		    strcmp(words[0], commands[i].name) == 0)
+			return commands[i].run(slot, words + 2, n - 2);
+	}
+	exit(2);
+}
+
 static void take_line(char *line)
 {
 	char *words[WORDS], *rest = line;
-	int n = 0;
+	double began;
+	int n = 0, r;
 
 	while (n < WORDS && (words[n] = strsep(&rest, " \n")))
 		n += words[n][0] != '\0';
-	if (n > 0)
-		print("{\"done\": %d}\n", obey(words, n));
+	if (n == 0)
+		return;
+	began = now();
+	r = obey(words, n);
+	print("{\"done\": %d, \"began\": %.6f, \"ended\": %.6f}\n", r, began, now());
+}
+
+static void look_at_all(struct pollfd *fds)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (fds[i].revents)
+			look(i);
 }
 
 int main(void)
 {
-	static char buf[4096];
+	static char buf[65536];
 	size_t used = 0;
 	WSADATA data;
 
@@ -318,9 +437,7 @@ int main(void)
 			};
 		if (poll(fds, SLOTS + 1, -1) < 0)
 			return 1;
-		for (int i = 0; i < SLOTS; i++)
-			if (fds[i + 1].revents)
-				look(i);
+		look_at_all(fds + 1);
 		if (!fds[0].revents)
 			continue;
 		got = read(STDIN_FILENO, buf + used, sizeof(buf) - 1 - used);

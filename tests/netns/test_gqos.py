@@ -1,214 +1,176 @@
 # SPDX-License-Identifier: MIT
-"""QoS sockets of Winsock from end to end: host - router - host. A program at either end says what it sends and wants,
-and each way of closing is seen on both cables, at the other end, and in traffic control (spec/gqos.md §16)."""
-import json
-import select
-import signal
-import subprocess
-import time
+"""QoS sockets of Winsock from end to end: each way of closing, of sockets that send, receive or do both, is seen on
+both cables, at the other end, and in traffic control (spec/gqos.md §16)."""
+import contextlib
 
 import pytest
 
-from conftest import until
-from netns import PATIENCE_S, TIME_FACTOR
-from rsvp import PATH_TEAR, RESV_TEAR, pause
-from rsvp_net import FOUR, LEFT, PORT, RIGHT, SENDER_PORT, Line, made
+from gqos import CONTROLLED_LOAD_DSCP, NO_RECEIVERS, NO_SENDERS, PATH, PATH_TEAR, RECEIVERS, RESV, RESV_TEAR, SENDERS
+from gqos_matrix import AT_FAR, AT_NEAR, FROM_FAR, FROM_NEAR, PLACES, ROLES, Closing, Play
+from netns import TIME_FACTOR
+from rsvp_net import endpoint
 
-NOTRAFFIC, BEST_EFFORT, CONTROLLED_LOAD, GUARANTEED, NOCHANGE = 0, 1, 2, 3, 6
-RECEIVERS, SENDERS, NO_SENDERS, NO_RECEIVERS, CONFIRMED = 11005, 11006, 11007, 11008, 11009
-NO_SIGNALLING = 0x40000000
-SD_RECEIVE, SD_SEND, SD_BOTH = range(3)
-RATE = 50000  # bytes a second
-QUIET_S = 0.3  # long enough for what should not come
+# Services: 0 no traffic, 1 best effort, 2 controlled load, 6 no change.
+SEND, BOTH = (0, 1), ((0, 1), True)
+CLOSE = Closing('E1 closesocket', ('close {n}',), *BOTH)
+PLAIN_CLOSE = Closing('E1 close', ('plainclose {n}',), *BOTH)
+STOP_SENDING = Closing('E2 SD_SEND', ('shutdown {n} 1',), SEND)
+STOP_RECEIVING = Closing('E3 SD_RECEIVE', ('shutdown {n} 0',), (), True)
+DISCONNECT = Closing('E6 WSAConnect to nobody', ('disconnect {n}',), *BOTH)
+SENDS_NOTHING = Closing('E8 sends no traffic', ('qos {n} 0 0 6 0',), SEND)
+RECEIVES_NOTHING = Closing('E10 receives no traffic', ('qos {n} 6 0 0 0',), (), True)
+KILLED = Closing('E14 killed', 'kill', *BOTH)
+OF_EVERY_KIND = (CLOSE, STOP_SENDING, STOP_RECEIVING, DISCONNECT, SENDS_NOTHING, RECEIVES_NOTHING, KILLED)
+OF_IPV4 = (
+    PLAIN_CLOSE,
+    Closing('E4 SD_BOTH', ('shutdown {n} 2',), *BOTH),
+    Closing('E4 one by one, twice, and closed', ('shutdown {n} 0', 'shutdown {n} 1', 'shutdown {n} 2', 'close {n}'), *BOTH),
+    Closing('E9 sends best effort', ('qos {n} 1 0 6 0',), SEND),
+    Closing('E11 receives best effort', ('qos {n} 6 0 1 0',), (), True),
+    Closing('E12 no traffic', ('qos {n} 0 0 0 0',), *BOTH),
+    Closing('E12 no traffic, best effort', ('qos {n} 0 0 1 0',), *BOTH),
+    Closing('E12 best effort, no traffic', ('qos {n} 1 0 0 0',), *BOTH),
+    Closing('E12 best effort, and closed', ('qos {n} 1 0 1 0', 'close {n}'), *BOTH),
+    Closing('E14 ended', 'leave', *BOTH),
+    Closing('E15 WSACleanup', 'cleanup', *BOTH),
+    Closing('E21 signals no more', ('qos {n} 0x40000006 0 0x40000006 0',), *BOTH, flow=False),
+    Closing('E22 no traffic control', ('qos {n} 0x81000006 0 6 0',), flow=True),
+    Closing('E23 fails', ('qos {n} 7 0 0 0',), fails=True),
+    Closing('E24 changes nothing', ('qos {n} 6 0 6 0',)),
+)
+OF_CONNECTIONS = (
+    Closing('E5 WSASendDisconnect', ('senddisconnect {n}',), SEND),
+    Closing('E5 WSARecvDisconnect', ('recvdisconnect {n}',), (), True),
+    Closing('E13 receives otherwise', ('qos {n} 0 0 2 1500',), SEND, far_told={'RB': RECEIVERS}),
+    Closing('E13 sends otherwise', ('qos {n} 2 1500 0 0',), (), True, far_told={'SRB': SENDERS},
+            near_told={'SB': RECEIVERS}),
+)
+OF_DATAGRAMS = (Closing('E7 connects to zeros', ('connect {n} 0.0.0.0 0',), *BOTH),)
+CLOSINGS = {
+    'tcp4': OF_EVERY_KIND + OF_IPV4 + OF_CONNECTIONS,
+    'udp4': OF_EVERY_KIND + OF_IPV4 + OF_CONNECTIONS + OF_DATAGRAMS,
+    'tcp6': OF_EVERY_KIND,
+    'udp6': OF_EVERY_KIND,
+    'unconnected': OF_EVERY_KIND + OF_IPV4 + OF_DATAGRAMS + (
+        Closing('E8 to one of two', ('qos {n} 0 0 6 0 to {far} {port}',), (0,)),
+        Closing('E9 to one of two', ('qos {n} 1 0 6 0 to {far} {port}',), (0,))),
+    'group': OF_EVERY_KIND + OF_IPV4 + OF_DATAGRAMS + (
+        Closing('E19 leaves the group', ('leave {n} {group}',), *BOTH),),
+}
+ROWS = [(kind, role, closing.name) for kind, closings in CLOSINGS.items() for closing in closings for role in ROLES]
 
 
-class Agent:
-    """A program that does with its QoS sockets what it is told (gqos_agent.c)."""
-
-    def __init__(self, node):
-        self.node = node
-        self.process = node.host.popen(
-            [node.programs.path('gqos_agent')], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=node.programs.environment(node.daemon.socket_path))
-        self.rest = b''
-        self.lines = []
-        node.running.append(self)
-
-    def _take(self, seconds):
-        readable, _, _ = select.select([self.process.stdout], [], [], max(0, seconds))
-        if not readable:
-            return False
-        data = self.process.stdout.read1(65536)
-        assert data, 'the program has ended'
-        *lines, self.rest = (self.rest + data).split(b'\n')
-        self.lines += [json.loads(line) for line in lines]
-        return True
-
-    def _find(self, match, timeout):
-        deadline = time.monotonic() + timeout * TIME_FACTOR
-        while True:
-            for found in self.lines:
-                if match(found):
-                    self.lines.remove(found)
-                    return found
-            left = deadline - time.monotonic()
-            if left < 0 or not self._take(left):
-                return None
-
-    def tell(self, *words):
-        """What came of it: 0 or an error."""
-        self.process.stdin.write((' '.join(str(word) for word in words) + '\n').encode())
-        self.process.stdin.flush()
-        done = self._find(lambda line: 'done' in line, PATIENCE_S)
-        assert done, words
-        return done['done']
-
-    def do(self, *words):
-        assert self.tell(*words) == 0, words
-
-    def told(self, code, slot=0):
-        """FD_QOS tells of it."""
-        found = self._find(lambda line: line.get('qos') == code and line['socket'] == slot, PATIENCE_S)
-        assert found, f'no {code} among {self.lines}'
-        return found
-
-    def hears_nothing(self):
-        while self._take(QUIET_S):
-            pass
-        assert not self.lines, self.lines
-
-    def end(self, number=signal.SIGTERM):
-        self.node.running.remove(self)
-        self.process.send_signal(number)
-        self.process.wait(10 * TIME_FACTOR)
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.node.host.children.remove(self.process)
+@pytest.fixture(scope='module')
+def play(programs):
+    played = Play(programs, CLOSINGS)
+    with contextlib.closing(played):
+        played.run()
+        yield played
+        played.end()
 
 
 @pytest.fixture
-def line(programs):
-    with made(Line(programs)) as net:
-        net.start()
-        yield net
+def row(play, request):
+    return play.rows[request.param]
 
 
-class Pair:
-    """A program at either end of the line, with one socket each that knows the other."""
-
-    count = 0
-
-    def __init__(self, line, kind):
-        self.line, self.kind = line, kind
-        Pair.count += 1  # ports of connections are not free at once
-        here, there = SENDER_PORT + Pair.count, PORT + Pair.count
-        self.near, self.far = Agent(line['near']), Agent(line['far'])
-        for agent in self.near, self.far:
-            agent.do('socket', 0 if agent is self.near or kind == 'udp4' else 1, kind)
-        if kind == 'udp4':
-            self.near.do('bind', 0, FOUR['near'], here)
-            self.far.do('bind', 0, FOUR['far'], there)
-            self.near.do('connect', 0, FOUR['far'], there)
-            self.far.do('connect', 0, FOUR['near'], here)
-        else:
-            self.far.do('bind', 1, FOUR['far'], there)
-            self.far.do('listen', 1)
-            self.near.do('bind', 0, FOUR['near'], here)
-            self.near.do('connect', 0, FOUR['far'], there)
-            self.far.do('accept', 0, 1)
-
-    def qos(self, agent, sends, receives, *more):
-        agent.do('qos', 0, CONTROLLED_LOAD if sends else NOCHANGE, RATE, CONTROLLED_LOAD if receives else NOCHANGE, 0,
-                 *more)
-
-    def end(self):
-        for agent in self.near, self.far:
-            if agent in agent.node.running:
-                agent.end()
-        until(lambda: self.line['router'].rsvp()['sessions'] == [])
-
-    def begin(self, both):
-        """Data goes from near to far; with `both` also back. Returns when all of it is reserved."""
-        self.qos(self.near, True, both)
-        self.qos(self.far, both, True)
-        self.near.told(RECEIVERS)
-        self.far.told(SENDERS)
-        if both:
-            self.far.told(RECEIVERS)
-            self.near.told(SENDERS)
-        for agent in self.near, self.far:
-            agent.hears_nothing()
-        self.line.clear()
-
-    def tears(self):
-        """Which messages have ended something, each of them seen on both cables and not more than twice."""
-        pause(QUIET_S)
-        places = [('near', LEFT), ('router', LEFT), ('router', RIGHT), ('far', RIGHT)]
-        seen = {place: [message.kind for message in self.line[place[0]].listen(place[1]).settle(0)
-                        if message.kind in (PATH_TEAR, RESV_TEAR)] for place in places}
-        assert not seen['near', LEFT] and not seen['router', RIGHT], 'only one of them has ended something'
-        assert set(seen['router', LEFT]) == set(seen['far', RIGHT]), seen
-        for kinds in seen.values():
-            assert all(kinds.count(kind) <= 2 for kind in kinds), seen
-        return set(seen['far', RIGHT])
-
-    def stands(self):
-        """What the router knows: PATH_TEAR if there is something to tear in what near sends, RESV_TEAR if in what it wants."""
-        known = self.line['router'].rsvp()
-        found = set()
-        for session in known['sessions']:
-            forth = session['destination'].startswith(FOUR['far'])
-            if forth and session['senders']:
-                found.add(PATH_TEAR)
-            if not forth and session['reservations']:
-                found.add(RESV_TEAR)
-        return found
+def every_row(function):
+    return pytest.mark.parametrize('row', ROWS, indirect=True, ids='-'.join)(function)
 
 
-CLOSINGS = {
-    'E1 closesocket': (('close', 0), {PATH_TEAR, RESV_TEAR}),
-    'E1 close': (('plainclose', 0), {PATH_TEAR, RESV_TEAR}),
-    'E2 shutdown of sending': (('shutdown', 0, SD_SEND), {PATH_TEAR}),
-    'E3 shutdown of receiving': (('shutdown', 0, SD_RECEIVE), {RESV_TEAR}),
-    'E4 shutdown of both': (('shutdown', 0, SD_BOTH), {PATH_TEAR, RESV_TEAR}),
-    'E6 WSAConnect to nowhere': (('disconnect', 0), {PATH_TEAR, RESV_TEAR}),
-    'E8 sends no traffic': (('qos', 0, NOTRAFFIC, 0, NOCHANGE, 0), {PATH_TEAR}),
-    'E9 sends best effort': (('qos', 0, BEST_EFFORT, 0, NOCHANGE, 0), {PATH_TEAR}),
-    'E10 receives no traffic': (('qos', 0, NOCHANGE, 0, NOTRAFFIC, 0), {RESV_TEAR}),
-    'E11 receives best effort': (('qos', 0, NOCHANGE, 0, BEST_EFFORT, 0), {RESV_TEAR}),
-    'E12 neither': (('qos', 0, NOTRAFFIC, 0, BEST_EFFORT, 0), {PATH_TEAR, RESV_TEAR}),
-    'E14 killed': (None, {PATH_TEAR, RESV_TEAR}),
-    'E21 signals no more': (('qos', 0, CONTROLLED_LOAD | NO_SIGNALLING, RATE, NOCHANGE, 0), {PATH_TEAR}),
-    'E23 fails': (('qos', 0, 7, 0, NOCHANGE, 0), set()),
-    'E24 changes nothing': (('qos', 0, NOCHANGE, 0, NOCHANGE, 0), set()),
-}
-
-
-@pytest.mark.parametrize('kind', ['tcp4', 'udp4'])
-def test_closing(line, kind):
+@every_row
+def test_tears(play, row):
     """
-    G-209..G-219, G-223..G-227, G-231, G-235, G-243, G-244, G-251..G-253, rows of §16.3: from a socket that sends and
-    receives, with everything reserved in both directions
+    G-209..G-219, G-221, G-223..G-231, G-234, G-235, G-239, G-241, G-251..G-253, rows of §16.3: exactly what has ended
+    is torn down, once, and the same again half a second later
     """
-    wrong = {}
-    for name, (words, ended) in CLOSINGS.items():
-        pair = Pair(line, kind)
-        pair.begin(True)
-        if words:
-            error = pair.near.tell(*words)
-            assert (error == 0) == ('E23' not in name), (name, error)
+    assert all((done.code == 0) != row.closing.fails for done in row.done), row.done
+    for session in {*row.forth, row.back}:
+        for kind in PATH_TEAR, RESV_TEAR:
+            seen = {place: play.seen[place, kind, session] for place in PLACES}
+            assert not seen[FROM_FAR] and not seen[AT_NEAR], 'only one of them has ended something'
+            if (kind, session) not in row.ended():
+                assert not seen[FROM_NEAR] and not seen[AT_FAR], (kind, session)
+                continue
+            first, again = seen[FROM_NEAR]
+            assert first.data == again.data
+            assert 0.4 < again.time - first.time < 0.6 + 0.4 * TIME_FACTOR
+            assert 1 <= len(seen[AT_FAR]) <= 2
+
+
+def after(messages, when):
+    return [message for message in messages if message.time > when]
+
+
+@every_row
+def test_what_goes_on(play, row):
+    """G-212, G-213, G-223..G-226, G-241: what has not ended is refreshed at both ends, and nothing else"""
+    ended, when = row.ended(), row.done[-1].ended + 0.1 * TIME_FACTOR
+    for session in row.forth if row.sends else []:
+        goes_on = (PATH_TEAR, session) not in ended
+        assert bool(after(play.seen[FROM_NEAR, PATH, session], when)) == goes_on
+        assert bool(after(play.seen[FROM_FAR, RESV, session], when)) == goes_on
+    if row.receives:
+        assert bool(after(play.seen[FROM_NEAR, RESV, row.back], when)) == ((RESV_TEAR, row.back) not in ended)
+        assert after(play.seen[FROM_FAR, PATH, row.back], when), 'the other end goes on'
+
+
+@every_row
+def test_what_is_told(play, row):
+    """G-244, G-247, G-248: the other end is told at once, once; who did it is told nothing"""
+    closing, far, began = row.closing, play.told[play.far], row.done[0].began
+    for peer, slot in enumerate(row.slots):
+        expected = [code for roles, code in closing.far_told.items() if row.role in roles]
+        if row.sends and peer in closing.sending:
+            expected.append(NO_SENDERS)
+        if row.receives and closing.receiving:
+            expected.append(NO_RECEIVERS)
+        assert sorted(far[slot]) == sorted(expected)
+        assert all(event['at'] - began < TIME_FACTOR for event in play.far.events if event['socket'] == slot)
+    near = play.told.get(row.agent, {}).get(row.number, [])
+    assert near == [code for roles, code in closing.near_told.items() if row.role in roles]
+
+
+@every_row
+def test_traffic_control(play, row):
+    """
+    G-209, G-213, G-223, G-225, G-243, G-251: flows end with what they are for, and marks of both ends with what is
+    reserved
+    """
+    for peer, (address, port, _) in enumerate(row.forth if row.sends else []):
+        flow, data = (row.near_port, endpoint(address, port)), (row.near, row.near_port, port)
+        assert flow in play.flows_before and play.marks_before[data] == {CONTROLLED_LOAD_DSCP}
+        assert (flow in play.flows_after) == (not row.closing.ends_flow(peer))
+        if peer in row.closing.sending or row.closing.ends_flow(peer):
+            assert play.marks_after[data] <= {0}
         else:
-            pair.near.end(signal.SIGKILL)
-        found = pair.tears(), pair.stands()
-        if found != (ended, {PATH_TEAR, RESV_TEAR} - ended):
-            wrong[name] = found
-        if PATH_TEAR in ended:
-            pair.far.told(NO_SENDERS)
-        if RESV_TEAR in ended:
-            pair.far.told(NO_RECEIVERS)
-        pair.far.hears_nothing()
-        if words:
-            pair.near.hears_nothing()
-        pair.end()
-        line.clear()
-    assert not wrong
+            assert play.marks_after[data] == {CONTROLLED_LOAD_DSCP}
+    # Of senders that share what is reserved, neither has it alone.
+    if row.receives and row.kind.peers == 1:
+        data = row.far, row.far_ports[0], row.near_port
+        assert play.marks_before[data] == {CONTROLLED_LOAD_DSCP}
+        assert play.marks_after[data] <= ({0} if row.closing.receiving else {CONTROLLED_LOAD_DSCP})
+
+
+def first_tears(play, row):
+    """How long after the event began, and after it had ended, each of them was at the router."""
+    for kind, session in row.ended():
+        when = play.seen[FROM_NEAR, kind, session][0].time
+        yield when - row.done[0].began, when - row.done[-1].ended
+
+
+def shown(name, times):
+    times = sorted(times)
+    print(f'{name}: {len(times)} tears, median {times[len(times) // 2] * 1e3:.2f} ms, most {times[-1] * 1e3:.2f} ms')
+    return times[-1]
+
+
+def test_how_soon(play):
+    """§16.7, G-235: what is torn down by a call is on its way when the call returns, and soon after a program's end"""
+    calls, deaths = [], []
+    for row in play.rows.values():
+        (deaths if row.closing.is_death else calls).extend(first_tears(play, row))
+    print()
+    assert shown('after a call has begun', [after for after, _ in calls]) < 0.05 * TIME_FACTOR
+    assert shown('after a call has ended', [after for _, after in calls]) < 0.05 * TIME_FACTOR
+    assert shown('after a program has ended', [after for after, _ in deaths]) < TIME_FACTOR
