@@ -501,7 +501,8 @@ struct gw_rsvp_flow {
 	struct gw_tspec tspec;	      /* see gw_rsvp_send() for what 0 stands for */
 	uint64_t rate_bps;	      /* of the guaranteed service, R; 0: tspec.rate_bps */
 	uint32_t slack_us;	      /* likewise, S */
-	uint32_t reserved[3];	      /* zero */
+	uint32_t service; /* enum gw_rsvp_service, of GW_RSVP_FF; 0: as of all that is asked for */
+	uint32_t reserved[2]; /* zero */
 };
 
 /*
@@ -554,7 +555,7 @@ struct gw_rsvp_request {
 	const void *policy; /* whole POLICY_DATA objects; NULL: none */
 	size_t policy_len;
 };
-#define GW_RSVP_FLOWS_MAX 64 /* in one request */
+#define GW_RSVP_FLOWS_MAX 128 /* in one request */
 
 /*
  * Reserves for what the handle receives of the session, now or as soon as a sender is heard of. Called again it
@@ -804,6 +805,7 @@ struct gw_qos_info {
 	uint64_t link_bps;	  /* 0: not known */
 	uint32_t end_to_end; /* 1: every router takes part, 0: one does not, UINT32_MAX: not known */
 	uint32_t sending_reserved; /* 1: a reservation stands for what it sends */
+	uint64_t max_unreserved_bps; /* that it may send while nothing is reserved for it; 0: any rate */
 };
 int gw_qos_query(struct gw *gw, int fd, struct gw_qos_info *ret_info);
 

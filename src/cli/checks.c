@@ -24,6 +24,9 @@
 #define TRACING \
 	"give greenwaved CAP_PERFMON, on a kernel with BTF and BPF trampolines, not locked down"
 
+#define SIGNALLING \
+	"none if nothing is to be signalled; else rsvp { enabled = true } in greenwave.conf, and restart the daemon"
+
 /* What to do about a mechanism that the daemon could not use. */
 static const char *next_step(const char *mechanism)
 {
@@ -47,6 +50,7 @@ static const char *next_step(const char *mechanism)
 		  "use a kernel with CONFIG_NET_SCH_FQ, or load the module sch_fq; then as root: tc "
 		  "qdisc replace dev INTERFACE root fq" },
 		{ "sock-diag", "load the modules inet_diag, tcp_diag and udp_diag" },
+		{ "rsvp", SIGNALLING },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -218,6 +222,14 @@ static void check_embedded(struct checks *checks, int open_error)
 		    "programs use the engine inside themselves meanwhile");
 }
 
+/* What is inside a program speaks to no router. */
+static void check_signalling(struct checks *checks)
+{
+	add(checks, "rsvp", false, START_DAEMON ", with rsvp { enabled = true } in greenwave.conf",
+	    "needs the daemon: QoS sockets have traffic control in their own program only, and nothing is "
+	    "signalled or reserved beyond it");
+}
+
 int checks_without_daemon(struct checks *checks, int open_error)
 {
 	struct gw *gw = NULL;
@@ -235,6 +247,7 @@ int checks_without_daemon(struct checks *checks, int open_error)
 	check_kernel(checks);
 	check_mounts(checks);
 	check_embedded(checks, embedded_error);
+	check_signalling(checks);
 	return 0;
 }
 

@@ -254,6 +254,7 @@ struct config *config_default(void)
 	config->max_clients_per_user = 1024;
 	config->max_clients = 8192;
 	config_rsvp_default(&config->rsvp);
+	provider_config_default(&config->gqos);
 	return config;
 }
 

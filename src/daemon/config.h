@@ -12,6 +12,7 @@
 
 #include "core/address.h"
 #include "core/class.h"
+#include "engine/provider.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/greenwave/greenwave.conf"
 
@@ -124,6 +125,7 @@ struct config {
 	size_t n_links;
 	struct config_link links[CONFIG_LINKS_MAX]; /* in the order of the file */
 	struct config_rsvp rsvp;
+	struct provider_config gqos;
 };
 
 /* Called for each error, in the order of lines. `line` 0: the file as a whole. */

@@ -61,7 +61,7 @@ struct key {
 	const char *title_expected;    /* of SHAPE_TITLED, if it is not an interface */
 	const char *instead;	       /* the key that may stand in its place, but not beside it */
 	uint64_t min, max;
-	size_t offset; /* in struct config, for read_count() */
+	size_t offset; /* in struct config, of what `read` writes there: config_member() */
 	bool required;
 	bool not_empty; /* of a list, if it is given */
 };
@@ -109,6 +109,17 @@ int config_check_interface(struct config *config, const struct key *key, const c
 		.name = "interfaces", .shape = SHAPE_LIST, .read = config_check_interface, \
 		.expected = CONFIG_INTERFACE_EXPECTED, .initial = "{}", .not_empty = true  \
 	}
+
+static inline void *config_member(struct config *config, const struct key *key)
+{
+	return (char *)config + key->offset;
+}
+
+/* ---- config_gqos.c ---- */
+
+extern const struct section config_gqos;
+extern const struct section config_gqos_dscp;
+extern const struct section config_gqos_priority;
 
 /* ---- config_rsvp.c ---- */
 

@@ -15,14 +15,9 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static void *member(struct config *config, const struct key *key)
-{
-	return (char *)config + key->offset;
-}
-
 static int read_count(struct config *config, const struct key *key, const char *text)
 {
-	return parse_u32(text, (uint32_t)key->min, (uint32_t)key->max, member(config, key));
+	return parse_u32(text, (uint32_t)key->min, (uint32_t)key->max, config_member(config, key));
 }
 
 int config_check_count(struct config *config, const struct key *key, const char *text)
@@ -52,7 +47,7 @@ int config_check_switch(struct config *config, const struct key *key, const char
 
 static int read_share(struct config *config, const struct key *key, const char *text)
 {
-	return parse_share(text, member(config, key));
+	return parse_share(text, config_member(config, key));
 }
 
 static int check_share(struct config *config, const struct key *key, const char *text)
@@ -227,13 +222,15 @@ static const struct key root_keys[] = {
 	{ .name = "policy", .shape = SHAPE_SECTION, .section = &policy_section },
 	{ .name = "link", .shape = SHAPE_TITLED, .section = &link_section },
 	{ .name = "rsvp", .shape = SHAPE_SECTION, .section = &config_rsvp },
+	{ .name = "gqos", .shape = SHAPE_SECTION, .section = &config_gqos },
 	{ .name = "probe", .shape = SHAPE_SECTION, .section = &probe_section },
 };
 const struct section config_root = CONFIG_SECTION(NULL, root_keys);
 
 static const struct section *const sections[] = {
-	&config_marking,	&policy_section,  &link_section,     &config_rsvp,
-	&config_rsvp_interface, &config_rsvp_key, &config_rsvp_rule, &probe_section,
+	&config_marking,	&policy_section,   &link_section,	  &config_rsvp,
+	&config_rsvp_interface, &config_rsvp_key,  &config_rsvp_rule,	  &probe_section,
+	&config_gqos,		&config_gqos_dscp, &config_gqos_priority,
 };
 
 const struct section *config_section(const char *name)

@@ -15,6 +15,7 @@
 #include "daemon/daemon.h"
 #include "daemon/rsvp/programs.h"
 #include "daemon/rsvp/rsvp_daemon.h"
+#include "engine/signalling.h"
 
 struct daemon {
 	struct daemon_options options;
@@ -190,6 +191,7 @@ static void reload(struct daemon *daemon)
 	daemon->administrators = administrators;
 	engine = engine_config_of(config);
 	host_reconfigure(daemon->host, &engine, config->max_clients, config->max_clients_per_user);
+	server_configure_qos(host_server(daemon->host), &config->gqos);
 	r = marker_reconfigure(daemon->marker, config);
 	if (r < 0)
 		log_error("config", "links: %s", strerror(-r));
@@ -253,8 +255,12 @@ static int start_host(struct daemon *daemon)
 		.on_refusal = on_refusal,
 		.on_complaint = on_complaint,
 	};
+	int r;
 
-	return host_new(&options, &daemon->host);
+	r = host_new(&options, &daemon->host);
+	if (r == 0)
+		server_configure_qos(host_server(daemon->host), &daemon->config->gqos);
+	return r;
 }
 
 static int failed(const char *what, int error)

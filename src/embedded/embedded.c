@@ -72,6 +72,10 @@ static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, vo
 	fact = mechanism("pacing", true,
 			 "TCP sockets keep to rates, and datagrams of programs that pace them");
 	visit(&fact, visit_data);
+	fact = mechanism(
+		"rsvp", false,
+		"nothing is signalled from here: QoS sockets have traffic control in this program only");
+	visit(&fact, visit_data);
 	for (limitation = socket_datapath_limitations(); *limitation; limitation++) {
 		fact = (struct msg_fact){ .kind = GW_FACT_LIMITATION };
 		snprintf(fact.name, sizeof(fact.name), "embedded");

@@ -253,17 +253,54 @@ static bool is_reserved(const struct qsock *qsock)
 	return false;
 }
 
-static uint64_t link_bps(const struct provider *provider, const struct engine_socket *socket)
+uint32_t provider_link_to(const struct provider *provider, const struct engine_socket *socket,
+			  const struct address *destination)
 {
 	const struct engine *engine = provider->engine;
-	struct admission_books books;
 	struct engine_route route = { .ifindex = (uint32_t)socket->bound_ifindex };
 
-	if (route.ifindex == 0 && socket->peer.family != AF_UNSPEC &&
-	    engine->ports.route(engine->ports.user_data, &socket->peer, socket, &route) < 0)
+	if (route.ifindex == 0 && destination->family != AF_UNSPEC &&
+	    engine->ports.route(engine->ports.user_data, destination, socket, &route) < 0)
 		return 0;
-	admission_books(engine->admission, route.ifindex, &books);
-	return books.rate_bps;
+	return route.ifindex;
+}
+
+/* Where it sends: to its peer, or what it has named first. */
+static const struct address *destination_of(const struct engine_socket *socket,
+					    const struct qsock *qsock)
+{
+	const struct part *part;
+
+	if (socket->peer.family != AF_UNSPEC || !qsock)
+		return &socket->peer;
+	DL_FOREACH(qsock->parts, part) {
+		if (part->directions & DIRECTION_SEND)
+			return &part->destination;
+	}
+	return &socket->peer;
+}
+
+/* What the administrator has said of a link that is handed over, else what the driver says of it. */
+static uint64_t link_bps(const struct provider *provider, const struct engine_socket *socket,
+			 const struct qsock *qsock)
+{
+	uint32_t ifindex = provider_link_to(provider, socket, destination_of(socket, qsock));
+	struct admission_books books;
+
+	if (ifindex == 0)
+		return 0;
+	admission_books(provider->engine->admission, ifindex, &books);
+	return books.rate_bps != 0
+		       ? books.rate_bps
+		       : provider->ports.link_speed_bps(provider->ports.user_data, ifindex);
+}
+
+/* A datapath of socket options has nothing that would hold datagrams back. */
+static bool has_traffic_control(const struct provider *provider, const struct engine_socket *socket)
+{
+	const struct datapath_ops *datapath = provider->engine->ports.datapath;
+
+	return datapath->meter && (!datapath->needs_descriptor || socket->protocol == IPPROTO_TCP);
 }
 
 int provider_query(struct provider *provider, struct owner *owner,
@@ -278,10 +315,11 @@ int provider_query(struct provider *provider, struct owner *owner,
 		.sending = qsock && qsock->sending ? qsock->sending->direction : nothing,
 		.receiving = qsock && qsock->receiving ? qsock->receiving->direction : nothing,
 		.signals = provider->signalling && !owner_info(owner)->elsewhere,
-		.traffic_control = provider->engine->ports.datapath->meter != NULL,
-		.link_bps = link_bps(provider, socket),
+		.traffic_control = has_traffic_control(provider, socket),
+		.link_bps = link_bps(provider, socket, qsock),
 		.end_to_end = qsock ? end_to_end(qsock) : UINT32_MAX,
 		.sending_reserved = qsock && is_reserved(qsock),
+		.max_unreserved_bps = provider->config.max_unreserved_bps,
 	};
 	return 0;
 }

@@ -35,6 +35,10 @@ struct provider_ports {
 	 */
 	void (*tell)(void *user_data, struct owner *owner, enum gw_event_type type, uint64_t socket,
 		     const struct gw_rsvp_record *record);
+
+	/* Of an interface of the host; 0: not known. */
+	uint32_t (*link_mtu)(void *user_data, uint32_t ifindex);
+	uint64_t (*link_speed_bps)(void *user_data, uint32_t ifindex);
 };
 
 /* What the administrator has chosen (§17). */
@@ -47,6 +51,8 @@ struct provider_config {
 	struct provider_marks best_effort, controlled_load, guaranteed, network_control, excess;
 	bool marks_at_once; /* also what nothing is reserved for yet has the marks of its service (A46) */
 	bool either_is_guaranteed; /* GW_QOS_EITHER where nothing is signalled; else controlled load */
+	bool refuses_loopback; /* senders to this host itself are an error, not left to themselves (A38) */
+	uint64_t max_unreserved_bps; /* that programs are told they may send without a reservation; 0: any (§13) */
 };
 
 void provider_config_default(struct provider_config *ret_config);
@@ -104,8 +110,8 @@ void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_
  * From the host's signalling: something has happened in a session that the provider has opened. True: it was one of
  * these, and nobody else is to be told. `type` and `record` as for server_signal(). It may come at any time, also from
  * within a call of a port of the signalling, which must not be called back then (signalling.h): what the provider needs
- * is copied, and what follows from it (telling, reserving) is done by provider_run(). The server calls that after every
- * request, and the host after whatever else may have signalled something.
+ * is copied. The owner is told at once; what is reserved then is asked for by provider_run(). The server calls that after
+ * every request, and the host after whatever else may have signalled something.
  */
 bool provider_signalled(struct provider *provider, struct owner *owner, uint32_t session,
 			enum gw_event_type type, const struct gw_rsvp_record *record);

@@ -19,6 +19,13 @@ bool service_is_signalled(enum gw_qos_service service)
 	return service != GW_QOS_NONE && service != GW_QOS_BEST_EFFORT && service != GW_QOS_KEEP;
 }
 
+enum gw_rsvp_service service_reserved(enum gw_qos_service service)
+{
+	if (service == GW_QOS_GUARANTEED)
+		return GW_RSVP_GUARANTEED;
+	return service == GW_QOS_QUALITATIVE ? GW_RSVP_NULL_SERVICE : GW_RSVP_CONTROLLED_LOAD;
+}
+
 bool address_is_loopback(const struct address *address)
 {
 	static const uint8_t six[16] = { [15] = 1 };
@@ -84,6 +91,16 @@ static bool sender_is_named(const struct gw_rsvp_flow *flow, struct address *ret
 	       ret_address->port != 0 && flow->sender.form == GW_RSVP_PORTS;
 }
 
+/* Each sender of a fixed filter may have a service of its own. */
+static bool service_fits(const struct gw_qos *qos, uint32_t service)
+{
+	if (service == 0 || service == (uint32_t)service_reserved(qos->receiving.service))
+		return true;
+	return qos->style == GW_RSVP_FF &&
+	       (service == GW_RSVP_GUARANTEED || service == GW_RSVP_CONTROLLED_LOAD ||
+		service == GW_RSVP_NULL_SERVICE);
+}
+
 /* §10: which styles a socket can have. */
 static int check_style(const struct gw_qos *qos, const struct engine_socket *socket)
 {
@@ -94,7 +111,8 @@ static int check_style(const struct gw_qos *qos, const struct engine_socket *soc
 		return -EINVAL;
 	for (uint32_t i = 0; i < qos->n_flows; i++) {
 		if (!sender_is_named(&qos->flows[i], &sender) ||
-		    !tspec_is_good(&qos->flows[i].tspec))
+		    !tspec_is_good(&qos->flows[i].tspec) ||
+		    !service_fits(qos, qos->flows[i].service))
 			return -EINVAL;
 		if (one_peer && socket->peer.family != AF_UNSPEC &&
 		    !address_equal(&sender, &socket->peer))
@@ -150,6 +168,20 @@ static int check_destination(const struct engine_socket *socket,
 	return 0;
 }
 
+/* Nothing is signalled to this host itself: an error only if the administrator wants it to be one (A38). */
+static int check_loopback(const struct provider *provider, const struct engine_socket *socket,
+			  const struct provider_request *request)
+{
+	const struct address *to = socket->peer.family != AF_UNSPEC ? &socket->peer
+								    : &request->destination;
+
+	return provider->config.refuses_loopback && to->family != AF_UNSPEC &&
+			       address_is_loopback(to) &&
+			       service_is_signalled(request->qos.sending.service)
+		       ? -ENETUNREACH
+		       : 0;
+}
+
 int ask_check(const struct provider *provider, const struct owner *owner,
 	      const struct engine_socket *socket, const struct provider_request *request)
 {
@@ -164,7 +196,9 @@ int ask_check(const struct provider *provider, const struct owner *owner,
 	r = check_sending(provider, owner, qos);
 	if (r == 0)
 		r = check_receiving(qos, socket);
-	return r < 0 ? r : check_destination(socket, request);
+	if (r == 0)
+		r = check_destination(socket, request);
+	return r < 0 ? r : check_loopback(provider, socket, request);
 }
 
 /* ---- copies ---- */

@@ -86,6 +86,7 @@ struct part {
 	struct sending *sending; /* NULL: nothing was asked */
 	struct sending *sent;	 /* NULL: no Path stands */
 	struct address source;	 /* of that */
+	uint32_t sent_max_bytes; /* likewise, M */
 	uint32_t flow_id;	 /* 0: no traffic control */
 	bool reserved;		 /* traffic control of the host has this: */
 	struct engine_service service;
@@ -163,6 +164,10 @@ static inline unsigned directions_of(uint32_t qos_directions)
 	       (qos_directions & GW_QOS_RECEIVING ? DIRECTION_RECEIVE : 0);
 }
 
+/* The interface that packets to a destination (AF_UNSPEC: of any) leave through; 0: not known. */
+uint32_t provider_link_to(const struct provider *provider, const struct engine_socket *socket,
+			  const struct address *destination);
+
 static inline struct owner *part_owner(const struct part *part)
 {
 	return part->qsock->holder->owner;
@@ -181,6 +186,7 @@ struct receiving *receiving_with_flags(const struct receiving *receiving, uint32
 struct receiving *receiving_ref(struct receiving *receiving);
 void receiving_unref(struct receiving *receiving);
 bool service_is_signalled(enum gw_qos_service service);
+enum gw_rsvp_service service_reserved(enum gw_qos_service service); /* by who receives */
 bool address_is_loopback(const struct address *address);
 bool address_is_everywhere(const struct address *address);
 

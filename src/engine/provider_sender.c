@@ -12,6 +12,8 @@
  * | qualitative      | best effort, excess goes on             | the same, with the mark asked for      |
  * | network control  | its class and mark, excess goes on      | the same, with what is reserved        |
  * | best effort      | what was asked for, if anything was     |                                        |
+ *
+ * Where the host signals nothing (§17), or the administrator wants it so (A46), classes and marks are there at once.
  */
 #include <errno.h>
 
@@ -202,13 +204,20 @@ static void set_excess(const struct sending *sending, enum form form,
 	settings->reserved.peak_bps = 0;
 }
 
+/* Where nothing is signalled no reservation will ever come (§17). */
+static bool marks_wait(const struct part *part)
+{
+	const struct provider *provider = part->qsock->provider;
+
+	return provider->signalling && !provider->config.marks_at_once;
+}
+
 static struct flow_settings make_settings(const struct part *part, const struct sending *sending)
 {
 	struct flow_settings settings = { .dscp = GW_DSCP_FROM_CLASS };
 	enum form form = form_asked(part, sending), marked = form;
 
-	if (form != FORM_NETWORK_CONTROL && !is_reserved(part, sending) &&
-	    !part->qsock->provider->config.marks_at_once)
+	if (form != FORM_NETWORK_CONTROL && !is_reserved(part, sending) && marks_wait(part))
 		marked = FORM_BEST_EFFORT;
 	set_marks(part, sending, marked, &settings);
 	set_bucket(part, sending, &settings);
@@ -326,22 +335,36 @@ static int send_offer(struct part *part, struct sending *sending, const struct a
 {
 	const struct provider *provider = part->qsock->provider;
 	const struct signalling *signalling = provider->signalling;
+	uint32_t max_bytes_before = part->sent_max_bytes;
 	struct address source_before = part->source;
 	struct sending *before = part->sent;
 	int r;
 
 	part->sent = sending_ref(sending);
+	part->sent_max_bytes = offer->tspec.max_bytes;
 	part->source = *source;
 	r = signalling->send(signalling->user_data, part_owner(part), part->session, offer,
 			     provider->now_us);
 	if (r < 0) {
 		sending_unref(part->sent);
 		part->sent = before;
+		part->sent_max_bytes = max_bytes_before;
 		part->source = source_before;
 		return r;
 	}
 	sending_unref(before);
 	return 0;
+}
+
+/* M is no more than the interface takes in one packet (§5.3, §9.1). */
+static uint32_t max_bytes_of(const struct part *part, const struct sending *sending)
+{
+	const struct provider *provider = part->qsock->provider;
+	uint32_t ifindex = provider_link_to(provider, &part->qsock->socket, &part->destination);
+	uint32_t mtu = ifindex ? provider->ports.link_mtu(provider->ports.user_data, ifindex) : 0;
+	uint32_t max_bytes = sending->direction.tspec.max_bytes;
+
+	return mtu != 0 && mtu < max_bytes ? mtu : max_bytes;
 }
 
 static int advertise(struct part *part, struct sending *sending)
@@ -357,8 +380,11 @@ static int advertise(struct part *part, struct sending *sending)
 	bool opened = part->session == 0;
 	int r = 0;
 
+	offer.tspec.max_bytes = max_bytes_of(part, sending);
+	if (offer.tspec.min_bytes > offer.tspec.max_bytes)
+		offer.tspec.min_bytes = offer.tspec.max_bytes;
 	if (part->sent && sending_equal(part->sent, sending) &&
-	    address_equal(&part->source, &source))
+	    part->sent_max_bytes == offer.tspec.max_bytes && address_equal(&part->source, &source))
 		return 0;
 	if (opened)
 		r = part_open(part);
@@ -366,12 +392,9 @@ static int advertise(struct part *part, struct sending *sending)
 		return r;
 	address_to_sockaddr(&source, &offer.source);
 	r = send_offer(part, sending, &source, &offer);
-	if (r < 0) {
-		if (opened)
-			part_close(part);
-		return r;
-	}
-	return 0;
+	if (r < 0 && opened)
+		part_close(part);
+	return r;
 }
 
 void sender_forget(struct part *part)

@@ -23,19 +23,13 @@ struct numbers {
 
 /* ---- what was asked ---- */
 
-static enum gw_rsvp_service rsvp_service(enum gw_qos_service service)
-{
-	if (service == GW_QOS_GUARANTEED)
-		return GW_RSVP_GUARANTEED;
-	return service == GW_QOS_QUALITATIVE ? GW_RSVP_NULL_SERVICE : GW_RSVP_CONTROLLED_LOAD;
-}
-
 /* Of the guaranteed service the rate is R: r is the sender's. Of others no bound has effect without a rate. */
 static struct numbers numbers_of(const struct receiving *receiving, const struct gw_rsvp_flow *flow)
 {
 	const struct gw_qos_direction *asked = &receiving->direction;
 	struct numbers numbers = {
-		.service = rsvp_service(asked->service),
+		.service = flow && flow->service ? (enum gw_rsvp_service)flow->service
+						 : service_reserved(asked->service),
 		.tspec = flow ? flow->tspec : asked->tspec,
 		.latency_us = flow ? UINT32_MAX : asked->latency_us,
 		.slack_us = flow ? flow->slack_us : asked->slack_us,
@@ -198,6 +192,7 @@ static int set_numbers(const struct part *part, const struct heard *only,
 		       const struct merged *merged, const struct numbers *numbers,
 		       struct gw_rsvp_flow *flow, struct wish_refusal *ret_refusal)
 {
+	flow->service = numbers->service;
 	flow->tspec = complete(&numbers->tspec, merged);
 	if (numbers->service == GW_RSVP_NULL_SERVICE)
 		return 0;
@@ -338,7 +333,7 @@ int wish_make(const struct part *part, struct wish **ret_wish, struct wish_refus
 	wish->request = (struct gw_rsvp_request){
 		.size = sizeof(wish->request),
 		.style = style_of(part),
-		.service = rsvp_service(receiving->direction.service),
+		.service = service_reserved(receiving->direction.service),
 		.flags = part->confirming ? GW_RSVP_CONFIRM : 0,
 		.dscp = -1,
 		.flows = wish->flows,
@@ -356,7 +351,7 @@ int wish_make(const struct part *part, struct wish **ret_wish, struct wish_refus
 
 static bool same_numbers(const struct gw_rsvp_flow *a, const struct gw_rsvp_flow *b)
 {
-	return a->tspec.rate_bps == b->tspec.rate_bps &&
+	return a->service == b->service && a->tspec.rate_bps == b->tspec.rate_bps &&
 	       a->tspec.depth_bytes == b->tspec.depth_bytes &&
 	       a->tspec.peak_bps == b->tspec.peak_bps && a->tspec.min_bytes == b->tspec.min_bytes &&
 	       a->tspec.max_bytes == b->tspec.max_bytes && a->rate_bps == b->rate_bps &&

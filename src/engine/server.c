@@ -118,6 +118,20 @@ static void port_tell(void *user_data, struct owner *owner, enum gw_event_type t
 	server_signal_socket(user_data, owner, type, socket, record);
 }
 
+static uint32_t port_link_mtu(void *user_data, uint32_t ifindex)
+{
+	const struct server_ports *ports = &((struct server *)user_data)->ports;
+
+	return ports->link_mtu ? ports->link_mtu(ports->user_data, ifindex) : 0;
+}
+
+static uint64_t port_link_speed_bps(void *user_data, uint32_t ifindex)
+{
+	const struct server_ports *ports = &((struct server *)user_data)->ports;
+
+	return ports->link_speed_bps ? ports->link_speed_bps(ports->user_data, ifindex) : 0;
+}
+
 /* ---- requests ---- */
 
 /* It is shown on other people's terminals. */
@@ -378,7 +392,12 @@ struct server *server_new(const struct server_ports *ports, const struct engine_
 		.completed = port_completed,
 		.flow_event = port_flow_event,
 	};
-	const struct provider_ports provider_ports = { .user_data = server, .tell = port_tell };
+	const struct provider_ports provider_ports = {
+		.user_data = server,
+		.tell = port_tell,
+		.link_mtu = port_link_mtu,
+		.link_speed_bps = port_link_speed_bps,
+	};
 
 	if (!server)
 		return NULL;

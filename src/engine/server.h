@@ -22,6 +22,10 @@ struct server_ports {
 		     const struct engine_socket *socket, struct engine_route *ret_route);
 	bool (*is_administrator)(void *user_data, const struct owner *owner);
 
+	/* Of an interface of the host; 0: not known. May be NULL. */
+	uint32_t (*link_mtu)(void *user_data, uint32_t ifindex);
+	uint64_t (*link_speed_bps)(void *user_data, uint32_t ifindex);
+
 	/* What came with the owner's greeting, which may prove something about it. May be NULL. */
 	void (*vouch)(void *user_data, struct owner *owner, int fd);
 	int (*group_create)(void *user_data, const struct owner *owner, uint64_t *ret_group);

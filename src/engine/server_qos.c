@@ -173,6 +173,11 @@ int server_on_qos_query(struct call *call)
 	return call->len < 0 ? (int)call->len : 0;
 }
 
+void server_configure_qos(struct server *server, const struct provider_config *config)
+{
+	provider_configure(server->provider, config);
+}
+
 int server_reserve_socket(struct server *server, const struct signalling_session *session,
 			  const struct address *source, const struct engine_service *service,
 			  struct admission_refusal *ret_refusal, uint64_t now_us)

@@ -51,13 +51,19 @@ static int complete_offer(struct gw_rsvp_offer *offer)
 	return complete_tspec(&offer->tspec, offer->services != GW_RSVP_OFFER_NULL);
 }
 
-static int complete_flow(struct gw_rsvp_flow *flow, enum gw_rsvp_service service)
+static bool is_service(uint32_t service)
 {
-	int r = complete_tspec(&flow->tspec, service != GW_RSVP_NULL_SERVICE);
+	return service == GW_RSVP_GUARANTEED || service == GW_RSVP_CONTROLLED_LOAD ||
+	       service == GW_RSVP_NULL_SERVICE;
+}
+
+static int complete_flow(struct gw_rsvp_flow *flow)
+{
+	int r = complete_tspec(&flow->tspec, flow->service != GW_RSVP_NULL_SERVICE);
 
 	if (r < 0)
 		return r;
-	if (service != GW_RSVP_GUARANTEED) {
+	if (flow->service != GW_RSVP_GUARANTEED) {
 		flow->rate_bps = flow->slack_us = 0;
 		return 0;
 	}
@@ -68,8 +74,7 @@ static int complete_flow(struct gw_rsvp_flow *flow, enum gw_rsvp_service service
 
 static int check_request(const struct gw_rsvp_request *request)
 {
-	if (request->service != GW_RSVP_GUARANTEED && request->service != GW_RSVP_CONTROLLED_LOAD &&
-	    request->service != GW_RSVP_NULL_SERVICE)
+	if (!is_service(request->service))
 		return -EINVAL;
 	if ((request->flags & ~GW_RSVP_CONFIRM) || request->dscp < -1 || request->dscp > 63)
 		return -EINVAL;
@@ -99,7 +104,12 @@ static int complete_request(struct signal_request *request)
 			flow->rate_bps = request->flows[0].rate_bps;
 			flow->slack_us = request->flows[0].slack_us;
 		}
-		r = complete_flow(flow, request->request.service);
+		if (flow->service == 0)
+			flow->service = request->request.service;
+		if (!is_service(flow->service) || (flow->service != request->request.service &&
+						   request->request.style != GW_RSVP_FF))
+			return -EINVAL;
+		r = complete_flow(flow);
 	}
 	return r;
 }

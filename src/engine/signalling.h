@@ -44,7 +44,8 @@ struct signalling {
 
 	/*
 	 * NULL takes it back. The session must be the owner's (-ENOENT). Every Tspec is complete: what was left out
-	 * has been filled in, except that a peak of 0 stands for none. Of the guaranteed service rate_bps is set.
+	 * has been filled in, except that a peak of 0 stands for none. Every flow has its service, and of the guaranteed
+	 * one rate_bps.
 	 */
 	int (*send)(void *user_data, struct owner *owner, uint32_t id,
 		    const struct gw_rsvp_offer *offer, uint64_t now_us);
@@ -88,6 +89,11 @@ void server_set_signalling(struct server *server, const struct signalling *signa
 /* Addresses of this host, all of them, that sessions can have as their destination. */
 void server_set_addresses(struct server *server, const struct address *addresses, size_t n,
 			  uint64_t now_us);
+
+struct provider_config;
+
+/* What the administrator has chosen (engine/provider.h), of what begins or changes from now on. */
+void server_configure_qos(struct server *server, const struct provider_config *config);
 
 /*
  * What has been signalled may have more to follow (engine/provider.h). The server sees to it after each request; the

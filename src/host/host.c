@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "datapath/identity.h"
+#include "datapath/link.h"
 #include "host/internal.h"
 #include "host/parting.h"
 
@@ -68,6 +69,18 @@ static int port_route(void *user_data, const struct address *destination,
 	ret_route->on_link = result.on_link;
 	ret_route->ifindex = result.ifindex;
 	return 0;
+}
+
+static uint32_t port_link_mtu(void *user_data, uint32_t ifindex)
+{
+	(void)user_data;
+	return link_mtu(ifindex);
+}
+
+static uint64_t port_link_speed_bps(void *user_data, uint32_t ifindex)
+{
+	(void)user_data;
+	return link_speed_bps(ifindex);
 }
 
 static bool port_is_administrator(void *user_data, const struct owner *owner)
@@ -195,6 +208,8 @@ int host_new(const struct host_options *options, struct host **ret_host)
 		.datapath = options->datapath,
 		.datapath_data = options->datapath_data,
 		.route = port_route,
+		.link_mtu = port_link_mtu,
+		.link_speed_bps = port_link_speed_bps,
 		.is_administrator = port_is_administrator,
 		.vouch = port_vouch,
 		.group_create = port_group_create,

@@ -40,8 +40,7 @@ static int check_flows(const struct gw_qos *qos)
 	for (uint32_t i = 0; i < qos->n_flows; i++) {
 		const struct gw_rsvp_flow *flow = &qos->flows[i];
 
-		if (flow->reserved[0] || flow->reserved[1] || flow->reserved[2] ||
-		    !is_address(&flow->sender.address))
+		if (flow->reserved[0] || flow->reserved[1] || !is_address(&flow->sender.address))
 			return -EINVAL;
 	}
 	return 0;

@@ -147,7 +147,7 @@ static int check_flows(const struct gw_rsvp_request *request)
 		const struct gw_rsvp_flow *flow = &request->flows[i];
 		const struct sockaddr_storage *sa = &flow->sender.address;
 
-		if (flow->reserved[0] || flow->reserved[1] || flow->reserved[2])
+		if (flow->reserved[0] || flow->reserved[1])
 			return -EINVAL;
 		if (sa->ss_family != AF_UNSPEC &&
 		    read_address((const struct sockaddr *)sa, sizeof(*sa), &sender) < 0)

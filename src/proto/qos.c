@@ -143,6 +143,7 @@ static const struct codec_field info_fields[] = {
 	CODEC_FIELD(21, struct wire_info, info.link_bps, CODEC_NUMBER),
 	CODEC_FIELD(22, struct wire_info, end_to_end, CODEC_NUMBER),
 	CODEC_FIELD(23, struct wire_info, info.sending_reserved, CODEC_NUMBER),
+	CODEC_FIELD(24, struct wire_info, info.max_unreserved_bps, CODEC_NUMBER),
 };
 
 long qos_info_encode(const struct gw_qos_info *info, void *buf, size_t capacity)

@@ -101,6 +101,7 @@ static const struct codec_field flow_fields[] = {
 	TSPEC_FIELDS(4, struct wire_flow, flow.tspec),
 	CODEC_FIELD(9, struct wire_flow, flow.rate_bps, CODEC_NUMBER),
 	CODEC_FIELD(10, struct wire_flow, flow.slack_us, CODEC_NUMBER),
+	CODEC_FIELD(11, struct wire_flow, flow.service, CODEC_NUMBER),
 };
 
 long wire_flow_append(const struct gw_rsvp_flow *flow, void *buf, size_t len, size_t capacity)

@@ -139,16 +139,26 @@ int gqos_check_objects(const QOS *qos, const struct gqos_objects *objects)
 	return is_rate(sending->TokenRate) ? 0 : WSA_QOS_ESDMODEOBJ;
 }
 
-int gqos_check_descriptor(const FLOWSPEC *flowspec, const FLOWSPEC *receiving)
+/* A type of its own only where each sender has a reservation of its own (§10). */
+static bool is_descriptor_service(const FLOWSPEC *flowspec, const FLOWSPEC *receiving, ULONG style)
+{
+	if (gqos_service(flowspec) == SERVICETYPE_NOCHANGE ||
+	    gqos_service(flowspec) == gqos_service(receiving))
+		return has_legal_modifiers(flowspec->ServiceType);
+	return style == RSVP_FIXED_FILTER_STYLE && gqos_signals(flowspec) &&
+	       is_service(flowspec, false);
+}
+
+int gqos_check_descriptor(const FLOWSPEC *flowspec, const FLOWSPEC *receiving, ULONG style)
 {
 	FLOWSPEC own = *flowspec;
 
-	if (gqos_service(flowspec) != SERVICETYPE_NOCHANGE &&
-	    gqos_service(flowspec) != gqos_service(receiving))
+	if (!is_descriptor_service(flowspec, receiving, style))
 		return WSA_QOS_EPSFLOWSPEC;
-	own.ServiceType = receiving->ServiceType;
+	if (gqos_service(flowspec) == SERVICETYPE_NOCHANGE)
+		own.ServiceType = receiving->ServiceType;
 	/* A latency would have to be met by each sender by itself. */
-	if (!has_legal_modifiers(flowspec->ServiceType) || !can_receive(&own) ||
+	if (!can_receive(&own) ||
 	    (gqos_service(&own) == SERVICETYPE_GUARANTEED && has_latency(&own)))
 		return WSA_QOS_EPSFLOWSPEC;
 	return 0;

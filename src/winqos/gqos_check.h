@@ -46,8 +46,8 @@ int gqos_check_objects(const QOS *qos, const struct gqos_objects *objects);
 int gqos_check_style(const RSVP_RESERVE_INFO *reservation, const struct gqos_socket *socket,
 		     bool *ret_default);
 
-/* One descriptor's flowspec, beside that of the receiving direction: WSA_QOS_EPSFLOWSPEC. */
-int gqos_check_descriptor(const FLOWSPEC *flowspec, const FLOWSPEC *receiving);
+/* One descriptor's flowspec, beside that of the receiving direction, in a style: WSA_QOS_EPSFLOWSPEC. */
+int gqos_check_descriptor(const FLOWSPEC *flowspec, const FLOWSPEC *receiving, ULONG style);
 
 /* A filter, whose address is copied: WSA_QOS_EFILTERTYPE, WSA_QOS_EPSFILTERSPEC. */
 int gqos_check_filter(const RSVP_FILTERSPEC *filter, int family,

@@ -31,6 +31,13 @@ static DWORD line_rate_kbps(const struct gw_qos_info *info)
 	return rate_kbps < INFO_NOT_AVAILABLE ? (DWORD)rate_kbps : INFO_NOT_AVAILABLE - 1;
 }
 
+/* Whether what was asked for may be sent while nothing is reserved for it. */
+static bool may_send_unreserved(const struct gw_qos_info *info)
+{
+	return info->max_unreserved_bps == 0 ||
+	       info->sending.tspec.rate_bps <= info->max_unreserved_bps;
+}
+
 static bool is_question(DWORD selector)
 {
 	return selector >= ALLOWED_TO_SEND_DATA && selector <= END_TO_END_QOSABILITY;
@@ -39,9 +46,8 @@ static bool is_question(DWORD selector)
 /* `info` NULL: the engine is out of reach. */
 static DWORD answer(DWORD selector, const struct gw_qos_info *info)
 {
-	/* Nobody limits what is sent without a reservation. */
 	if (selector == ALLOWED_TO_SEND_DATA)
-		return 1;
+		return !info || may_send_unreserved(info);
 	if (!info)
 		return selector == ABLE_TO_RECV_RSVP ? 0 : INFO_NOT_AVAILABLE;
 	switch (selector) {

@@ -217,6 +217,26 @@ static int filter_to_sender(const RSVP_FILTERSPEC *from, const struct gqos_socke
 	return error;
 }
 
+/* 0: nothing that could be reserved. */
+static uint32_t rsvp_service(enum gw_qos_service service)
+{
+	switch (service) {
+	case GW_QOS_CONTROLLED_LOAD:
+		return GW_RSVP_CONTROLLED_LOAD;
+	case GW_QOS_GUARANTEED:
+		return GW_RSVP_GUARANTEED;
+	case GW_QOS_QUALITATIVE:
+		return GW_RSVP_NULL_SERVICE;
+	case GW_QOS_NONE:
+	case GW_QOS_BEST_EFFORT:
+	case GW_QOS_EITHER:
+	case GW_QOS_KEEP:
+	case GW_QOS_NETWORK_CONTROL:
+		break;
+	}
+	return 0;
+}
+
 /* The filters of one descriptor, each a flow of its own; what is reserved stands in the first. */
 static int descriptor_to_flows(const FLOWDESCRIPTOR *descriptor, const struct gqos_socket *socket,
 			       struct gw_rsvp_flow *flows)
@@ -231,6 +251,7 @@ static int descriptor_to_flows(const FLOWDESCRIPTOR *descriptor, const struct gq
 		error = filter_to_sender(filter, socket, &flows[i].sender);
 		flows[i].tspec = reserved.tspec;
 		flows[i].slack_us = reserved.slack_us == UINT32_MAX ? 0 : reserved.slack_us;
+		flows[i].service = rsvp_service(reserved.service);
 		if (reserved.service == GW_QOS_GUARANTEED)
 			flows[i].rate_bps = reserved.tspec.rate_bps;
 	}
@@ -256,8 +277,10 @@ static int read_descriptor(const RSVP_RESERVE_INFO *reservation, ULONG i, const 
 	memcpy(ret_descriptor, list + i * sizeof(*ret_descriptor), sizeof(*ret_descriptor));
 	error = check_filters(ret_descriptor, reservation->Style);
 	if (!error)
-		error = gqos_check_descriptor(&ret_descriptor->FlowSpec, receiving);
-	ret_descriptor->FlowSpec.ServiceType = receiving->ServiceType;
+		error = gqos_check_descriptor(&ret_descriptor->FlowSpec, receiving,
+					      reservation->Style);
+	if (gqos_service(&ret_descriptor->FlowSpec) == SERVICETYPE_NOCHANGE)
+		ret_descriptor->FlowSpec.ServiceType = receiving->ServiceType;
 	return error;
 }
 

@@ -298,6 +298,23 @@ def test_doctor(kernel):
     assert present['tc-egress'] is True
 
 
+def test_doctor_tells_of_signalling(kernel, net, programs, tmp):
+    """G-256: where nothing is signalled it says what that costs, and how to change it"""
+    def rsvp(report):
+        return next(check for check in report['checks'] if check['name'] == 'rsvp')
+
+    disabled = rsvp(kernel.json('doctor'))
+    assert disabled['present'] is False
+    assert 'on this host only' in disabled['note']
+    assert 'rsvp { enabled = true }' in disabled['next']
+    _, out, _ = net.a.run([programs.path('greenwave'), 'doctor', '--json'],
+                          env=programs.environment(tmp / 'none'))
+    embedded = rsvp(json.loads(out))
+    assert embedded['present'] is False
+    assert 'in their own program only' in embedded['note']
+    assert 'rsvp { enabled = true }' in embedded['next']
+
+
 # ---- exit status, environment ----
 
 def test_without_daemon(net, programs, tmp):

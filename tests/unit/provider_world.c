@@ -22,6 +22,22 @@ static void port_tell(void *user_data, struct owner *owner, enum gw_event_type t
 	pw->told[pw->n_told++] = (struct told){ owner, type, socket, *record };
 }
 
+static uint32_t port_link_mtu(void *user_data, uint32_t ifindex)
+{
+	const struct provider_world *pw = user_data;
+
+	assert_int_not_equal(ifindex, 0);
+	return pw->link_mtu;
+}
+
+static uint64_t port_link_speed_bps(void *user_data, uint32_t ifindex)
+{
+	const struct provider_world *pw = user_data;
+
+	assert_int_not_equal(ifindex, 0);
+	return pw->link_speed_bps;
+}
+
 static void path_event(struct provider_world *pw, struct owner *owner, uint32_t id,
 		       const struct address *sender, const struct gw_tspec *tspec,
 		       const struct gw_rsvp_path *path, uint32_t flags)
@@ -58,7 +74,12 @@ static void port_on_open(void *user_data, struct owner *owner, uint32_t id,
 struct provider_world *provider_world_new_with(const struct datapath_ops *ops, bool signals)
 {
 	struct provider_world *pw = &the_world;
-	const struct provider_ports ports = { .user_data = pw, .tell = port_tell };
+	const struct provider_ports ports = {
+		.user_data = pw,
+		.tell = port_tell,
+		.link_mtu = port_link_mtu,
+		.link_speed_bps = port_link_speed_bps,
+	};
 	const struct address own[] = { world_address("127.0.0.1", 0), world_address("192.0.2.1", 0),
 				       world_address("198.51.100.1", 0) };
 

@@ -26,6 +26,8 @@ struct provider_world {
 	struct owner *owner; /* one who is no administrator */
 	struct told told[TOLD_MAX];
 	size_t n_told;
+	uint32_t link_mtu; /* of every interface; 0: not known */
+	uint64_t link_speed_bps;
 
 	/* Senders that are known before a session is opened, at whatever destination. */
 	struct address known;

@@ -878,6 +878,8 @@ static void doctor_without_a_daemon(void **state)
 	assert_non_null(strstr(result.out, "MISSING  socket    /nonexistent/socket: No such file"));
 	assert_non_null(strstr(result.out, "ok       kernel    Linux "));
 	assert_non_null(strstr(result.out, "ok       embedded"));
+	assert_non_null(
+		strstr(result.out, "MISSING  rsvp      needs the daemon: QoS sockets have "));
 	assert_non_null(strstr(result.out, "marks apply to whole sockets"));
 
 	fake.daemon_error = -EACCES;

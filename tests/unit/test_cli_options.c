@@ -255,7 +255,7 @@ static void many_and_numbers(void **state)
 	assert_int_equal(options_read(many_defs, 2 * OPTION_ENDPOINTS_MAX + 2, argv, &given,
 				      &operand, error),
 			 OPTIONS_WRONG);
-	assert_string_equal(error, "'192.0.2.1:7' is one address too many: 64 are allowed");
+	assert_string_equal(error, "'192.0.2.1:7' is one address too many: 128 are allowed");
 	assert_int_equal(options_read(many_defs, 1, (char *[]){ (char *)"--count=4294967295" },
 				      &given, &operand, error),
 			 OPTIONS_READ);

@@ -73,6 +73,24 @@ static void assert_marks(const struct config *config, int best_effort, int backg
 	assert_int_equal(dscp[GW_CLASS_CONTROL], control);
 }
 
+static void assert_service(const struct provider_marks *marks, int dscp, int priority)
+{
+	assert_int_equal(marks->dscp, dscp);
+	assert_int_equal(marks->priority, priority);
+}
+
+/* The table of gqos.md §11.3; A46: nothing of it before there is a reservation. */
+static void assert_gqos_defaults(const struct provider_config *gqos)
+{
+	assert_service(&gqos->best_effort, 0, 0);
+	assert_service(&gqos->controlled_load, 0x18, 4);
+	assert_service(&gqos->guaranteed, 0x28, 5);
+	assert_service(&gqos->network_control, 0x30, 7);
+	assert_service(&gqos->excess, 0, 1);
+	assert_false(gqos->marks_at_once || gqos->either_is_guaranteed || gqos->refuses_loopback);
+	assert_true(gqos->max_unreserved_bps == 0);
+}
+
 static void assert_defaults(const struct config *config)
 {
 	/* spec/qwave.md §6.1 */
@@ -86,6 +104,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->max_clients_per_user, 1024);
 	assert_int_equal(config->max_clients, 8192);
 	assert_false(config->marks_ignored);
+	assert_gqos_defaults(&config->gqos);
 }
 
 static void nothing_is_the_defaults(void **state)
@@ -139,6 +158,68 @@ static void everything_can_be_set(void **state)
 	assert_int_equal(config->max_clients, 65536);
 	assert_true(config->marks_ignored);
 	config_free(config);
+}
+
+static void gqos_defaults(void **state)
+{
+	struct config *config = parse("gqos { dscp { } priority { } }");
+
+	assert_gqos_defaults(&config->gqos);
+	config_free(config);
+}
+
+/* G-188, G-258, G-259: what can be chosen. */
+static void gqos_can_be_set(void **state)
+{
+	static const struct {
+		const char *text;
+		bool guaranteed;
+	} maps[] = { { "0", false }, { "3", false }, { "controlled-load", false },
+		     { "4", true },  { "7", true },  { "guaranteed", true } };
+	struct config *config = parse(
+		"gqos { marks-at-once = yes refuse-loopback = on max-unreserved-rate = 2.5Mbit\n"
+		"  dscp { best-effort = LE controlled-load = AF41 guaranteed = EF\n"
+		"    network-control = 63 excess = 8 }\n"
+		"  priority { best-effort = 1 controlled-load = 3 guaranteed = 6\n"
+		"    network-control = 0 excess = 2 } }\n");
+	const struct provider_config *gqos = &config->gqos;
+
+	assert_service(&gqos->best_effort, 1, 1);
+	assert_service(&gqos->controlled_load, 34, 3);
+	assert_service(&gqos->guaranteed, 46, 6);
+	assert_service(&gqos->network_control, 63, 0);
+	assert_service(&gqos->excess, 8, 2);
+	assert_true(gqos->marks_at_once && gqos->refuses_loopback);
+	assert_true(gqos->max_unreserved_bps == 2500000);
+	config_free(config);
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		char text[80];
+
+		snprintf(text, sizeof(text), "gqos { general-information = %s }", maps[i].text);
+		config = parse(text);
+		assert_int_equal(config->gqos.either_is_guaranteed, maps[i].guaranteed);
+		config_free(config);
+	}
+}
+
+static void wrong_gqos(void **state)
+{
+	refuse("gqos {\ngeneral-information = 8\nmarks-at-once = 2\nmax-unreserved-rate = 0\n"
+	       "dscp { guaranteed = 64\nvoice = 1 }\npriority { excess = 8 }\nlimit = 20%\n"
+	       "dscp = 3 }\ngqos { }",
+	       "t:2: gqos: general-information: expected controlled-load, guaranteed, or a number "
+	       "from 0 to 7, not \"8\"\n"
+	       "t:3: gqos: marks-at-once: expected true or false, not \"2\"\n"
+	       "t:4: gqos: max-unreserved-rate: expected a rate such as 100Mbit (bit, kbit, Mbit, "
+	       "Gbit), not \"0\"\n"
+	       "t:5: dscp: guaranteed: expected a DSCP from 0 to 63, or a name like CS6, not \"64\"\n"
+	       "t:6: dscp: unknown key \"voice\": expected one of best-effort, controlled-load, "
+	       "guaranteed, network-control, excess\n"
+	       "t:7: priority: excess: expected a number from 0 to 7, not \"8\"\n"
+	       "t:8: gqos: unknown key \"limit\": expected one of general-information, "
+	       "marks-at-once, refuse-loopback, max-unreserved-rate, dscp, priority\n"
+	       "t:9: gqos: expected dscp { ... }\n"
+	       "t:10: gqos: given twice, first on line 1\n");
 }
 
 static void later_keys_are_accepted_where_they_ask_for_nothing(void **state)
@@ -571,10 +652,10 @@ static void all_errors_are_told_in_order(void **state)
 	       "policy { }\n"
 	       "interfaces { }\n",
 	       "t:2: unknown key \"speed\": expected one of marking, administrators, interfaces, policy, "
-	       "link, rsvp, probe\n"
+	       "link, rsvp, gqos, probe\n"
 	       "t:4: marking: expected windows or rfc4594, not \"unix\"\n"
 	       "t:5: unknown key \"tree\": expected one of marking, administrators, interfaces, policy, "
-	       "link, rsvp, probe\n"
+	       "link, rsvp, gqos, probe\n"
 	       "t:7: expected policy { ... }\n"
 	       "t:7: policy: max-flows: expected a number from 1 to 1048576, not \"0\"\n"
 	       "t:9: policy: given twice, first on line 7\n"
@@ -613,7 +694,7 @@ static void syntax(void **state)
 	refuse("\npolicy {\n\n", "t:2: section \"policy\" is not closed: expected }\n");
 	refuse("tree {\n { }",
 	       "t:1: unknown key \"tree\": expected one of marking, administrators, "
-	       "interfaces, policy, link, rsvp, probe\n"
+	       "interfaces, policy, link, rsvp, gqos, probe\n"
 	       "t:1: section \"tree\" is not closed: expected }\n");
 	refuse("marking = \"windows\nx", "t:1: a string is not closed: expected \"\n");
 	refuse("marking = 'windows", "t:1: a string is not closed: expected '\n");
@@ -803,6 +884,9 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(what_this_version_cannot_do),
 		cmocka_unit_test(wrong_rsvp),
+		cmocka_unit_test(gqos_defaults),
+		cmocka_unit_test(gqos_can_be_set),
+		cmocka_unit_test(wrong_gqos),
 		cmocka_unit_test(rsvp_defaults),
 		cmocka_unit_test(rsvp_interfaces),
 		cmocka_unit_test(rsvp_keys),

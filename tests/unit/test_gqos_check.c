@@ -630,6 +630,43 @@ static void fixed_filters_have_a_flow_each(void **state)
 	}
 }
 
+/* §10: a type of its own, if it can be received; else that of the receiving flowspec. */
+static void fixed_filters_may_have_a_type_each(void **state)
+{
+	static const struct {
+		ULONG type;
+		int result;
+		uint32_t service;
+	} types[] = {
+		{ SERVICETYPE_NOCHANGE, 0, GW_RSVP_CONTROLLED_LOAD },
+		{ SERVICETYPE_CONTROLLEDLOAD, 0, GW_RSVP_CONTROLLED_LOAD },
+		{ SERVICETYPE_GUARANTEED, 0, GW_RSVP_GUARANTEED },
+		{ SERVICETYPE_QUALITATIVE, 0, GW_RSVP_NULL_SERVICE },
+		{ SERVICETYPE_GENERAL_INFORMATION, WSA_QOS_EPSFLOWSPEC, 0 },
+		{ SERVICETYPE_NETWORK_CONTROL, WSA_QOS_EPSFLOWSPEC, 0 },
+		{ SERVICETYPE_NOTRAFFIC, WSA_QOS_EPSFLOWSPEC, 0 },
+		{ SERVICETYPE_BESTEFFORT, WSA_QOS_EPSFLOWSPEC, 0 },
+		{ SERVICETYPE_GUARANTEED | 0x80000000, WSA_QOS_EPSFLOWSPEC, 0 },
+	};
+	static struct reservation r;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		reserve(&r, RSVP_FIXED_FILTER_STYLE, 2);
+		r.descriptors[1].FlowSpec = flowspec_with_rate(types[i].type, 3000);
+		assert_int_equal(receive_from(&r, &udp), types[i].result);
+		if (types[i].result)
+			continue;
+		assert_int_equal(native.qos.flows[0].service, GW_RSVP_CONTROLLED_LOAD);
+		assert_int_equal(native.qos.flows[1].service, types[i].service);
+		assert_int_equal(native.qos.flows[1].rate_bps,
+				 types[i].type == SERVICETYPE_GUARANTEED ? 24000 : 0);
+	}
+	/* What is shared has one type. */
+	reserve(&r, RSVP_SHARED_EXPLICIT_STYLE, 1);
+	r.descriptors[0].FlowSpec = flowspec_with_rate(SERVICETYPE_GUARANTEED, 3000);
+	assert_int_equal(receive_from(&r, &udp), WSA_QOS_EPSFLOWSPEC);
+}
+
 /* G-150 */
 static void explicit_senders_share(void **state)
 {
@@ -780,6 +817,7 @@ int main(void)
 		cmocka_unit_test(bad_policy_is_refused_wherever_it_is),
 		cmocka_unit_test(styles_have_counts_and_sockets),
 		cmocka_unit_test(fixed_filters_have_a_flow_each),
+		cmocka_unit_test(fixed_filters_may_have_a_type_each),
 		cmocka_unit_test(explicit_senders_share),
 		cmocka_unit_test(filters_suit_the_family),
 		cmocka_unit_test(descriptors_have_good_flowspecs),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "datapath/interfaces.h"
+#include "datapath/link.h"
 #include "sockets.h"
 
 static struct {
@@ -192,6 +193,19 @@ static void at_start(void **state)
 	assert_false(is_listed(&address));
 }
 
+/* G-186: what one interface alone is asked for. */
+static void one_link(void **state)
+{
+	(void)state;
+	need_namespace();
+	assert_int_equal(link_mtu(if_nametoindex("vb")), 1400);
+	assert_int_equal(link_mtu(9999), 0);
+	/* As ethtool(8) has it, "10000Mb/s"; lo has no driver that would say. */
+	assert_true(link_speed_bps(if_nametoindex("va")) == UINT64_C(10000000000));
+	assert_true(link_speed_bps(if_nametoindex("lo")) == 0);
+	assert_true(link_speed_bps(9999) == 0);
+}
+
 static void link_local_only(void **state)
 {
 	const struct interface *interface;
@@ -308,7 +322,8 @@ static void overrun(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(at_start), TEST(link_local_only), TEST(changes), TEST(routes), TEST(overrun),
+		TEST(at_start), TEST(one_link), TEST(link_local_only),
+		TEST(changes),	TEST(routes),	TEST(overrun),
 	};
 
 	return cmocka_run_group_tests_name("interfaces", tests, enter, NULL);

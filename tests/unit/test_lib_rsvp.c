@@ -284,9 +284,9 @@ static void bad_arguments(void **state)
 	offer.source.ss_family = AF_UNIX;
 	assert_int_equal(gw_rsvp_send(gw, id, &offer), -EINVAL);
 
-	flows[0].reserved[2] = 1;
+	flows[0].reserved[1] = 1;
 	assert_int_equal(gw_rsvp_reserve(gw, id, &request), -EINVAL);
-	flows[0].reserved[2] = 0;
+	flows[0].reserved[1] = 0;
 	flows[0].sender.address.ss_family = AF_UNIX;
 	assert_int_equal(gw_rsvp_reserve(gw, id, &request), -EINVAL);
 	flows[0].sender.address.ss_family = AF_UNSPEC;
@@ -299,7 +299,7 @@ static void bad_arguments(void **state)
 	assert_int_equal(gw_rsvp_watch(NULL), -EINVAL);
 }
 
-/* As many flows as there may be, with a long policy: more than a small message. */
+/* G-150: as many flows as there may be, with a long policy: more than a small message. */
 static void large_requests(void **state)
 {
 	static struct gw_rsvp_flow flows[GW_RSVP_FLOWS_MAX];
@@ -322,9 +322,10 @@ static void large_requests(void **state)
 	assert_int_equal(gw_rsvp_reserve(gw, id, &request), 0);
 	assert_int_equal(fake.request.n_flows, GW_RSVP_FLOWS_MAX);
 	assert_int_equal(fake.request.policy_len, sizeof(policy));
-	assert_memory_equal(&fake.flows[63].sender.address, &flows[63].sender.address,
+	assert_memory_equal(&fake.flows[GW_RSVP_FLOWS_MAX - 1].sender.address,
+			    &flows[GW_RSVP_FLOWS_MAX - 1].sender.address,
 			    sizeof(struct sockaddr_storage));
-	assert_int_equal(fake.flows[63].rate_bps, 64000);
+	assert_int_equal(fake.flows[GW_RSVP_FLOWS_MAX - 1].rate_bps, 64000);
 	assert_int_equal(gw_rsvp_reserve(gw, id, NULL), 0);
 	assert_false(fake.sessions[0].reserves);
 }

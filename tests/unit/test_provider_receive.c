@@ -255,6 +255,52 @@ static void test_styles(void **state)
 	provider_world_free(pw);
 }
 
+/* §10: of a fixed filter each sender may have a service of its own; of other styles there is one. */
+static void test_services_of_senders(void **state)
+{
+	struct provider_world *pw = provider_world_new();
+	struct provider_request request = request_receiving(GW_QOS_CONTROLLED_LOAD);
+	struct engine_socket socket = udp_socket(1);
+	const struct fake_session *session;
+	struct gw_rsvp_flow flows[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		name(&flows[i], i, 2 * MBIT);
+	flows[1].service = GW_RSVP_GUARANTEED;
+	flows[2].service = GW_RSVP_NULL_SERVICE;
+	request.qos.flows = flows;
+	request.qos.n_flows = 3;
+	request.qos.style = GW_RSVP_FF;
+	set_ok(pw, &socket, &request);
+	session = session_of(pw, &socket);
+	for (unsigned i = 0; i < 3; i++)
+		hear(pw, &socket, i, MBIT);
+	assert_int_equal(session->request.n_flows, 3);
+	assert_int_equal(session->flows[0].service, GW_RSVP_CONTROLLED_LOAD);
+	assert_true(session->flows[0].tspec.rate_bps == 2 * MBIT);
+	assert_int_equal(session->flows[1].service, GW_RSVP_GUARANTEED);
+	assert_true(session->flows[1].tspec.rate_bps ==
+		    MBIT); /* r is the sender's, R was asked for */
+	assert_true(session->flows[1].rate_bps == 2 * MBIT);
+	assert_int_equal(session->flows[2].service, GW_RSVP_NULL_SERVICE);
+
+	/* Another service alone is another reservation. */
+	forget(pw);
+	flows[2].service = GW_RSVP_CONTROLLED_LOAD;
+	set_ok(pw, &socket, &request);
+	expect_messages(pw, 0, 0, 1, 0);
+	assert_int_equal(session->flows[2].service, GW_RSVP_CONTROLLED_LOAD);
+	flows[2].service = 7;
+	assert_int_equal(set(pw, &socket, &request), -EINVAL);
+	flows[2].service = 0;
+	request.qos.style = GW_RSVP_SE;
+	assert_int_equal(set(pw, &socket, &request), -EINVAL);
+	flows[1].service = GW_RSVP_CONTROLLED_LOAD;
+	set_ok(pw, &socket, &request);
+	provider_world_free(pw);
+}
+
 /* G-144, G-149, G-151 and §10: what a socket cannot have changes nothing. */
 static void test_bad_styles(void **state)
 {
@@ -669,6 +715,7 @@ int main(void)
 		cmocka_unit_test(test_change_of_service),
 		cmocka_unit_test(test_no_signalling),
 		cmocka_unit_test(test_styles),
+		cmocka_unit_test(test_services_of_senders),
 		cmocka_unit_test(test_bad_styles),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_group_receives_again),

@@ -582,22 +582,6 @@ static void test_network_control(void **state)
 	provider_world_free(pw);
 }
 
-/* A38: RSVP is not run over loopback, and the call succeeds. */
-static void test_loopback(void **state)
-{
-	struct provider_world *pw = provider_world_new();
-	struct provider_request request = request_sending(GW_QOS_CONTROLLED_LOAD, MBIT);
-	struct engine_socket socket = udp_connected(1, "127.0.0.1", 5004);
-
-	(void)state;
-	socket.local = world_address("127.0.0.1", 7000);
-	set_ok(pw, &socket, &request);
-	expect_messages(pw, 0, 0, 0, 0);
-	assert_int_equal(fake_signalling_count(&pw->signalling, NULL), 0);
-	assert_int_equal(pw->world->datapath.n_meters, 0);
-	provider_world_free(pw);
-}
-
 /* ---- groups ---- */
 
 static int join(struct provider_world *pw, const struct engine_socket *socket,
@@ -655,75 +639,6 @@ static void test_group_takes_what_the_socket_has(void **state)
 	provider_world_free(pw);
 }
 
-/* ---- where nothing is signalled ---- */
-
-/* G-256, G-258 */
-static void test_without_signalling(void **state)
-{
-	struct provider_world *pw = provider_world_new_with(&fake_datapath_ops, false);
-	struct provider_request request = request_both(GW_QOS_EITHER, MBIT, GW_QOS_GUARANTEED);
-	struct engine_socket socket = connected(1);
-	struct provider_config config;
-	struct address to = peer();
-	struct gw_qos_info info;
-
-	(void)state;
-	set_ok(pw, &socket, &request);
-	assert_int_equal(meter_to(pw, 1, &to)->excess, DATAPATH_EXCESS_REMARK);
-	provider_config_default(&config);
-	config.either_is_guaranteed = true;
-	provider_configure(pw->provider, &config);
-	set_ok(pw, &socket, &request);
-	assert_int_equal(meter_to(pw, 1, &to)->excess, DATAPATH_EXCESS_DELAY);
-	assert_int_equal(pw->n_told, 0);
-	assert_int_equal(provider_query(pw->provider, pw->owner, &socket, &info), 0);
-	assert_int_equal(info.signals, 0);
-	assert_int_equal(info.traffic_control, 1);
-	assert_int_equal(info.sending.service, GW_QOS_EITHER);
-	assert_int_equal(info.receiving.service, GW_QOS_GUARANTEED);
-	/* It begins when somebody signals. */
-	provider_set_signalling(pw->provider, &pw->signalling.port, pw->world->now_us);
-	expect_messages(pw, 1, 0, 0, 0);
-	provider_world_free(pw);
-}
-
-/* A datapath that keeps nothing to a rate marks at least. */
-static void test_without_meters(void **state)
-{
-	struct provider_world *pw = provider_world_new_with(&fake_datapath_ops_unmetered, true);
-	struct provider_request request = request_sending(GW_QOS_CONTROLLED_LOAD, MBIT);
-	struct engine_service service = service_of(ADMISSION_CONTROLLED_LOAD, MBIT);
-	struct engine_socket socket = connected(1);
-	struct address to = peer();
-
-	(void)state;
-	set_ok(pw, &socket, &request);
-	assert_int_equal(dscp_to(pw, 1, &to), 0);
-	assert_int_equal(reserve(pw, &to, IPPROTO_UDP, &socket.local, &service), 0);
-	assert_int_equal(dscp_to(pw, 1, &to), 0x18);
-	provider_world_free(pw);
-}
-
-/* A46, G-259: the administrator's marks, and when they begin. */
-static void test_configured_marks(void **state)
-{
-	struct provider_world *pw = provider_world_new();
-	struct provider_request request = request_sending(GW_QOS_GUARANTEED, MBIT);
-	struct engine_socket socket = connected(1);
-	struct provider_config config;
-	struct address to = peer();
-
-	(void)state;
-	provider_config_default(&config);
-	config.marks_at_once = true;
-	config.guaranteed = (struct provider_marks){ 46, 6 };
-	provider_configure(pw->provider, &config);
-	set_ok(pw, &socket, &request);
-	assert_int_equal(dscp_to(pw, 1, &to), 46);
-	assert_int_equal(fake_find(&pw->world->datapath, 1, &to)->treatment.mark.priority, 6);
-	provider_world_free(pw);
-}
-
 /* What others have done to the socket is not hidden by the watch, and the other way round. */
 static void test_beside_other_flows(void **state)
 {
@@ -771,12 +686,8 @@ int main(void)
 		cmocka_unit_test(test_flags_of_a_live_sender),
 		cmocka_unit_test(test_best_effort),
 		cmocka_unit_test(test_network_control),
-		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_group_takes_what_the_socket_has),
-		cmocka_unit_test(test_without_signalling),
-		cmocka_unit_test(test_without_meters),
-		cmocka_unit_test(test_configured_marks),
 		cmocka_unit_test(test_beside_other_flows),
 	};
 

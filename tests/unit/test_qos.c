@@ -75,6 +75,7 @@ static void everything(void **state)
 	flows[0].sender.address = ip4(3, 6000);
 	flows[1].tspec = tspec(5);
 	flows[1].slack_us = 9;
+	flows[1].service = GW_RSVP_GUARANTEED;
 
 	bytes = encoded(&in, buf, sizeof(buf));
 	assert_int_equal(qos_decode(&bytes, &out), 0);
@@ -94,6 +95,7 @@ static void everything(void **state)
 	assert_memory_equal(&out.qos.flows[0].sender, &flows[0].sender, sizeof(flows[0].sender));
 	assert_memory_equal(&out.qos.flows[1].tspec, &flows[1].tspec, sizeof(flows[1].tspec));
 	assert_int_equal(out.qos.flows[1].slack_us, 9);
+	assert_int_equal(out.qos.flows[1].service, GW_RSVP_GUARANTEED);
 	for (size_t room = 0; room < bytes.len; room++)
 		assert_int_equal(qos_encode(&in, (unsigned char[16384]){ 0 }, room), -EMSGSIZE);
 
@@ -137,7 +139,8 @@ static void known(void **state)
 				  .traffic_control = 1,
 				  .link_bps = 10000000,
 				  .end_to_end = UINT32_MAX,
-				  .sending_reserved = 1 },
+				  .sending_reserved = 1,
+				  .max_unreserved_bps = 64000 },
 			   out;
 	unsigned char buf[512];
 	struct codec_bytes bytes = { .data = buf };

@@ -53,7 +53,8 @@ void rsvp_daemon_facts(const struct rsvp_daemon *daemon,
 
 	if (!daemon) {
 		tell(&facts, GW_FACT_MECHANISM, "rsvp", "no",
-		     "not enabled: nothing is reserved beyond this host");
+		     "not enabled: QoS sockets have traffic control on this host only, nothing is signalled, and "
+		     "nothing is reserved beyond it");
 		return;
 	}
 	for (link = daemon->links; link; link = link->next)

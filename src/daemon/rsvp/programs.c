@@ -196,7 +196,7 @@ static int port_reserve(void *user_data, struct owner *owner, uint32_t id,
 	if (!asked)
 		return rsvp_daemon_reserve(program->local, NULL);
 	for (uint32_t i = 0; i < asked->n_flows; i++) {
-		r = flowspec_from_public(&asked->flows[i], asked->service, &flowspecs[i]);
+		r = flowspec_from_public(&asked->flows[i], &flowspecs[i]);
 		if (r < 0)
 			return r;
 		sender_from_public(&asked->flows[i].sender, &senders[i]);

@@ -297,15 +297,14 @@ void sender_from_public(const struct gw_rsvp_sender *sender, struct rsvp_sender 
 	ret_sender->id = address.port;
 }
 
-int flowspec_from_public(const struct gw_rsvp_flow *flow, enum gw_rsvp_service service,
-			 struct rsvp_flowspec *ret_flowspec)
+int flowspec_from_public(const struct gw_rsvp_flow *flow, struct rsvp_flowspec *ret_flowspec)
 {
-	struct rsvp_flowspec spec = { .service = (uint32_t)service };
+	struct rsvp_flowspec spec = { .service = flow->service };
 	int r = tspec_from_public(&flow->tspec, &spec.tspec);
 
 	if (r < 0)
 		return r;
-	if (service == GW_RSVP_GUARANTEED) {
+	if (flow->service == GW_RSVP_GUARANTEED) {
 		spec.R = (float)((double)flow->rate_bps / BITS);
 		spec.S = flow->slack_us;
 	}

@@ -30,7 +30,6 @@ void record_of_hop(const struct rsvp_session *session, const struct rsvp_hop_rep
 /* -EINVAL: no number of the protocol. */
 int tspec_from_public(const struct gw_tspec *tspec, struct rsvp_tspec *ret_tspec);
 void sender_from_public(const struct gw_rsvp_sender *sender, struct rsvp_sender *ret_sender);
-int flowspec_from_public(const struct gw_rsvp_flow *flow, enum gw_rsvp_service service,
-			 struct rsvp_flowspec *ret_flowspec);
+int flowspec_from_public(const struct gw_rsvp_flow *flow, struct rsvp_flowspec *ret_flowspec);
 
 #endif
