@@ -109,8 +109,9 @@ class Programs:
         folder.chmod(0o755)
         build = build_directory()
         for path in ('src/daemon/greenwaved', 'src/cli/greenwave', 'tests/netns/agent', 'tests/netns/gqos_agent',
-                     'tests/netns/gqos_alone', 'tests/netns/static_sender', 'tests/netns/stream',
-                     'tests/netns/priority.bpf.o', 'tests/netns/qwave_conformance', 'tests/abi/client_patterns',
+                     'tests/netns/gqos_alone', 'tests/netns/probe_agent', 'tests/netns/static_sender',
+                     'tests/netns/stream', 'tests/netns/priority.bpf.o', 'tests/netns/qwave_conformance',
+                     'tests/abi/client_patterns',
                      'examples/voice_sender', 'examples/cleanup_qos'):
             if (build / path).exists():
                 shutil.copy(build / path, folder)
