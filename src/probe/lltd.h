@@ -7,7 +7,7 @@
  * with the time, what leaves goes through struct lltd_ports. One thread uses a node at a time.
  *
  * A port may be called from within any function of the node and must not call back into it; those that say what has
- * happened (ready(), ended(), counted()) may. Sessions are numbers, not used again: one that the node does not know (any
+ * happened (ready(), claimed(), ended(), counted()) may. Sessions are numbers, not used again: one that the node does not know (any
  * more) is ignored.
  *
  * Nothing here is authenticated. A sink keeps a bounded number of sessions with a bounded amount of memory each,
@@ -54,6 +54,8 @@ struct lltd_ports {
 	void (*ready)(void *user_data, void *data, int status);
 	void (*train)(void *user_data, void *data, const struct probe_train *train);
 	void (*gap)(void *user_data, void *data, const struct probe_gap *gap);
+	/* What was claimed has been sent, and the time is over; unless lltd_end_claim() came before. */
+	void (*claimed)(void *user_data, void *data);
 	/*
 	 * Once for each session that was not closed. -ETIMEDOUT: the sink does not answer (any more); -EBUSY, -ENOMEM: it
 	 * does not want to; -EOPNOTSUPP: not in this way; -ENETDOWN: the link is down; -ECANCELED: the node ends.
@@ -122,20 +124,38 @@ int lltd_train(struct lltd *lltd, uint32_t session, unsigned n, uint32_t packet_
 	       uint64_t now_us);
 
 struct lltd_gap_request {
-	uint32_t interval_us; /* at least 1000 */
-	uint32_t count;	      /* 0: until lltd_stop() */
-	bool tagged;	      /* answers are to have a priority tag ... */
-	uint8_t priority;     /* ... of 0 to 7 */
+	uint32_t interval_us;  /* at least 1000 */
+	uint32_t count;	       /* 0: until lltd_stop() */
+	bool tagged;	       /* they and their answers are to have a priority tag ... */
+	uint8_t priority;      /* ... of 0 to 7 */
+	uint32_t packet_bytes; /* 0: the least */
 };
+
+#define LLTD_GAP_PACKET_MAX 1500
 
 /*
  * Small packets that the sink sends back, one at a time: the next one not before the one before is there or lost,
- * which is after 100 ms. gap() for each, then ready(). Errors as above.
+ * which is after 100 ms, or more if answers take longer than half of that. gap() for each, then ready(). Errors as
+ * above.
  */
 int lltd_probegap(struct lltd *lltd, uint32_t session, const struct lltd_gap_request *request,
 		  uint64_t now_us);
 /* Sends no more of them; ready() when the last one is there or lost. */
 void lltd_stop(struct lltd *lltd, uint32_t session);
+
+struct lltd_claim_request {
+	uint64_t rate_bps;     /* of what the link carries as its payload */
+	uint32_t packet_bytes; /* as of lltd_train() */
+	uint32_t duration_us;  /* at most 1 s */
+};
+
+/*
+ * Only load, which nobody answers, so that others see it; whatever else the session does goes on. claimed() when the
+ * time is over. -EBUSY: there is one already, or the session is not ready yet; -EINVAL; -ENOENT.
+ */
+int lltd_claim(struct lltd *lltd, uint32_t session, const struct lltd_claim_request *request,
+	       uint64_t now_us);
+void lltd_end_claim(struct lltd *lltd, uint32_t session);
 
 /* Nothing is told of it any more. The sink is told, and asked again if it does not answer. */
 void lltd_close(struct lltd *lltd, uint32_t session, uint64_t now_us);

@@ -13,6 +13,7 @@
  *   querying      timer                Query again; the 5th time ended()
  *   ready         lltd_probegap()      a probe                                       -> probing
  *   probing       its answer, timer    gap(); the next probe in its time, or ready() -> probing, ready
+ *                                      (this timer is longer the longer answers take, and after losses)
  *   any           lltd_close()         Reset                                         -> resetting
  *   resetting     Ack                                                                -> ended
  *   resetting     timer                Reset again; the 5th time                     -> ended
@@ -30,11 +31,13 @@
 
 #define TIMER_US (100 * US_PER_MS)
 #define EXPIRIES_MAX 5
+/* What is behind a long queue comes back later than that. */
+#define GAP_TIMER_MAX_US (800 * US_PER_MS)
 #define INTERVAL_MIN_US (1 * US_PER_MS)
 
 /* ---- sessions ---- */
 
-static struct controlled *find(struct lltd *lltd, uint32_t id)
+struct controlled *lltd_find_controlled(struct lltd *lltd, uint32_t id)
 {
 	struct controlled *session;
 
@@ -157,6 +160,7 @@ int lltd_open(struct lltd *lltd, const struct lltd_request *request, uint32_t *r
 	session->data = request->data;
 	session->moderation = request->keep_moderation ? LLTD_MODERATION_KEEP : LLTD_MODERATION_OFF;
 	session->sequence = lltd_first_sequence(lltd);
+	session->claim.deadline_us = UINT64_MAX;
 	ask_first(lltd, session, CONTROLLED_INITIALISING, now_us);
 	*ret_session = session->id;
 	return 0;
@@ -164,11 +168,12 @@ int lltd_open(struct lltd *lltd, const struct lltd_request *request, uint32_t *r
 
 void lltd_close(struct lltd *lltd, uint32_t id, uint64_t now_us)
 {
-	struct controlled *session = find(lltd, id);
+	struct controlled *session = lltd_find_controlled(lltd, id);
 
 	if (!session)
 		return;
 	session->sequence = lltd_next_sequence(session->sequence);
+	session->claim.deadline_us = UINT64_MAX;
 	ask_first(lltd, session, CONTROLLED_RESETTING, now_us);
 }
 
@@ -176,7 +181,7 @@ void lltd_close(struct lltd *lltd, uint32_t id, uint64_t now_us)
 
 static int find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_session)
 {
-	struct controlled *session = find(lltd, id);
+	struct controlled *session = lltd_find_controlled(lltd, id);
 
 	if (!session)
 		return -ENOENT;
@@ -184,37 +189,6 @@ static int find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_ses
 		return -EBUSY;
 	*ret_session = session;
 	return 0;
-}
-
-/* All of them, one frame behind the other, and each noise behind what must be in it. */
-static int send_batch(struct lltd *lltd, const struct controlled *session)
-{
-	struct lltd_header header =
-		lltd_header_to(lltd, &session->sink, LLTD_PROBE, session->sequence);
-	size_t len = session->batch.packet_bytes + LLTD_LINK_HEADER_LEN;
-	uint8_t *buf = malloc(session->batch.n * len);
-	struct lltd_frame frames[LLTD_EVENTS_MAX];
-	int sent;
-
-	if (!buf)
-		return -ENOMEM;
-	noise_fill(&lltd->noise, buf, session->batch.n * len);
-	for (unsigned i = 0; i < session->batch.n; i++) {
-		uint8_t *frame = buf + i * len;
-		size_t header_len = lltd_put_header(frame, &header);
-
-		lltd_put_probe(frame + header_len, &(struct lltd_probe){
-							   .controller_sent = session->batch.sent,
-							   .test = LLTD_TEST_TIMED,
-							   .packet_id = (uint8_t)i,
-						   });
-		frames[i] = (struct lltd_frame){ frame, len };
-	}
-	sent = lltd_send(lltd, frames, session->batch.n);
-	free(buf);
-	if (sent < 0)
-		return sent;
-	return (unsigned)sent == session->batch.n ? 0 : -ENOBUFS;
 }
 
 int lltd_train(struct lltd *lltd, uint32_t id, unsigned n, uint32_t packet_bytes, uint64_t now_us)
@@ -228,12 +202,17 @@ int lltd_train(struct lltd *lltd, uint32_t id, unsigned n, uint32_t packet_bytes
 	    packet_bytes > LLTD_TRAIN_PACKET_MAX)
 		return -EINVAL;
 	session->sequence = lltd_next_sequence(session->sequence);
-	session->batch.n = n;
-	session->batch.packet_bytes = packet_bytes;
-	session->batch.sent = lltd_now_ticks(lltd);
-	r = send_batch(lltd, session);
+	session->batch = (struct timed){
+		.n = n,
+		.packet_bytes = packet_bytes,
+		.sequence = session->sequence,
+		.sent = lltd_now_ticks(lltd),
+	};
+	r = lltd_send_timed(lltd, session, &session->batch);
 	if (r < 0)
 		return r;
+	if ((unsigned)r < n)
+		return -ENOBUFS;
 	ask_first(lltd, session, CONTROLLED_QUERYING, now_us);
 	return 0;
 }
@@ -294,38 +273,57 @@ static void take_query_resp(struct lltd *lltd, struct controlled *session, const
 
 /* ---- probegap ---- */
 
+static uint32_t gap_bytes(const struct lltd_gap_request *request)
+{
+	return request->packet_bytes ? request->packet_bytes : LLTD_TRAIN_PACKET_MIN;
+}
+
 static bool are_all_sent(const struct controlled *session)
 {
 	return session->gap.stopping || (session->gap.request.count != 0 &&
 					 session->gap.n_sent == session->gap.request.count);
 }
 
+/*
+ * Whose answer is to have a tag has one itself, so that both directions are proven. -EMSGSIZE and other errors: it has
+ * not left.
+ */
+static int send_one_gap(struct lltd *lltd, const struct controlled *session)
+{
+	const struct lltd_gap_request *request = &session->gap.request;
+	struct lltd_header header =
+		lltd_header_to(lltd, &session->sink, LLTD_PROBE, session->sequence);
+	uint8_t body[LLTD_FRAME_MAX - LLTD_HEADER_LEN];
+	size_t len = gap_bytes(request) + LLTD_LINK_HEADER_LEN - LLTD_HEADER_LEN;
+
+	header.tagged = request->tagged;
+	header.priority = request->priority;
+	lltd_put_probe(body, &(struct lltd_probe){
+				     .controller_sent = lltd_ticks(lltd, session->gap.sent_ns),
+				     .test = LLTD_TEST_GAP,
+				     .packet_id = session->gap.packet_id,
+				     .tag = request->tagged,
+				     .priority = request->priority,
+			     });
+	noise_fill(&lltd->noise, body + LLTD_PROBE_LEN, len - LLTD_PROBE_LEN);
+	return lltd_send_one(lltd, &header, body, len);
+}
+
 static void send_gap(struct lltd *lltd, struct controlled *session, uint64_t now_us)
 {
-	struct lltd_header header;
-	uint8_t body[LLTD_PROBE_LEN];
-	struct lltd_probe probe = {
-		.test = LLTD_TEST_GAP,
-		.packet_id = ++session->gap.packet_id,
-		.tag = session->gap.request.tagged,
-		.priority = session->gap.request.priority,
-	};
-
 	session->sequence = lltd_next_sequence(session->sequence);
-	header = lltd_header_to(lltd, &session->sink, LLTD_PROBE, session->sequence);
+	session->gap.packet_id++;
 	session->gap.scheduled_ns = session->gap.next_ns;
 	session->gap.sent_ns = lltd->ports.stamp_ns(lltd->ports.user_data);
 	session->gap.next_ns += session->gap.request.interval_us * NS_PER_US;
-	probe.controller_sent = lltd_ticks(lltd, session->gap.sent_ns);
-	lltd_put_probe(body, &probe);
-	if (lltd_send_one(lltd, &header, body, sizeof(body)) < 0) {
+	if (send_one_gap(lltd, session) < 0) {
 		/* It has not left, so it is not lost on the way either. */
 		session->deadline_us = now_us + session->gap.request.interval_us;
 		return;
 	}
 	session->gap.waiting = true;
 	session->gap.n_sent++;
-	session->deadline_us = now_us + TIMER_US;
+	session->deadline_us = now_us + session->gap.timer_us;
 }
 
 /* The next one, or no more. Who was held up by an answer does not make up for it. */
@@ -348,7 +346,7 @@ static struct probe_gap gap_sample(const struct controlled *session)
 	return (struct probe_gap){
 		.sequence = session->gap.n_sent - 1,
 		.tagged = session->gap.request.tagged,
-		.packet_bytes = LLTD_HEADER_LEN + LLTD_PROBE_LEN - LLTD_LINK_HEADER_LEN,
+		.packet_bytes = gap_bytes(&session->gap.request),
 		.scheduled_ns = session->gap.scheduled_ns,
 		.sent_ns = session->gap.sent_ns,
 	};
@@ -362,26 +360,35 @@ int lltd_probegap(struct lltd *lltd, uint32_t id, const struct lltd_gap_request 
 
 	if (r < 0)
 		return r;
-	if (request->interval_us < INTERVAL_MIN_US || request->priority > 7)
+	if (request->interval_us < INTERVAL_MIN_US || request->priority > 7 ||
+	    gap_bytes(request) < LLTD_TRAIN_PACKET_MIN || gap_bytes(request) > LLTD_GAP_PACKET_MAX)
 		return -EINVAL;
 	session->state = CONTROLLED_PROBING;
 	session->gap.request = *request;
 	session->gap.n_sent = 0;
 	session->gap.waiting = session->gap.stopping = false;
 	session->gap.next_ns = now_us * NS_PER_US;
+	if (session->gap.timer_us == 0)
+		session->gap.timer_us = TIMER_US;
 	send_gap(lltd, session, now_us);
 	return 0;
 }
 
 void lltd_stop(struct lltd *lltd, uint32_t id)
 {
-	struct controlled *session = find(lltd, id);
+	struct controlled *session = lltd_find_controlled(lltd, id);
 
 	if (!session || session->state != CONTROLLED_PROBING)
 		return;
 	session->gap.stopping = true;
 	if (!session->gap.waiting)
 		session->deadline_us = 0;
+}
+
+static void set_gap_timer(struct controlled *session, uint64_t us)
+{
+	us = us > TIMER_US ? us : TIMER_US;
+	session->gap.timer_us = us < GAP_TIMER_MAX_US ? us : GAP_TIMER_MAX_US;
 }
 
 /* Lost (P-114), or the time for the next one has come. */
@@ -398,6 +405,7 @@ static void probing_tick(struct lltd *lltd, struct controlled *session, uint64_t
 	}
 	sample = gap_sample(session);
 	sample.lost = true;
+	set_gap_timer(session, 2 * session->gap.timer_us);
 	lltd->ports.gap(lltd->ports.user_data, session->data, &sample);
 	go_on_probing(lltd, session, now_us);
 }
@@ -420,6 +428,7 @@ void lltd_controller_probe(struct lltd *lltd, const struct arrival *arrival,
 	sample.sink_received_ns = ticks_to_ns(probe->sink_received, session->frequency);
 	sample.sink_sent_ns = ticks_to_ns(probe->sink_sent, session->frequency);
 	sample.received_ns = arrival->received_ns;
+	set_gap_timer(session, 2 * (arrival->now_us - session->gap.sent_ns / NS_PER_US));
 	lltd->ports.gap(lltd->ports.user_data, session->data, &sample);
 	go_on_probing(lltd, session, arrival->now_us);
 }
@@ -519,6 +528,8 @@ void lltd_controller_tick(struct lltd *lltd, uint64_t now_us)
 	DL_FOREACH(lltd->controlled, session) {
 		if (now_us >= session->deadline_us)
 			tick_one(lltd, session, now_us);
+		if (session->state != CONTROLLED_ENDED && now_us >= session->claim.deadline_us)
+			lltd_claim_tick(lltd, session, now_us);
 	}
 }
 
@@ -527,7 +538,9 @@ uint64_t lltd_controller_deadline_us(const struct lltd *lltd)
 	const struct controlled *session;
 	uint64_t deadline_us = UINT64_MAX;
 
-	DL_FOREACH(lltd->controlled, session)
+	DL_FOREACH(lltd->controlled, session) {
 		deadline_us = lltd_earlier(deadline_us, session->deadline_us);
+		deadline_us = lltd_earlier(deadline_us, session->claim.deadline_us);
+	}
 	return deadline_us;
 }

@@ -11,6 +11,7 @@
 
 #include <utlist.h>
 
+#include "probe/claim.h"
 #include "probe/limit.h"
 #include "probe/lltd.h"
 
@@ -85,6 +86,14 @@ enum controlled_state {
 	CONTROLLED_ENDED,     /* to be freed */
 };
 
+/* Timed probes that leave together. */
+struct timed {
+	unsigned n; /* at most LLTD_EVENTS_MAX */
+	uint32_t packet_bytes;
+	uint16_t sequence;
+	uint64_t sent; /* ticks: what each carries */
+};
+
 struct controlled {
 	uint32_t id;
 	enum controlled_state state;
@@ -96,18 +105,21 @@ struct controlled {
 	uint8_t moderation;
 	uint64_t link_bps, frequency; /* of the sink */
 
-	struct {
-		unsigned n;
-		uint32_t packet_bytes;
-		uint64_t sent; /* ticks: what each carries */
-	} batch;
+	struct timed batch;
 	struct {
 		struct lltd_gap_request request;
 		uint32_t n_sent;
 		bool waiting, stopping;
 		uint8_t packet_id;
 		uint64_t scheduled_ns, next_ns, sent_ns;
+		uint64_t timer_us; /* after that, what has not come back is lost */
 	} gap;
+	struct {
+		struct claim pace;
+		uint32_t packet_bytes;
+		uint16_t sequence;
+		uint64_t deadline_us; /* UINT64_MAX: there is none */
+	} claim;
 	struct controlled *prev, *next;
 };
 
@@ -204,6 +216,14 @@ uint64_t lltd_controller_deadline_us(const struct lltd *lltd);
 /* Ends every session. */
 void lltd_controller_clear(struct lltd *lltd, int status);
 void lltd_settle(struct lltd *lltd);
+/* One that is neither closed nor over. */
+struct controlled *lltd_find_controlled(struct lltd *lltd, uint32_t id);
+
+/* ---- lltd_timed.c ---- */
+
+/* How many have left, or a negative errno. */
+int lltd_send_timed(struct lltd *lltd, const struct controlled *session, const struct timed *timed);
+void lltd_claim_tick(struct lltd *lltd, struct controlled *session, uint64_t now_us);
 
 /* ---- lltd_client.c ---- */
 

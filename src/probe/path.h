@@ -104,7 +104,7 @@ void path_reset(struct path *path, uint64_t own_link_bps, uint64_t now_us);
 bool path_train(struct path *path, const struct probe_train *train, uint64_t now_us);
 void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us);
 void path_priority(struct path *path, enum probe_priority priority);
-/* It has ended by itself: 0, or why there is no (further) result. */
+/* It has ended by itself: 0, or why there is no (further) result. -ECANCELED: for what another one has ended for. */
 void path_finished(struct path *path, enum path_kind kind, int status, uint64_t now_us);
 
 /* ---- what the host sees ---- */

@@ -17,7 +17,7 @@
 #define TURN_US (400 * US_PER_MS)
 #define CLAIM_US (150 * US_PER_MS)
 #define CLAIM_PACKETS 40
-#define CLAIM_MAX_US (500 * US_PER_MS)
+#define CLAIM_LONGEST_US (500 * US_PER_MS)
 /* The last ones of its probes are still on their way. */
 #define SETTLE_US (30 * US_PER_MS)
 #define GRANT_US (5 * US_PER_S)
@@ -97,7 +97,7 @@ static uint32_t claim_us(const struct path *path)
 
 	if (us < CLAIM_US)
 		us = CLAIM_US;
-	return (uint32_t)(us < CLAIM_MAX_US ? us : CLAIM_MAX_US);
+	return (uint32_t)(us < CLAIM_LONGEST_US ? us : CLAIM_LONGEST_US);
 }
 
 /* Where nothing can claim, measurements alone decide. */
@@ -229,7 +229,7 @@ int path_admit(struct path *path, const struct path_wish *wish, uint64_t now_us)
 		return -ENOMEM;
 	new->wish = *wish;
 	/* The answer is there in time even if the last claim begins just before. */
-	new->ends_us = now_us + WISH_US - CLAIM_MAX_US - SETTLE_US;
+	new->ends_us = now_us + WISH_US - CLAIM_LONGEST_US - SETTLE_US;
 	wait_for_turn(path, new, now_us);
 	DL_APPEND(path->wishes, new);
 	path->n_wishes++;

@@ -69,11 +69,13 @@ struct path {
 	uint64_t train_us, gaps_us; /* when the next ones are due */
 	unsigned trains_seen;	    /* of the experiment that is running */
 	unsigned trains_begun;
+	unsigned trains_postponed; /* in succession */
 	unsigned train_packets;
 	bool gaps_wanted; /* all the time */
 	uint32_t gap_bytes, gap_interval_us;
 	uint64_t gap_started_us, heard_us;
-	bool hurry; /* look more closely, as long as there is credit */
+	bool hurry;    /* look more closely, as long as there is credit */
+	bool troubled; /* trains would not come through whole, and make it worse */
 	struct {
 		bool wanted;
 		unsigned gaps; /* that are to come back yet, or be lost */

@@ -246,6 +246,8 @@ void path_judge(struct path *path, uint64_t now_us)
 	if (path->refresh.gaps == 0 && !path->refresh.train)
 		path->refresh.wanted = false;
 	path->hurry = path->credit_bits > 0 && should_hurry(path, &views);
+	path->troubled = path->state == PATH_CONGESTED || is_losing(&views) ||
+			 (views.has_slow && views.slow.idle <= 0);
 }
 
 void path_unlearn(struct path *path)
@@ -253,7 +255,7 @@ void path_unlearn(struct path *path)
 	path->spare = (struct spare){ 0 };
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
-	path->refresh.wanted = false;
+	path->refresh.wanted = path->troubled = false;
 	path->full = path->clear = path->slow = path->moved = 0;
 }
 

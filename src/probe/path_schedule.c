@@ -36,6 +36,9 @@
 #define FIRST_TRAIN_US (300 * US_PER_MS)
 #define FIRST_TRAINS 6
 #define TRAIN_SHARE 0.2
+/* In trouble trains wait, though not for ever, nor where the sink may have gone. */
+#define POSTPONE_US (1 * US_PER_S)
+#define POSTPONED_MAX 30
 
 #define RETRY_US (30 * US_PER_S)
 #define RETRY_MAX_US (600 * US_PER_S)
@@ -152,6 +155,18 @@ static uint64_t train_interval_us(const struct path *path)
 	return affordable_us > (double)regular_us ? (uint64_t)affordable_us : regular_us;
 }
 
+static bool postpone_train(struct path *path, uint64_t now_us)
+{
+	if (!path->troubled || path->support != SUPPORT_YES || path->failures > 0 ||
+	    path->capacity.n_trains < 2 || path->trains_postponed == POSTPONED_MAX) {
+		path->trains_postponed = 0;
+		return false;
+	}
+	path->trains_postponed++;
+	path->train_us = now_us + POSTPONE_US;
+	return true;
+}
+
 static void send_train(struct path *path, uint64_t now_us)
 {
 	struct path_experiment train = {
@@ -241,7 +256,7 @@ static void check_route(struct path *path)
 static void schedule_experiments(struct path *path, uint64_t now_us)
 {
 	earn(path, now_us);
-	if (now_us >= path->train_us && !path->running[PATH_TRAIN])
+	if (now_us >= path->train_us && !path->running[PATH_TRAIN] && !postpone_train(path, now_us))
 		send_train(path, now_us);
 	if (path->support != SUPPORT_YES)
 		return;
@@ -357,7 +372,9 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 	/* A train that did not come through whole costs as much. */
 	if (kind == PATH_TRAIN && status < 0 && status != -ECONNREFUSED)
 		path_spend(path, path->train_packets, TRAIN_PACKET_BYTES);
-	if (status >= 0)
+	if (kind == PATH_GAPS && status == -ECANCELED)
+		path->gaps_us = path_earlier(path->gaps_us, now_us);
+	if (status >= 0 || status == -ECANCELED)
 		return;
 	path->failures++;
 	if (path->support == SUPPORT_TRYING || status == -ECONNREFUSED ||

@@ -7,6 +7,8 @@
 #define PATHS_MAX 1024
 /* Of MS-QLPB at once: each path that flows take has one or two of them. */
 #define EXPERIMENTS_MAX 256
+/* Of each interface; beyond them MS-QLPB is left. */
+#define STATIONS_MAX 64
 
 void prober_config_default(struct prober_config *ret_config)
 {
@@ -18,6 +20,7 @@ void prober_config_default(struct prober_config *ret_config)
 	qlpb_config_default(&ret_config->qlpb);
 	ret_config->qlpb.max_experiments = EXPERIMENTS_MAX;
 	lltd_config_default(&ret_config->lltd);
+	ret_config->lltd.max_controlled = STATIONS_MAX;
 }
 
 struct prober *prober_new(const struct prober_ports *ports, const struct prober_config *config,

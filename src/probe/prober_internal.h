@@ -45,6 +45,27 @@ struct tcp_socket {
 	UT_hash_handle hh; /* by cookie */
 };
 
+/* prober_lltd.c */
+enum station_state {
+	STATION_NONE,
+	STATION_ASKING,
+	STATION_OPENING,
+	STATION_IDLE,
+	STATION_BUSY,
+};
+
+/* A path's session with a station. */
+struct by_lltd {
+	enum station_state state;
+	uint32_t session;
+	enum path_kind doing;
+	bool stopped;	   /* what it does is not wanted any more */
+	uint64_t since_us; /* it has been asked for */
+	uint64_t timer_us;
+	unsigned answered; /* of a route check's packets */
+	unsigned gaps_done, gaps_heard;
+};
+
 struct path_key {
 	struct address destination;
 	uint32_t ifindex;
@@ -54,10 +75,13 @@ struct prober_path {
 	struct prober *prober;
 	struct path_key key;
 	bool on_link, open;
+	bool used;    /* by somebody */
+	bool by_lltd; /* what was begun last was by LLTD */
 	void *data;
 	struct path *path;
 	struct interface *interface; /* NULL: not known (yet) */
 	struct run runs[PATH_KIND_COUNT];
+	struct by_lltd lltd;
 	struct wish *wishes;
 
 	struct tcp_socket *sockets;
@@ -116,5 +140,11 @@ void prober_qlpb_stop(struct run *run);
 /* ---- prober_lltd.c ---- */
 
 struct lltd *prober_lltd_new(struct interface *interface);
+/* As of struct path_ports. */
+int prober_lltd_start(struct run *run, uint64_t now_us);
+void prober_lltd_stop(struct run *run);
+void prober_lltd_tick(struct prober_path *path, uint64_t now_us);
+/* Closes the session, if there is one. */
+void prober_lltd_leave(struct prober_path *path);
 
 #endif

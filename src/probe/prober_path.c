@@ -18,13 +18,14 @@ static int on_start(void *user_data, void *data, const struct path_experiment *e
 {
 	struct prober_path *path = data;
 	struct run *run = &path->runs[experiment->kind];
-	int r = -EOPNOTSUPP;
+	uint64_t now_us = path->prober->now_us;
+	int r;
 
 	if (path->interface && !path->interface->link.running)
 		return -EOPNOTSUPP;
 	run->experiment = *experiment;
-	if (experiment->method == PATH_QLPB)
-		r = prober_qlpb_start(run, path->prober->now_us);
+	path->by_lltd = experiment->method == PATH_LLTD;
+	r = path->by_lltd ? prober_lltd_start(run, now_us) : prober_qlpb_start(run, now_us);
 	run->wanted = r == 0;
 	return r;
 }
@@ -35,7 +36,9 @@ static void on_stop(void *user_data, void *data, enum path_kind kind)
 	struct run *run = &path->runs[kind];
 
 	run->wanted = false;
-	if (run->experiment.method == PATH_QLPB)
+	if (run->experiment.method == PATH_LLTD)
+		prober_lltd_stop(run);
+	else
 		prober_qlpb_stop(run);
 }
 
@@ -104,6 +107,7 @@ void prober_settle(struct prober_path *path)
 	if (path->refresh_ends_us != UINT64_MAX && path_is_fresh(path->path))
 		end_refresh(path);
 	due_us = earlier(path_deadline_us(path->path), path->look_us);
+	due_us = earlier(due_us, path->lltd.timer_us);
 	due_us = earlier(due_us, path->refresh_ends_us);
 	due_us = earlier(due_us, path->leaves_us);
 	/* Not in the turn that is under way: whatever it waits for is not there yet. */
@@ -127,6 +131,8 @@ void prober_tick_path(struct prober_path *path, uint64_t now_us)
 	}
 	if (now_us >= path_deadline_us(path->path))
 		path_tick(path->path, now_us);
+	if (now_us >= path->lltd.timer_us)
+		prober_lltd_tick(path, now_us);
 	if (now_us >= path->refresh_ends_us)
 		end_refresh(path);
 	prober_settle(path);
@@ -139,6 +145,7 @@ void prober_forget_path(struct prober_path *path)
 	struct prober *prober = path->prober;
 
 	path_free(path->path);
+	prober_lltd_leave(path);
 	wheel_stop(&prober->wheel, &path->timer);
 	DL_DELETE(prober->closed, path);
 	HASH_DEL(prober->paths, path);
@@ -169,6 +176,7 @@ static int start_path(struct prober_path *path, uint64_t now_us)
 	if (path->interface)
 		config.own_link_bps = path->interface->link.rate_bps;
 	config.methods[PATH_QLPB] = prober->config.initiator;
+	config.methods[PATH_LLTD] = prober->config.initiator && prober->ports.send_frames;
 	path->path = path_new(&ports, &config, path, now_us);
 	return path->path ? 0 : -ENOMEM;
 }
@@ -191,6 +199,7 @@ static int new_path(struct prober *prober, const struct prober_target *target,
 	path->on_link = target->on_link;
 	path->interface = prober_interface(prober, target->ifindex);
 	path->look_us = path->refresh_ends_us = path->leaves_us = UINT64_MAX;
+	path->lltd.timer_us = UINT64_MAX;
 	for (unsigned kind = 0; kind < PATH_KIND_COUNT; kind++)
 		path->runs[kind].path = path;
 	if (start_path(path, now_us) < 0) {
@@ -253,11 +262,15 @@ void prober_set_users(struct prober *prober, struct prober_path *path, unsigned 
 		      unsigned flows, uint64_t now_us)
 {
 	now_us = prober_at(prober, now_us);
+	path->used = trackers > 0 || flows > 0;
 	path_set_users(path->path, trackers, flows, now_us);
-	if (trackers == 0 && flows == 0)
+	if (!path->used)
 		path->look_us = UINT64_MAX;
 	else if (path->look_us == UINT64_MAX)
 		path->look_us = now_us;
+	/* A session that nothing is left to do in is closed. */
+	if (!path->used && path->lltd.state == STATION_IDLE)
+		path->lltd.timer_us = now_us;
 	prober_settle(path);
 }
 

@@ -134,6 +134,11 @@ static int fill_in(struct qlpb_request *request, const struct path_experiment *e
 		request->count = experiment->packets;
 		return 0;
 	case PATH_CLAIM:
+		request->kind = QLPB_CLAIM;
+		request->packet_bytes = experiment->packet_bytes;
+		request->rate_bps = experiment->rate_bps;
+		request->duration_us = experiment->duration_us;
+		return 0;
 	case PATH_KIND_COUNT:
 		break;
 	}

@@ -56,6 +56,7 @@ enum qlpb_kind {
 	QLPB_PACKET_PAIR, /* how narrow is the path */
 	QLPB_PROBEGAP,	  /* how busy is it */
 	QLPB_FLOOD,	  /* fills it; for people who look for faults */
+	QLPB_CLAIM,	  /* only load, which the sink ignores: so that others see it */
 };
 
 struct qlpb_result {
@@ -68,7 +69,7 @@ struct qlpb_result {
 	int status;
 	enum probe_priority priority; /* of a route check */
 	unsigned samples;	      /* of a packet pair: trains; of probegap: answers */
-	uint64_t bytes;		      /* of a flood: so many have left */
+	uint64_t bytes;		      /* of a flood or a claim: so many have left */
 	uint64_t duration_us;
 };
 
@@ -166,7 +167,7 @@ struct qlpb_request {
 	uint32_t ifindex;    /* 0: by the routing table */
 	void *data;
 
-	/* Of a packet pair. 0: the default. */
+	/* Of a packet pair; and of a claim its packets. 0: the default. */
 	unsigned train_size;   /* 2 to QLPB_TRAIN_MAX; 16 */
 	uint32_t packet_bytes; /* of each as an IP packet, at most QLPB_PACKET_MAX_BYTES; 1496 */
 
@@ -175,6 +176,10 @@ struct qlpb_request {
 	uint32_t count;	      /* 0: until it is cancelled */
 
 	uint64_t flood_bytes;
+
+	/* Of a claim. */
+	uint64_t rate_bps;    /* of IP packets */
+	uint32_t duration_us; /* at most 1 s */
 };
 
 #define QLPB_PACKET_MAX_BYTES 1496

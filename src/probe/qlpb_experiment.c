@@ -12,7 +12,7 @@
  *   RUNNING       message, deadline, closed   as its kind says
  *   ENDED         anything                    nothing: it is told of and freed by qlpb_settle()
  *
- * Probegap has no connection and is RUNNING at once.
+ * Probegap and claims have no connection and are RUNNING at once.
  */
 #include "probe/qlpb_internal.h"
 
@@ -28,6 +28,7 @@ static const struct experiment_type *const types[] = {
 	[QLPB_PACKET_PAIR] = &qlpb_packet_pair,
 	[QLPB_PROBEGAP] = &qlpb_probegap,
 	[QLPB_FLOOD] = &qlpb_flood,
+	[QLPB_CLAIM] = &qlpb_claim,
 };
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
@@ -54,6 +55,8 @@ static void forget(struct qlpb *qlpb, struct experiment *experiment)
 		free(experiment->pair.probes);
 	if (experiment->type == &qlpb_probegap)
 		free(experiment->gap.ring);
+	if (experiment->type == &qlpb_claim)
+		free(experiment->claim.probes);
 	free(experiment);
 }
 
@@ -116,6 +119,8 @@ static int init(struct experiment *experiment, const struct qlpb_request *reques
 		return qlpb_probegap_init(experiment, request);
 	case QLPB_FLOOD:
 		return qlpb_flood_init(experiment, request);
+	case QLPB_CLAIM:
+		return qlpb_claim_init(experiment, request);
 	}
 	return -EINVAL;
 }

@@ -11,6 +11,7 @@
 
 #include <utlist.h>
 
+#include "probe/claim.h"
 #include "probe/limit.h"
 #include "probe/qlpb.h"
 #include "probe/qlpb_judge.h"
@@ -86,7 +87,8 @@ struct experiment_type {
 	void (*writable)(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_us);
 };
 
-extern const struct experiment_type qlpb_route_check, qlpb_packet_pair, qlpb_probegap, qlpb_flood;
+extern const struct experiment_type qlpb_route_check, qlpb_packet_pair, qlpb_probegap, qlpb_flood,
+	qlpb_claim;
 
 enum experiment_state {
 	EXPERIMENT_CONNECTING,
@@ -136,6 +138,12 @@ struct flood {
 	uint64_t left_bytes;
 };
 
+struct claiming {
+	struct claim pace;
+	size_t len;	 /* of each packet's payload */
+	uint8_t *probes; /* as many as leave at once */
+};
+
 struct experiment {
 	uint32_t id; /* also of its connection */
 	const struct experiment_type *type;
@@ -153,6 +161,7 @@ struct experiment {
 		struct packet_pair pair;
 		struct probegap gap;
 		struct flood flood;
+		struct claiming claim;
 	};
 	struct qlpb_result result;
 	struct experiment *prev, *next;
@@ -241,6 +250,7 @@ void qlpb_experiment_closed(struct qlpb *qlpb, struct experiment *experiment, in
 int qlpb_packet_pair_init(struct experiment *experiment, const struct qlpb_request *request);
 int qlpb_probegap_init(struct experiment *experiment, const struct qlpb_request *request);
 int qlpb_flood_init(struct experiment *experiment, const struct qlpb_request *request);
+int qlpb_claim_init(struct experiment *experiment, const struct qlpb_request *request);
 void qlpb_probegap_reply(struct qlpb *qlpb, const struct qlpb_arrival *arrival, const uint8_t *data,
 			 size_t len, uint64_t now_us);
 

@@ -11,6 +11,14 @@ uint64_t probe_host_sees_ns(struct probe_host *host);
 void probe_host_called(struct probe_host *host);
 struct probe_host *probe_net_find(struct probe_net *net, const struct address *address);
 
+/* What a node of MS-QLPB there gets. */
+void probe_host_ports(struct probe_host *host, struct qlpb_ports *ret_ports);
+
+/* ---- probe_whole.c ---- */
+
+struct prober *probe_whole_new(struct probe_host *host);
+void probe_whole_receive(struct probe_host *host, const struct probe_packet *packet);
+
 /* ---- probe_tcp.c: the ports of that name ---- */
 
 int probe_tcp_connect(struct probe_host *host, uint32_t connection, struct probe_host *sink);

@@ -27,6 +27,7 @@ struct probe_packet {
 	uint16_t source_port, destination_port;
 	uint32_t claims;   /* the host whose address it bears; `from` unless it is forged */
 	uint64_t stamp_ns; /* of the receiving host's clock */
+	bool frame;	   /* of a raw socket, and `data` is all of it */
 	size_t len;
 	uint8_t data[];
 };

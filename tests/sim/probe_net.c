@@ -57,7 +57,9 @@ uint64_t probe_host_sees_ns(struct probe_host *host)
 
 void probe_host_called(struct probe_host *host)
 {
-	uint64_t deadline_us = qlpb_deadline_us(host->qlpb), ns;
+	uint64_t deadline_us = host->prober ? prober_deadline_us(host->prober)
+					    : qlpb_deadline_us(host->qlpb);
+	uint64_t ns;
 
 	if (deadline_us == UINT64_MAX) {
 		queue_cancel(&host->net->queue, &host->tick);
@@ -74,7 +76,10 @@ static void on_tick(struct event *event)
 	struct probe_host *host =
 		(struct probe_host *)((char *)event - offsetof(struct probe_host, tick));
 
-	qlpb_tick(host->qlpb, probe_host_now_us(host));
+	if (host->prober)
+		prober_tick(host->prober, probe_host_now_us(host));
+	else
+		qlpb_tick(host->qlpb, probe_host_now_us(host));
 	probe_host_called(host);
 }
 
@@ -117,6 +122,8 @@ static int send_one(struct probe_host *host, const struct qlpb_datagram *datagra
 
 	if (!to)
 		return -EHOSTUNREACH;
+	if (host->dead)
+		return 0;
 	if (datagram->len + ip_overhead(host->net) > 1500)
 		return -EMSGSIZE;
 	if (host->net->spy)
@@ -140,10 +147,8 @@ static void forward(struct probe_packet *packet)
 	probe_link_send(&packet->link->net->hosts[packet->to].down, packet);
 }
 
-static void hand_in(struct event *event)
+static void hand_in_datagram(struct probe_host *host, const struct probe_packet *packet)
 {
-	struct probe_packet *packet = (struct probe_packet *)event;
-	struct probe_host *host = &packet->link->net->hosts[packet->to];
 	struct qlpb_arrival arrival = {
 		.ifindex = 1,
 		.source = host->net->hosts[packet->claims].address,
@@ -159,6 +164,17 @@ static void hand_in(struct event *event)
 	if (packet->len > 0 && packet->data[0] == QLPB_ID_GAP_REQUEST)
 		host->n_echoes_asked++;
 	qlpb_receive(host->qlpb, &arrival, packet->data, packet->len, probe_host_now_us(host));
+}
+
+static void hand_in(struct event *event)
+{
+	struct probe_packet *packet = (struct probe_packet *)event;
+	struct probe_host *host = &packet->link->net->hosts[packet->to];
+
+	if (packet->frame && !host->dead)
+		probe_whole_receive(host, packet);
+	else if (!host->dead)
+		hand_in_datagram(host, packet);
 	free(packet);
 	probe_host_called(host);
 }
@@ -259,9 +275,9 @@ static void port_finished(void *user_data, void *data, const struct qlpb_result 
 		host->net->watcher.finished(data, result);
 }
 
-static struct qlpb *node_new(struct probe_host *host)
+void probe_host_ports(struct probe_host *host, struct qlpb_ports *ret_ports)
 {
-	struct qlpb_ports ports = {
+	*ret_ports = (struct qlpb_ports){
 		.user_data = host,
 		.send = port_send,
 		.connect = port_connect,
@@ -275,11 +291,30 @@ static struct qlpb *node_new(struct probe_host *host)
 		.gap = port_gap,
 		.finished = port_finished,
 	};
-	struct qlpb *qlpb = qlpb_new(&ports, &host->plan.config);
+}
 
-	if (!qlpb)
+static void node_new(struct probe_host *host)
+{
+	struct qlpb_ports ports;
+
+	if (host->plan.whole) {
+		host->prober = probe_whole_new(host);
+		host->qlpb = prober_qlpb(host->prober);
+		return;
+	}
+	probe_host_ports(host, &ports);
+	host->qlpb = qlpb_new(&ports, &host->plan.config);
+	if (!host->qlpb)
 		abort();
-	return qlpb;
+}
+
+static void node_free(struct probe_host *host)
+{
+	if (host->prober)
+		host->prober = prober_free(host->prober, probe_host_now_us(host));
+	else
+		qlpb_free(host->qlpb, probe_host_now_us(host));
+	host->qlpb = NULL;
 }
 
 /* ---- the net ---- */
@@ -315,7 +350,7 @@ struct probe_host *probe_net_host(struct probe_net *net, const struct probe_host
 	host->address.addr[15] = (uint8_t)(host->number + 1);
 	probe_link_start(&host->up, net, dice_fork(&net->dice), &plan->up, forward);
 	probe_link_start(&host->down, net, dice_fork(&net->dice), &plan->down, deliver);
-	host->qlpb = node_new(host);
+	node_new(host);
 	return host;
 }
 
@@ -335,8 +370,7 @@ struct probe_net *probe_net_free(struct probe_net *net)
 
 	net->watcher = (struct probe_watcher){ 0 };
 	for (unsigned i = 0; i < net->n_hosts; i++)
-		net->hosts[i].qlpb =
-			qlpb_free(net->hosts[i].qlpb, probe_host_now_us(&net->hosts[i]));
+		node_free(&net->hosts[i]);
 	stop(net);
 	while ((event = queue_take(&net->queue, UINT64_MAX)))
 		free(event);
@@ -378,8 +412,8 @@ void probe_host_cancel(struct probe_host *host, uint32_t experiment)
 
 void probe_host_restart(struct probe_host *host)
 {
-	qlpb_free(host->qlpb, probe_host_now_us(host));
-	host->qlpb = node_new(host);
+	node_free(host);
+	node_new(host);
 	probe_host_called(host);
 }
 

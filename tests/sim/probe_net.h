@@ -3,12 +3,12 @@
  * probe_net.h: hosts that measure each other under a virtual clock. Each has a link to a switch and one from it, a
  * clock of its own that is off and drifts, and a program that is not always on time. Two hosts that send to a third
  * share its link. TCP is reliable and in order, cuts and joins what is written as it likes, and has nothing to do
- * with the links but their delay.
+ * with the links but their delay. A host has a node of MS-QLPB, or a whole prober with interface 1.
  */
 #ifndef GW_SIM_PROBE_NET_H
 #define GW_SIM_PROBE_NET_H
 
-#include "probe/qlpb.h"
+#include "probe/prober.h"
 #include "probe_link.h"
 
 #define PROBE_NET_HOSTS 16
@@ -21,7 +21,10 @@ struct probe_host_plan {
 	uint64_t late_ns; /* at most, between an event and the program's running */
 	uint64_t coalesce_ns; /* packets are stamped all at once every so often; 0: each when it comes */
 	struct qlpb_config config;
-	bool deaf; /* nobody listens there: connections are refused */
+	bool deaf;  /* nobody listens there: connections are refused */
+	bool whole; /* a prober, with the configuration below, and raw sockets or without */
+	bool raw;
+	struct prober_config prober;
 	struct qlpb_link link;
 };
 
@@ -30,6 +33,10 @@ struct probe_watcher {
 	bool (*train)(void *data, const struct probe_train *train);
 	void (*gap)(void *data, const struct probe_gap *gap);
 	void (*finished)(void *data, const struct qlpb_result *result);
+	void (*event)(void *data, enum path_event event);
+	void (*refreshed)(void *data);
+	void (*admitted)(void *data, uint64_t token, int status);
+	bool (*tcp)(uint64_t cookie, struct passive_tcp *ret_tcp);
 };
 
 struct probe_host {
@@ -39,6 +46,8 @@ struct probe_host {
 	struct address address;
 	struct probe_link up, down;
 	struct qlpb *qlpb;
+	struct prober *prober; /* whose that is; NULL: there is none */
+	bool dead;	       /* neither hears nor says anything */
 	struct dice dice;
 	struct event tick;
 	uint64_t busy_until_ns; /* what has arrived is handed in in order */
@@ -46,6 +55,7 @@ struct probe_host {
 	uint32_t n_sent, n_echoes_asked, n_echoes_sent;
 	uint64_t udp_in_bytes, udp_out_bytes; /* payload */
 	uint64_t tcp_in_bytes, tcp_out_bytes;
+	uint64_t n_frames_sent, frame_out_bytes; /* of raw sockets */
 };
 
 /* One end of a TCP connection: who connected (0), and to whom (1). */

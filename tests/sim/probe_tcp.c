@@ -148,6 +148,8 @@ static void handle(struct probe_connection *connection, const struct segment *se
 	struct probe_end *end = &connection->ends[segment->end];
 	uint64_t now_us = probe_host_now_us(end->host);
 
+	if (end->host->dead)
+		return;
 	if (segment->kind == SEGMENT_OPEN) {
 		accept_it(connection);
 		return;

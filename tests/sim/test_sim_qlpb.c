@@ -387,6 +387,9 @@ static void assert_in_time(const struct run *run)
 	case QLPB_FLOOD:
 		limit_ns = 13 * S_NS;
 		break;
+	case QLPB_CLAIM:
+		limit_ns = S_NS;
+		break;
 	}
 	if (run->finished)
 		require(run->finished_ns - run->started_ns <= limit_ns + slack_ns);
@@ -411,9 +414,11 @@ static void happen(struct probe_net *net)
 {
 	struct probe_host *host = &net->hosts[dice_below(&net->dice, net->n_hosts)];
 	struct probe_host *sink = &net->hosts[dice_below(&net->dice, net->n_hosts)];
-	enum qlpb_kind kind = (enum qlpb_kind)dice_below(&net->dice, 4);
+	enum qlpb_kind kind = (enum qlpb_kind)dice_below(&net->dice, QLPB_CLAIM + 1);
 	struct qlpb_request request = {
 		.kind = kind,
+		.rate_bps = 2000000,
+		.duration_us = 100000,
 		.train_size = dice_between(&net->dice, 2, QLPB_TRAIN_MAX),
 		.packet_bytes = dice_between(&net->dice, 100, QLPB_PACKET_MAX_BYTES),
 		.count = 100,

@@ -69,6 +69,12 @@ static void on_gap(void *user_data, void *data, const struct probe_gap *gap)
 	play.gaps[play.n_gaps++] = *gap;
 }
 
+static void on_claimed(void *user_data, void *data)
+{
+	assert_true(data == &play);
+	play.n_claimed++;
+}
+
 static void on_ended(void *user_data, void *data, int status)
 {
 	assert_true(play.n_ended < PLAY_MAX);
@@ -97,6 +103,7 @@ void play_open(const struct lltd_mac *mac)
 		.ready = on_ready,
 		.train = on_train,
 		.gap = on_gap,
+		.claimed = on_claimed,
 		.ended = on_ended,
 		.counted = on_counted,
 	};

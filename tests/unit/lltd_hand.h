@@ -26,7 +26,7 @@ struct play {
 	struct lltd_counts counts; /* what has passed the interface */
 
 	/* What the node did. */
-	unsigned n_sent, n_ready, n_trains, n_gaps, n_ended, n_counted;
+	unsigned n_sent, n_ready, n_trains, n_gaps, n_ended, n_counted, n_claimed;
 	struct play_sent sent[PLAY_SENT_MAX];
 	int ready[PLAY_MAX], ended[PLAY_MAX];
 	struct probe_train trains[PLAY_MAX];

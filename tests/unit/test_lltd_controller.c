@@ -91,7 +91,7 @@ static void sequence_numbers(void **state)
 		sequence = last_sequence();
 		assert_int_equal(sequence, before == 0xffff ? 1 : before + 1);
 		wrapped |= before == 0xffff;
-		play_pass(100 * MS);
+		play_pass(800 * MS);
 		assert_int_equal(play.n_ready, 1);
 	}
 	assert_true(wrapped);
@@ -279,8 +279,10 @@ static void probegap(void **state)
 	open_ready();
 	assert_int_equal(lltd_probegap(play.lltd, session, &request, play.now_us), 0);
 	assert_int_equal(lltd_train(play.lltd, session, 4, 1496, play.now_us), -EBUSY);
-	assert_int_equal(play_last()->len, LLTD_HEADER_LEN + LLTD_PROBE_LEN);
-	assert_int_equal(play_last()->data[58], 0x85);
+	/* It bears the tag that its answer is to have. */
+	assert_int_equal(play_last()->len, LLTD_HEADER_LEN + LLTD_TAG_LEN + LLTD_PROBE_LEN);
+	assert_int_equal(play_last()->data[14], 0xa0);
+	assert_int_equal(play_last()->data[62], 0x85);
 	play.now_us += 300;
 	reflect(40);
 	assert_int_equal(play.n_gaps, 1);

@@ -178,9 +178,15 @@ static void bad_requests(void **state)
 	}
 	request.sink = (struct address){ 0 };
 	assert_int_equal(qlpb_start(hand.qlpb, &request, &id, hand.now_us), -EINVAL);
-	request = request_of((enum qlpb_kind)4);
+	request = request_of((enum qlpb_kind)5);
 	assert_int_equal(qlpb_start(hand.qlpb, &request, &id, hand.now_us), -EINVAL);
 	request = request_of(QLPB_FLOOD);
+	assert_int_equal(qlpb_start(hand.qlpb, &request, &id, hand.now_us), -EINVAL);
+	request = request_of(QLPB_CLAIM);
+	request.duration_us = 1000;
+	assert_int_equal(qlpb_start(hand.qlpb, &request, &id, hand.now_us), -EINVAL);
+	request.rate_bps = 1000000;
+	request.duration_us = 1000001;
 	assert_int_equal(qlpb_start(hand.qlpb, &request, &id, hand.now_us), -EINVAL);
 	request = request_of(QLPB_PACKET_PAIR);
 	request.train_size = 1;

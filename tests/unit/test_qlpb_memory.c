@@ -63,12 +63,14 @@ static void sessions(void **state)
 /* Of an experiment, or of what its kind needs besides. */
 static void experiments(void **state)
 {
-	for (enum qlpb_kind kind = QLPB_ROUTE_CHECK; kind <= QLPB_FLOOD; kind++) {
-		unsigned needed = kind == QLPB_PACKET_PAIR || kind == QLPB_PROBEGAP ? 2 : 1;
+	for (enum qlpb_kind kind = QLPB_ROUTE_CHECK; kind <= QLPB_CLAIM; kind++) {
+		unsigned needed = kind == QLPB_ROUTE_CHECK || kind == QLPB_FLOOD ? 1 : 2;
 		struct qlpb_request request = {
 			.kind = kind,
 			.sink = hand_address(HAND_PEER, 0),
 			.flood_bytes = 1,
+			.rate_bps = 1000000,
+			.duration_us = 1000,
 		};
 		uint32_t id;
 
