@@ -107,6 +107,13 @@ static const char *state_text(enum gw_flow_state state)
 	return name ? name : "unknown";
 }
 
+const char *fmt_path_state(enum gw_path_state state)
+{
+	const char *name = gw_path_state_name(state);
+
+	return name ? name : "unknown"; /* from a newer library */
+}
+
 const char *fmt_event_name(enum gw_event_type type)
 {
 	switch (type) {
@@ -197,10 +204,27 @@ static json_t *json_counters(const struct gw_flow_record *record)
 	/* clang-format on */
 }
 
+static json_t *json_if(int known, uint64_t number)
+{
+	return known ? json_integer((json_int_t)number) : json_null();
+}
+
+static json_t *json_path(const struct gw_flow_record *record)
+{
+	const struct gw_path_info *path = &record->path;
+
+	if (record->path_state == GW_PATH_NONE)
+		return json_null();
+	return json_pack("{s:s, s:o, s:o, s:o}", "state", fmt_path_state(record->path_state),
+			 "capacity_bps", json_if(path->capacity_known, path->capacity_bps),
+			 "available_bps", json_if(path->available_known, path->available_bps),
+			 "rtt_us", json_if(path->rtt_known, path->rtt_us));
+}
+
 json_t *fmt_json_record(const struct gw_flow_record *record)
 {
 	/* clang-format off */
-	return json_pack("{s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
 		"id", (json_int_t)record->id,
 		"pid", (json_int_t)record->pid,
 		"comm", json_fixed_text(record->comm, sizeof(record->comm)),
@@ -214,7 +238,8 @@ json_t *fmt_json_record(const struct gw_flow_record *record)
 		"api", json_fixed_text(record->api, sizeof(record->api)),
 		"shaping", fmt_json_text(gw_shaping_method_name(record->shaping)),
 		"reserved_bps", json_number_or_null(record->reserved_bps),
-		"counters", json_counters(record));
+		"counters", json_counters(record),
+		"path", json_path(record));
 	/* clang-format on */
 }
 
@@ -289,5 +314,7 @@ void fmt_event_print(FILE *out, const struct gw_event *event)
 		fmt_plain(flow->api, sizeof(flow->api), api, sizeof(api)));
 	if (event->type == GW_EVENT_FLOW_ENDED)
 		fprintf(out, ": %s", reason);
+	else if (flow->path_state != GW_PATH_NONE)
+		fprintf(out, ", path %s", fmt_path_state(flow->path_state));
 	fputc('\n', out);
 }

@@ -20,6 +20,7 @@ const char *fmt_rate(uint64_t rate_bps, char buf[static FMT_RATE_LEN]);
 
 const char *fmt_protocol(int32_t protocol);
 const char *fmt_class(enum gw_class traffic_class);
+const char *fmt_path_state(enum gw_path_state state);
 const char *fmt_event_name(enum gw_event_type type); /* NULL for events that are about no flow */
 
 /*

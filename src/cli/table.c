@@ -9,16 +9,19 @@
 
 #include "cli/fmt.h"
 
-#define COLUMNS 12
+#define COLUMNS 14
+#define PATH_COLUMNS 2 /* the last ones: only if a flow has a path */
 #define CELL_LEN FMT_ADDRESS_LEN
 
 static const char *const headings[COLUMNS] = {
-	"ID",	 "PID",	 "PROGRAM", "PROTO",   "LOCAL", "DESTINATION",
-	"CLASS", "DSCP", "RATE",    "SHAPING", "STATE", "API",
+	"ID",	"PID",	"PROGRAM", "PROTO", "LOCAL", "DESTINATION", "CLASS",
+	"DSCP", "RATE", "SHAPING", "STATE", "API",   "PATH",	    "FREE",
 };
 
 /* Numbers stand right. */
-static const bool right_aligned[COLUMNS] = { [0] = true, [1] = true, [7] = true, [8] = true };
+static const bool right_aligned[COLUMNS] = {
+	[0] = true, [1] = true, [7] = true, [8] = true, [13] = true
+};
 
 struct row {
 	char cell[COLUMNS][CELL_LEN];
@@ -49,6 +52,19 @@ static void fill_row(const struct gw_flow_record *record, struct row *row)
 	set(row, 9, gw_shaping_method_name(record->shaping));
 	set(row, 10, state ? state : "unknown");
 	set(row, 11, fmt_plain(record->api, sizeof(record->api), buf, sizeof(buf)));
+	set(row, 12,
+	    record->path_state == GW_PATH_NONE ? NULL : fmt_path_state(record->path_state));
+	set(row, 13,
+	    record->path.available_known ? fmt_rate(record->path.available_bps, rate) : NULL);
+}
+
+/* How many columns there are. */
+static int count_columns(const struct gw_flow_record *records, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (records[i].path_state != GW_PATH_NONE)
+			return COLUMNS;
+	return COLUMNS - PATH_COLUMNS;
 }
 
 static void measure(const struct gw_flow_record *records, size_t count, int widths[COLUMNS])
@@ -66,15 +82,16 @@ static void measure(const struct gw_flow_record *records, size_t count, int widt
 }
 
 /* All cells are ASCII: bytes are columns, and cutting a line cuts no character. */
-static void print_row(FILE *out, const struct row *row, const int widths[COLUMNS], int limit)
+static void print_row(FILE *out, const struct row *row, const int widths[COLUMNS], int columns,
+		      int limit)
 {
 	char line[COLUMNS * (CELL_LEN + 2)];
 	size_t used = 0;
 
-	for (int c = 0; c < COLUMNS; c++) {
+	for (int c = 0; c < columns; c++) {
 		int width = right_aligned[c] ? widths[c] : -widths[c];
 
-		if (c == COLUMNS - 1)
+		if (c == columns - 1 && !right_aligned[c])
 			width = 0; /* no blanks at the end of the line */
 		used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%*s",
 					 c > 0 ? "  " : "", width, row->cell[c]);
@@ -87,18 +104,18 @@ static void print_row(FILE *out, const struct row *row, const int widths[COLUMNS
 void fmt_records_print(FILE *out, const struct gw_flow_record *records, size_t count,
 		       const struct fmt_table_style *style)
 {
-	int widths[COLUMNS];
+	int widths[COLUMNS], columns = count_columns(records, count);
 	struct row row;
 
 	measure(records, count, widths);
 	for (int c = 0; c < COLUMNS; c++)
 		set(&row, c, headings[c]);
 	fputs(style->head, out);
-	print_row(out, &row, widths, style->width);
+	print_row(out, &row, widths, columns, style->width);
 	fprintf(out, "%s%s\n", style->head_end, style->line_end);
 	for (size_t i = 0; i < count; i++) {
 		fill_row(&records[i], &row);
-		print_row(out, &row, widths, style->width);
+		print_row(out, &row, widths, columns, style->width);
 		fprintf(out, "%s\n", style->line_end);
 	}
 }

@@ -20,7 +20,8 @@
 #define REDRAW_MIN_MS 100
 /* A long list is drawn rarely: drawing may take this share of the time. */
 #define REDRAW_REST_FACTOR 10
-#define LOST_EVERY_MS 1000 /* losses are told together, not one by one */
+#define LOST_EVERY_MS 1000  /* losses are told together, not one by one */
+#define PATHS_EVERY_MS 1000 /* no event tells what is free on paths */
 
 struct watch_options {
 	bool json;
@@ -45,7 +46,9 @@ struct watch {
 	char *last_event; /* a line, or NULL */
 	size_t last_event_len;
 	bool dirty;
+	bool has_paths;
 	uint64_t redraw_at_ms; /* not before */
+	uint64_t look_at_ms;   /* even if nothing is told, where there are paths */
 };
 
 static uint64_t now_ms(void)
@@ -95,6 +98,14 @@ static void print_frame(FILE *frame, const struct watch *watch, const struct rec
 		watch->last_event ? watch->last_event : "nothing has happened yet");
 }
 
+static bool has_paths(const struct records *records)
+{
+	for (size_t i = 0; i < records->count; i++)
+		if (records->items[i].path_state != GW_PATH_NONE)
+			return true;
+	return false;
+}
+
 static int redraw(struct watch *watch)
 {
 	uint64_t start_ms = now_ms(), took_ms, rest_ms;
@@ -116,12 +127,14 @@ static int redraw(struct watch *watch)
 	if (r >= 0)
 		screen_draw(text, text_len);
 	free(text);
+	watch->has_paths = has_paths(&records);
 	records_free(&records);
 
 	took_ms = now_ms() - start_ms;
 	watch->dirty = false;
 	rest_ms = took_ms * REDRAW_REST_FACTOR;
 	watch->redraw_at_ms = now_ms() + (rest_ms > REDRAW_MIN_MS ? rest_ms : REDRAW_MIN_MS);
+	watch->look_at_ms = now_ms() + (rest_ms > PATHS_EVERY_MS ? rest_ms : PATHS_EVERY_MS);
 	return r;
 }
 
@@ -198,7 +211,7 @@ static int take_events(struct watch *watch)
 	return r;
 }
 
-static int wait_for_events(const struct watch *watch, bool *ret_resized)
+static int wait_for_events(struct watch *watch, bool *ret_resized)
 {
 	/* Of standard output only POLLERR is of interest: the reader has left. */
 	struct pollfd fds[] = {
@@ -208,8 +221,12 @@ static int wait_for_events(const struct watch *watch, bool *ret_resized)
 	uint64_t now = now_ms();
 	int timeout_ms = -1, r;
 
+	if (watch->live && watch->has_paths && now >= watch->look_at_ms)
+		watch->dirty = true;
 	if (watch->live && watch->dirty)
 		timeout_ms = watch->redraw_at_ms > now ? (int)(watch->redraw_at_ms - now) : 0;
+	else if (watch->live && watch->has_paths)
+		timeout_ms = (int)(watch->look_at_ms - now);
 	else if (watch->lost > 0)
 		timeout_ms = watch->lost_at_ms > now ? (int)(watch->lost_at_ms - now) : 0;
 	r = screen_poll(fds, 2, timeout_ms, ret_resized);

@@ -174,7 +174,8 @@ static void record_json(void **state)
 				  "\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
 				  "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":null,"
 				  "\"state\":\"active\",\"api\":\"qwave\","
-				  "\"shaping\":null,\"reserved_bps\":null,\"counters\":null}\n");
+				  "\"shaping\":null,\"reserved_bps\":null,\"counters\":null,"
+				  "\"path\":null}\n");
 	free(text);
 
 	record.rate_bps = 64000;
@@ -206,14 +207,15 @@ static void metered_json(void **state)
 	record.dropped_packets = 5;
 	record.dropped_bytes = 6000000000;
 	text = json_line(fmt_json_record(&record));
-	assert_string_equal(text, "{\"id\":1,\"pid\":4711,\"comm\":\"mumble\",\"protocol\":\"udp\","
-				  "\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
-				  "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":64000,"
-				  "\"state\":\"active\",\"api\":\"qwave\",\"shaping\":\"class\","
-				  "\"reserved_bps\":80000,\"counters\":{"
-				  "\"conforming\":{\"packets\":1,\"bytes\":200},"
-				  "\"excess\":{\"packets\":3,\"bytes\":400},"
-				  "\"dropped\":{\"packets\":5,\"bytes\":6000000000}}}\n");
+	assert_string_equal(text,
+			    "{\"id\":1,\"pid\":4711,\"comm\":\"mumble\",\"protocol\":\"udp\","
+			    "\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
+			    "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":64000,"
+			    "\"state\":\"active\",\"api\":\"qwave\",\"shaping\":\"class\","
+			    "\"reserved_bps\":80000,\"counters\":{"
+			    "\"conforming\":{\"packets\":1,\"bytes\":200},"
+			    "\"excess\":{\"packets\":3,\"bytes\":400},"
+			    "\"dropped\":{\"packets\":5,\"bytes\":6000000000}},\"path\":null}\n");
 	free(text);
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -228,6 +230,39 @@ static void metered_json(void **state)
 	json_decref(value);
 }
 
+/* An adaptive flow has a path; of what is not known of it there is null. */
+static void path_json(void **state)
+{
+	struct gw_flow_record record = voice_record();
+	char *text;
+
+	record.path_state = GW_PATH_UNKNOWN;
+	text = json_line(fmt_json_record(&record));
+	assert_non_null(strstr(text, "\"path\":{\"state\":\"unknown\",\"capacity_bps\":null,"
+				     "\"available_bps\":null,\"rtt_us\":null}}\n"));
+	free(text);
+
+	record.path_state = GW_PATH_CONGESTED;
+	record.path = (struct gw_path_info){
+		.size = sizeof(record.path),
+		.capacity_known = 1,
+		.available_known = 1,
+		.rtt_known = 1,
+		.capacity_bps = 5000000000,
+		.available_bps = 0,
+		.rtt_us = 1200,
+	};
+	text = json_line(fmt_json_record(&record));
+	assert_non_null(strstr(text,
+			       "\"path\":{\"state\":\"congested\",\"capacity_bps\":5000000000,"
+			       "\"available_bps\":0,\"rtt_us\":1200}}\n"));
+	free(text);
+
+	assert_string_equal(fmt_path_state(GW_PATH_UNCONGESTED), "uncongested");
+	assert_string_equal(fmt_path_state(GW_PATH_UNSUPPORTED), "unsupported");
+	assert_string_equal(fmt_path_state((enum gw_path_state)99), "unknown");
+}
+
 static void program_json(void **state)
 {
 	struct gw_flow_record record = program_record();
@@ -238,7 +273,8 @@ static void program_json(void **state)
 			    "\"local\":null,\"destination\":null,\"class\":\"best-effort\","
 			    "\"dscp\":null,\"rate_bps\":null,\"state\":\"active\","
 			    "\"api\":\"run\","
-			    "\"shaping\":null,\"reserved_bps\":null,\"counters\":null}\n");
+			    "\"shaping\":null,\"reserved_bps\":null,\"counters\":null,"
+			    "\"path\":null}\n");
 	free(text);
 }
 
@@ -346,6 +382,30 @@ static void table_is_aligned(void **state)
 	free(text);
 }
 
+/* Two more columns, only where a flow has a path. */
+static void table_of_paths(void **state)
+{
+	struct gw_flow_record records[3] = { voice_record(), voice_record(), program_record() };
+	char *text;
+
+	records[0].path_state = GW_PATH_UNSUPPORTED;
+	records[1].path_state = GW_PATH_UNCONGESTED;
+	records[1].path.available_known = 1;
+	records[1].path.available_bps = 4100000;
+	text = table(records, 3, &fmt_table_plain);
+	assert_string_equal(
+		text,
+		"        ID   PID  PROGRAM  PROTO  LOCAL           DESTINATION     CLASS        DSCP  RATE  "
+		"SHAPING  STATE   API    PATH            FREE\n"
+		"         1  4711  mumble   udp    192.0.2.1:5004  192.0.2.2:5006  voice          56     -  "
+		"-        active  qwave  unsupported        -\n"
+		"         1  4711  mumble   udp    192.0.2.1:5004  192.0.2.2:5006  voice          56     -  "
+		"-        active  qwave  uncongested  4.1Mbit\n"
+		"4294967295    12  rsync    any    -               -               best-effort     -     -  "
+		"-        active  run    -                  -\n");
+	free(text);
+}
+
 static void table_is_cut(void **state)
 {
 	struct gw_flow_record record = voice_record();
@@ -368,6 +428,7 @@ int main(void)
 		cmocka_unit_test(names),	  cmocka_unit_test(plain_text),
 		cmocka_unit_test(record_json),	  cmocka_unit_test(sentences_are_wrapped),
 		cmocka_unit_test(metered_json),	  cmocka_unit_test(program_json),
+		cmocka_unit_test(path_json),	  cmocka_unit_test(table_of_paths),
 		cmocka_unit_test(odd_names_json), cmocka_unit_test(event_json),
 		cmocka_unit_test(event_text),	  cmocka_unit_test(table_is_aligned),
 		cmocka_unit_test(table_is_cut),
