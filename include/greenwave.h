@@ -200,7 +200,10 @@ enum gw_shaping {
 /*
  * Sets the flow's rate in bits per second, IP and transport headers included. `reason` (0..4) is recorded
  * only. -EOPNOTSUPP: nothing here can shape this flow (see `greenwave doctor`); the flow is as before.
- * -EDQUOT: the path does not have it.
+ *
+ * The path of an adaptive flow to a neighbour that takes part in measurements must have what the flow wants to have
+ * more than before; finding out takes up to 2 s. -EDQUOT: it does not have it. -EAGAIN: the measurements contradict each
+ * other. The flow keeps its earlier rate until then, and after a refusal.
  *
  * All sockets of the flow share the rate. How it is kept to depends on where the packets leave
  * (gw_flow_record.shaping): on a link that is handed over by a class of its queue; where the queue is fq by
@@ -215,6 +218,14 @@ enum gw_shaping {
  */
 int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
 		     uint32_t reason);
+
+/*
+ * The same without waiting: returns 0 if it is done, 1 if the request is pending: then an event GW_EVENT_COMPLETED with
+ * this `token` follows. -EALREADY: one is pending on the flow. -EBUSY: as of gw_flow_notify(). The embedded engine, which
+ * marks sockets by their options, waits all the same.
+ */
+int gw_flow_begin_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
+		       uint32_t reason, uint64_t token);
 
 /* A token bucket, RFC 2215. Bytes and rates count IP packets, their headers included. */
 struct gw_tspec {
@@ -290,9 +301,17 @@ struct gw_path_info {
 
 /*
  * What is known of the path of an adaptive flow. -ENODATA: nothing yet, ask again; -EOPNOTSUPP: it cannot
- * be measured, or the flow is not adaptive; with GW_PATH_FRESH also -EAGAIN and -ETIMEDOUT.
+ * be measured, or the flow is not adaptive. With GW_PATH_FRESH it is measured now, which takes up to 5 s; -EAGAIN: that
+ * cannot be had now; -ETIMEDOUT. Of another handle's flow the flag is ignored.
  */
 int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_path_info *ret_info);
+
+/*
+ * The same without waiting: returns 0 if *ret_info is written, 1 if the request is pending: then it is not, and an event
+ * GW_EVENT_COMPLETED with this `token` follows, with the answer in event.flow.path. -EBUSY: as of gw_flow_notify().
+ */
+int gw_flow_begin_query_path(struct gw *gw, uint32_t id, uint32_t flags, uint64_t token,
+			     struct gw_path_info *ret_info);
 
 enum gw_condition {
 	GW_CONDITION_CONGESTED = 0,
@@ -304,7 +323,9 @@ enum gw_condition {
  * Asks to be told, once, when the path of an adaptive flow is in a condition. Returns 0 if it holds
  * already, 1 if the request is pending: then an event GW_EVENT_COMPLETED with this `token` follows.
  * The token is the caller's own and must be unique among the handle's pending requests (-EBUSY).
- * -EEXIST: such a request is pending on the flow already.
+ * -EEXIST: such a request is pending on the flow already. What is free is known of neighbours that take part in
+ * measurements; that a path is congested, also from the flow's own TCP connection. -EOPNOTSUPP: neither; so it ends, too,
+ * if nobody turns out to take part; -ECONNRESET if who did has gone.
  */
 int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
 		   uint64_t token);
@@ -312,7 +333,12 @@ int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint
 /* Completes a pending request with -ECANCELED. -ENOENT: nothing is pending under this token. */
 int gw_cancel(struct gw *gw, uint64_t token);
 
-/* Announces, or takes back, a host that may soon receive adaptive flows. The port is ignored. */
+/*
+ * Announces, or takes back, a host that may soon receive adaptive flows, so that its path is measured. The port is
+ * ignored. A handle announces a host once, however often it says so, and takes it back with the handle at the latest;
+ * what it has not announced itself is taken back of another handle of its user (-ENOENT: there is none). It returns as
+ * soon as the host has answered, within 5 s. -EHOSTUNREACH: it does not answer; -EOPNOTSUPP: it is no neighbour.
+ */
 int gw_track_start(struct gw *gw, const struct sockaddr *host, socklen_t host_len);
 int gw_track_stop(struct gw *gw, const struct sockaddr *host, socklen_t host_len);
 
@@ -812,8 +838,8 @@ int gw_qos_query(struct gw *gw, int fd, struct gw_qos_info *ret_info);
 /* ---- events ---- */
 
 enum gw_event_type {
-	GW_EVENT_COMPLETED = 1,	 /* a gw_flow_notify() ended: token, status 0 or a negative errno */
-	GW_EVENT_FLOW_ADDED = 2, /* after gw_watch() */
+	GW_EVENT_COMPLETED = 1,	   /* a request that was pending: token, status */
+	GW_EVENT_FLOW_ADDED = 2,   /* after gw_watch() */
 	GW_EVENT_FLOW_CHANGED = 3, /* after gw_watch() */
 	GW_EVENT_FLOW_ENDED =
 		4, /* after gw_watch(), and for each own flow that ended without being asked */
@@ -837,7 +863,8 @@ struct gw_event {
 	uint64_t token;
 	uint64_t lost;
 	uint64_t time_us; /* since the epoch */
-	char reason[24];  /* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ... */
+	/* of FLOW_ENDED: "closed", "removed", "shutdown", "owner-died", ...; of FLOW_CHANGED "added", "changed", "path" */
+	char reason[24];
 	/*
 	 * Of GW_EVENT_RSVP_..., else NULL. In the callback it is the library's; what gw_event_next() gives belongs to
 	 * the caller: gw_event_release().

@@ -275,7 +275,8 @@ int engine_set_dscp(struct engine *engine, struct owner *owner, uint32_t flow_id
  * 0; or 1: it must be admitted first, and ports->completed() follows within 2 s; until then, and if it is refused, the
  * earlier rate is in force. -EDQUOT: the path does not have it. -EAGAIN: measurements contradict each other.
  * -EALREADY: one with a token waits already; others wait for their turn. `wait` NULL: who asks cannot wait (-EAGAIN).
- * Where descriptors are needed, an admitted rate is not applied, but granted: who asks for it again at once, has it.
+ * If the request has brought descriptors, which must not be kept while it waits, an admitted rate is not applied, but
+ * granted: who asks for it again at once, with descriptors, has it.
  */
 int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id, uint64_t rate_bps,
 		    uint32_t shaping, uint32_t reason, const struct engine_wait *wait,

@@ -101,7 +101,7 @@ struct tuple {
 	UT_hash_handle hh;
 };
 
-/* A rate has been admitted, and its owner was told to ask again, with descriptors: see server.c. */
+/* A rate has been admitted, and its owner was told to ask again, with descriptors. */
 struct grant {
 	uint64_t rate_bps; /* 0: none */
 	uint64_t until_us;
@@ -185,6 +185,7 @@ struct rate_wish {
 	uint64_t rate_bps;
 	enum gw_shaping shaping;
 	uint32_t reason;
+	bool brought; /* the request has brought descriptors, without which it cannot be applied (well) */
 };
 
 /* A request that waits. */
@@ -429,7 +430,7 @@ void path_users_changed(struct engine *engine, struct flow_path *path);
 /* Nobody took part in the time given. */
 void paths_give_up(struct engine *engine);
 int path_known(const struct engine *engine, const struct flow_path *path,
-		      struct gw_path_info *ret_info);
+	       struct gw_path_info *ret_info);
 /* Whether anything is known of congestion there for this flow: by measurements, or by its own connection. */
 bool flow_is_watched(const struct flow *flow);
 enum measuring_state path_condition(const struct engine *engine, const struct flow_path *path);

@@ -44,6 +44,11 @@ static int rate_apply(struct engine *engine, struct flow *flow, const struct rat
 
 /* ---- admission ---- */
 
+static bool is_granted(const struct engine *engine, const struct flow *flow, uint64_t rate_bps)
+{
+	return flow->grant.until_us > engine->now_us && rate_bps == flow->grant.rate_bps;
+}
+
 static bool needs_admission(const struct engine *engine, const struct flow *flow, uint64_t rate_bps)
 {
 	const struct flow_path *path = flow->path;
@@ -51,7 +56,7 @@ static bool needs_admission(const struct engine *engine, const struct flow *flow
 	if (!(flow->flags & GW_FLOW_ADAPTIVE) || !path || !path->on_link || !path->measured ||
 	    path->support == SUPPORT_NO)
 		return false;
-	if (flow->grant.until_us > engine->now_us && rate_bps == flow->grant.rate_bps)
+	if (is_granted(engine, flow, rate_bps))
 		return false;
 	return rate_weight(rate_bps) > rate_weight(flow->settings.rate_bps);
 }
@@ -122,7 +127,7 @@ static void rate_end(struct engine *engine, struct op *op, int status)
 	struct engine_completion with = { .status = status };
 	struct flow *flow = op->flow;
 
-	if (status == 0 && engine->ports.datapath->needs_descriptor) {
+	if (status == 0 && op->rate.brought) {
 		flow->grant = (struct grant){ op->rate.rate_bps, engine->now_us + GRANT_US };
 		with.granted = true;
 	} else if (status == 0) {
@@ -167,12 +172,19 @@ void rate_answered(struct engine *engine, struct op *op, int status)
 
 /* ---- the owner's word ---- */
 
+static bool has_descriptor(const struct engine *engine, const struct flow *flow)
+{
+	return flow->entries && engine->ports.descriptor(engine->ports.user_data,
+							 flow->entries->slot->sock->cookie) >= 0;
+}
+
 static int rate_wait(struct engine *engine, struct flow *flow, const struct rate_wish *rate,
 		     const struct engine_wait *wait, struct op **ret_op)
 {
 	struct op begun = { .kind = OP_RATE, .wait = *wait, .flow = flow, .rate = *rate };
 	const struct op *op;
 
+	begun.rate.brought = has_descriptor(engine, flow);
 	/* Of those who are told by a token, one is enough (spec/qwave.md §5.5: ERROR_BUSY). */
 	DL_FOREACH(flow->ops, op) {
 		if (op->kind == OP_RATE && !op->wait.is_request && !wait->is_request)
@@ -188,7 +200,8 @@ static int rate_request(struct engine *engine, struct flow *flow, const struct r
 	uint64_t number;
 	int r;
 
-	if (flow_find_op(flow, OP_RATE)) {
+	/* One that is granted has had its turn. */
+	if (flow_find_op(flow, OP_RATE) && !is_granted(engine, flow, rate->rate_bps)) {
 		r = wait ? rate_wait(engine, flow, rate, wait, &op) : -EAGAIN;
 		return r < 0 ? r : 1;
 	}
@@ -214,7 +227,11 @@ int engine_set_rate(struct engine *engine, struct owner *owner, uint32_t flow_id
 		    uint32_t shaping, uint32_t reason, const struct engine_wait *wait,
 		    uint64_t now_us)
 {
-	const struct rate_wish rate = { rate_bps, (enum gw_shaping)shaping, reason };
+	const struct rate_wish rate = {
+		.rate_bps = rate_bps,
+		.shaping = (enum gw_shaping)shaping,
+		.reason = reason,
+	};
 	struct flow *flow;
 	int r;
 

@@ -36,7 +36,7 @@ struct telling {
 };
 
 static int send_request(const struct gw *gw, const struct msg *request, const int *fds,
-			size_t n_fds)
+			size_t n_fds, int flags)
 {
 	unsigned char buf[MSG_MAX];
 	union {
@@ -62,7 +62,7 @@ static int send_request(const struct gw *gw, const struct msg *request, const in
 		head->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 		memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int));
 	}
-	while (sendmsg(gw->fd, &packet, MSG_NOSIGNAL) < 0) {
+	while (sendmsg(gw->fd, &packet, MSG_NOSIGNAL | flags) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -163,6 +163,8 @@ static void route(struct gw *gw, const void *buf, ssize_t len)
 							      .status = -ESHUTDOWN });
 		return;
 	}
+	if (rate_moves_on(gw, &msg))
+		return;
 	if (msg.head.type != MSG_EVENT) {
 		route_reply(gw, &msg, buf, (size_t)len);
 		return;
@@ -234,9 +236,7 @@ static int call_begin(struct gw *gw, struct waiter *waiter, struct msg *request,
 	else if (gw->lost)
 		r = -ESHUTDOWN;
 	if (r == 0) {
-		if (++gw->next_serial == 0)
-			gw->next_serial = 1;
-		waiter->serial = request->head.serial = gw->next_serial;
+		waiter->serial = request->head.serial = client_serial(gw);
 		DL_APPEND(gw->waiters, waiter);
 	} else {
 		settle(gw, waiter, 0);
@@ -284,7 +284,7 @@ static int call_on(struct gw *gw, struct msg *request, const int *fds, size_t n_
 	r = call_begin(gw, &waiter, request, last_call);
 	if (r < 0)
 		return r;
-	return call_finish(gw, &waiter, send_request(gw, request, fds, n_fds), last_call);
+	return call_finish(gw, &waiter, send_request(gw, request, fds, n_fds, 0), last_call);
 }
 
 int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds,
@@ -293,6 +293,34 @@ int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds
 	if (client_is_inherited(gw))
 		return -ECHILD;
 	return call_on(gw, request, fds, n_fds, NULL, reply, false);
+}
+
+int client_change(struct gw *gw, struct msg *request, const int *copies, size_t n_copies,
+		  struct reply *reply)
+{
+	struct waiter waiter = { .reply = reply };
+	int r, sent = 0;
+
+	r = call_begin(gw, &waiter, request, false);
+	if (r == 0)
+		sent = send_request(gw, request, copies, n_copies, 0);
+	placed_close(copies, n_copies);
+	return r < 0 ? r : call_finish(gw, &waiter, sent, false);
+}
+
+int client_send(struct gw *gw, struct msg *request, const int *copies, size_t n_copies)
+{
+	int r = send_request(gw, request, copies, n_copies, MSG_DONTWAIT);
+
+	placed_close(copies, n_copies);
+	return r;
+}
+
+uint32_t client_serial(struct gw *gw)
+{
+	if (++gw->next_serial == 0)
+		gw->next_serial = 1;
+	return gw->next_serial;
 }
 
 int client_add(struct gw *gw, struct msg *request, int fd, struct placed *placed,
@@ -334,7 +362,7 @@ int client_hello(struct gw *gw, const char *api)
 	MSG_SET(&request, TAG_PROTOCOL, protocol, MSG_PROTOCOL);
 	strncpy(request.api, api, sizeof(request.api) - 1);
 	request.present |= CODEC_BIT(TAG_API);
-	r = send_request(gw, &request, &proof, proof >= 0 ? 1 : 0);
+	r = send_request(gw, &request, &proof, proof >= 0 ? 1 : 0, 0);
 	if (r < 0)
 		return r;
 	/* The socket's own time limit still holds; with it, any signal interrupts, and it begins anew. */

@@ -20,6 +20,7 @@
 struct waiter;
 struct telling;
 struct queued_event;
+struct pending_rate;
 struct placed;
 struct placed_flow;
 
@@ -55,6 +56,7 @@ struct gw {
 	size_t n_queued;
 	uint64_t n_lost;
 	bool signalled;		    /* queue_fd is readable */
+	struct pending_rate *rates; /* of gw_flow_begin_rate() */
 	struct placed_table placed; /* which descriptors flows were given */
 };
 
@@ -91,6 +93,17 @@ int client_call(struct gw *gw, struct msg *request, const int *fds, size_t n_fds
 		struct reply *reply);
 
 /*
+ * The same with copies of descriptors, which it closes before it waits: the reply may take its time, and the program's
+ * own close() must be the last.
+ */
+int client_change(struct gw *gw, struct msg *request, const int *copies, size_t n_copies,
+		  struct reply *reply);
+
+/* Only sends, and closes the copies; -EAGAIN: there is no room. Its reply, by client_serial(), finds nobody. */
+int client_send(struct gw *gw, struct msg *request, const int *copies, size_t n_copies);
+uint32_t client_serial(struct gw *gw); /* lock held */
+
+/*
  * MSG_ADD of a socket that placed_begin() has seen (NULL: it is not kept), and settles it before anything else that
  * comes is looked at: else the news of the flow's end could overtake it.
  */
@@ -112,6 +125,21 @@ void client_end(struct gw *gw);
 	{                                  \
 		.head = {.type = (type_) } \
 	}
+
+/* flow.c: a request about one flow, with those of its descriptors that were kept for that */
+int flow_change(struct gw *gw, struct msg *request, uint32_t id, struct reply *reply);
+/* The mark of what exceeds the flow's rate, where that is another than the flow's; else -1. */
+int32_t flow_excess_dscp(struct gw *gw, uint32_t id);
+
+/*
+ * rate.c: rates that pend by a token. Lock held, and dropped while sending. True: the message was about one of them,
+ * and is for nobody else. That it is over may make an event of its reply: then `msg` is that.
+ */
+bool rate_moves_on(struct gw *gw, struct msg *msg);
+void rate_free_all(struct gw *gw);
+
+/* path.c */
+struct gw_path_info path_info_of(const struct msg *msg);
 
 /* events.c */
 int event_push(struct gw *gw,

@@ -103,6 +103,7 @@ void event_from_msg(const struct msg *msg, const void *buf, size_t len, struct g
 		.lost = msg->lost,
 		.time_us = msg->time_us,
 	};
+	ret_event->flow.path = path_info_of(msg);
 	memcpy(ret_event->reason, msg->end_reason, sizeof(ret_event->reason));
 	if (MSG_HAS(msg, TAG_RSVP)) {
 		ret_event->socket = msg->cookie;

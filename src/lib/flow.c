@@ -103,30 +103,14 @@ int gw_flow_attach(struct gw *gw, uint32_t id, int fd, const struct sockaddr *de
 	return id == 0 ? -ENOENT : add_to(gw, id, fd, destination, destination_len, &o, &id);
 }
 
-/* A request about one flow, with those of its descriptors that were kept for that. */
-static int change(struct gw *gw, struct msg *request, uint32_t id)
+int flow_change(struct gw *gw, struct msg *request, uint32_t id, struct reply *reply)
 {
 	int fds[MSG_MAX_FDS] = { -1 };
-	struct reply reply;
-	size_t n;
-	int r;
 
 	MSG_SET(request, TAG_FLOW_ID, flow_id, id);
 	if (client_is_inherited(gw))
 		return -ECHILD;
-	n = placed_collect(gw, id, fds);
-	r = client_call(gw, request, fds, n, &reply);
-	placed_close(fds, n);
-	return r;
-}
-
-/* The same for what gives the flow a rate, or takes it: to TCP sockets that is an option of their own. */
-static int change_rate(struct gw *gw, struct msg *request, uint32_t id)
-{
-	if (client_is_inherited(gw))
-		return -ECHILD;
-	placed_expect_rate(gw, id);
-	return change(gw, request, id);
+	return client_change(gw, request, fds, placed_collect(gw, id, fds), reply);
 }
 
 int gw_flow_detach(struct gw *gw, uint32_t id, int fd)
@@ -157,11 +141,12 @@ int gw_flow_detach(struct gw *gw, uint32_t id, int fd)
 int gw_flow_remove(struct gw *gw, uint32_t id)
 {
 	struct msg request = REQUEST(MSG_REMOVE);
+	struct reply reply;
 	int r;
 
 	if (!gw)
 		return -EINVAL;
-	r = change(gw, &request, id);
+	r = flow_change(gw, &request, id, &reply);
 	if (r == 0 || r == -ENOENT) {
 		placed_drop(gw, id, 0);
 		pace_drop(gw, id, 0);
@@ -169,8 +154,7 @@ int gw_flow_remove(struct gw *gw, uint32_t id)
 	return r;
 }
 
-/* The mark of what exceeds the rate, where that is another than the flow's. */
-static int32_t excess_dscp(struct gw *gw, uint32_t id)
+int32_t flow_excess_dscp(struct gw *gw, uint32_t id)
 {
 	struct gw_flow_info info = { .size = sizeof(info) };
 
@@ -182,10 +166,11 @@ static int32_t excess_dscp(struct gw *gw, uint32_t id)
 /* What exceeds a rate may get another mark when the flow does. */
 static int change_mark(struct gw *gw, struct msg *request, uint32_t id)
 {
-	int r = change(gw, request, id);
+	struct reply reply;
+	int r = flow_change(gw, request, id, &reply);
 
 	if (r == 0 && pace_marks_excess(gw, id))
-		pace_set_excess(gw, id, excess_dscp(gw, id));
+		pace_set_excess(gw, id, flow_excess_dscp(gw, id));
 	return r;
 }
 
@@ -207,48 +192,6 @@ int gw_flow_set_dscp(struct gw *gw, uint32_t id, uint32_t dscp)
 		return -EINVAL;
 	MSG_SET(&request, TAG_DSCP, dscp, (int32_t)dscp);
 	return change_mark(gw, &request, id);
-}
-
-int gw_flow_set_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
-		     uint32_t reason)
-{
-	struct msg request = REQUEST(MSG_SET_RATE);
-	int r;
-
-	if (!gw)
-		return -EINVAL;
-	MSG_SET(&request, TAG_RATE, rate_bps, rate_bps);
-	MSG_SET(&request, TAG_SHAPING, shaping, shaping);
-	MSG_SET(&request, TAG_REASON, reason, reason);
-	r = change_rate(gw, &request, id);
-	if (r == 0 && pace_knows(gw, id))
-		pace_set_rate(gw, id, rate_bps, shaping,
-			      shaping == GW_SHAPE_MARK_CONFORMANT ? excess_dscp(gw, id) : -1);
-	return r;
-}
-
-int gw_flow_reserve(struct gw *gw, uint32_t id, const struct gw_tspec *tspec, enum gw_excess excess)
-{
-	struct msg request = REQUEST(MSG_RESERVE);
-	struct gw_tspec t = { 0 };
-	int r;
-
-	if (!gw || (unsigned)excess > GW_EXCESS_BEST_EFFORT)
-		return -EINVAL;
-	r = options_read(tspec, &t, sizeof(t));
-	if (r < 0)
-		return r;
-	if (tspec && t.rate_bps == 0) /* which would give a reservation back */
-		return -EINVAL;
-	if (!(gw->host_flags & MSG_HOST_RATES))
-		return -EOPNOTSUPP;
-	MSG_SET(&request, TAG_RATE, rate_bps, t.rate_bps);
-	MSG_SET(&request, TAG_DEPTH, depth_bytes, t.depth_bytes);
-	MSG_SET(&request, TAG_PEAK, peak_bps, t.peak_bps);
-	MSG_SET(&request, TAG_MIN_BYTES, min_bytes, t.min_bytes);
-	MSG_SET(&request, TAG_MAX_BYTES, max_bytes, t.max_bytes);
-	MSG_SET(&request, TAG_EXCESS, excess, excess);
-	return change_rate(gw, &request, id);
 }
 
 int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)
@@ -278,81 +221,6 @@ int gw_flow_query(struct gw *gw, uint32_t id, struct gw_flow_info *ret_info)
 		.nonconformant_priority = reply.msg.nonconformant_priority,
 	};
 	return options_write(&info, sizeof(info), ret_info);
-}
-
-int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_path_info *ret_info)
-{
-	struct msg request = REQUEST(MSG_QUERY_PATH);
-	struct gw_path_info info;
-	struct reply reply;
-	int r;
-
-	if (!gw || !ret_info)
-		return -EINVAL;
-	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
-	MSG_SET(&request, TAG_FLAGS, flags, flags);
-	r = client_call(gw, &request, NULL, 0, &reply);
-	if (r < 0)
-		return r;
-	info = (struct gw_path_info){
-		.capacity_known = MSG_HAS(&reply.msg, TAG_CAPACITY),
-		.available_known = MSG_HAS(&reply.msg, TAG_AVAILABLE),
-		.rtt_known = MSG_HAS(&reply.msg, TAG_RTT),
-		.capacity_bps = reply.msg.capacity_bps,
-		.available_bps = reply.msg.available_bps,
-		.rtt_us = reply.msg.rtt_us,
-	};
-	return options_write(&info, sizeof(info), ret_info);
-}
-
-int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
-		   uint64_t token)
-{
-	struct msg request = REQUEST(MSG_NOTIFY);
-	struct reply reply;
-	int r;
-
-	if (!gw)
-		return -EINVAL;
-	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
-	MSG_SET(&request, TAG_CONDITION, condition, condition);
-	MSG_SET(&request, TAG_RATE, rate_bps, target_bps);
-	MSG_SET(&request, TAG_TOKEN, token, token);
-	r = client_call(gw, &request, NULL, 0, &reply);
-	return r < 0 ? r : (int)(reply.msg.flags & 1);
-}
-
-int gw_cancel(struct gw *gw, uint64_t token)
-{
-	struct msg request = REQUEST(MSG_CANCEL);
-	struct reply reply;
-
-	if (!gw)
-		return -EINVAL;
-	MSG_SET(&request, TAG_TOKEN, token, token);
-	return client_call(gw, &request, NULL, 0, &reply);
-}
-
-static int track(struct gw *gw, enum msg_type type, const struct sockaddr *host, socklen_t host_len)
-{
-	struct msg request = REQUEST(type);
-	struct address address;
-	struct reply reply;
-
-	if (!gw || !host || address_from_sockaddr(host, host_len, &address) < 0)
-		return -EINVAL;
-	MSG_SET(&request, TAG_ADDRESS, address, address);
-	return client_call(gw, &request, NULL, 0, &reply);
-}
-
-int gw_track_start(struct gw *gw, const struct sockaddr *host, socklen_t host_len)
-{
-	return track(gw, MSG_TRACK_START, host, host_len);
-}
-
-int gw_track_stop(struct gw *gw, const struct sockaddr *host, socklen_t host_len)
-{
-	return track(gw, MSG_TRACK_STOP, host, host_len);
 }
 
 int gw_run_self(struct gw *gw, const struct gw_flow_options *options, uint32_t *ret_id)

@@ -49,6 +49,7 @@ static void client_free(struct gw *gw)
 	if (gw->fd >= 0)
 		close(gw->fd);
 	event_free_all(gw);
+	rate_free_all(gw);
 	placed_free_all(gw);
 	pace_end(gw);
 	free(gw);

@@ -72,7 +72,10 @@ enum msg_type {
  * follows; without a token it is answered when it has ended, and other replies may overtake this one.
  */
 #define MSG_PENDING 0x1u
-/* MSG_SET_RATE, where descriptors are needed: the path has it; asked again at once, with descriptors, it is applied. */
+/*
+ * MSG_SET_RATE that came with descriptors, and has waited: the path has it; asked again at once, with them, it is
+ * applied. Also of GW_EVENT_COMPLETED.
+ */
 #define MSG_GRANTED 0x2u
 
 /* MSG_HELLO host_flags */

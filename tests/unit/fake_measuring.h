@@ -33,7 +33,7 @@ struct measured {
 	uint64_t attainable_bps; /* in all, whatever is sent */
 	int admit_status, refresh_status;
 
-	struct fake_wish wishes[FAKE_WISHES];
+	struct fake_wish wishes[FAKE_WISHES]; /* the last of them, round and round */
 	size_t n_wishes;
 	unsigned n_refreshes;
 };

@@ -22,9 +22,10 @@ static struct address d1;
 static uint32_t id;
 static struct measured *measured;
 
-static int set_up_with(const struct datapath_ops *ops)
+static int set_up(void **state)
 {
-	world = world_new_with(NULL, ops);
+	(void)state;
+	world = world_new(NULL);
 	world->on_link = true;
 	fake_measuring_init(&measuring);
 	engine_set_measuring(world->engine, &measuring.table, world->now_us);
@@ -34,22 +35,6 @@ static int set_up_with(const struct datapath_ops *ops)
 	measured = fake_measured(&measuring, &d1);
 	engine_path_event(world->engine, measured->path, MEASURING_EVENT_SUPPORTED, world->now_us);
 	return 0;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	return set_up_with(&fake_datapath_ops);
-}
-
-static int set_up_needing_descriptors(void **state)
-{
-	static struct datapath_ops ops;
-
-	(void)state;
-	ops = fake_datapath_ops;
-	ops.needs_descriptor = true;
-	return set_up_with(&ops);
 }
 
 static int tear_down(void **state)
@@ -293,6 +278,7 @@ static void moves(void **state)
 static void granted(void **state)
 {
 	(void)state;
+	world->descriptors = true;
 	assert_int_equal(request(5 * MEGABIT, 1), 1);
 	answer(0, 0);
 	assert_int_equal(world_completions_of(world, 1, 0), 1);
@@ -325,18 +311,12 @@ static void fails_in_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(refused),
-		TEST(admitted_later),
-		TEST(never_answered),
-		TEST(lowering),
-		TEST(without_admission),
-		TEST(support_is_lost),
-		TEST(in_turn),
-		TEST(ended),
-		TEST(cannot_wait),
-		TEST(moves),
-		cmocka_unit_test_setup_teardown(granted, set_up_needing_descriptors, tear_down),
-		TEST(fails_in_the_end),
+		TEST(refused),		 TEST(admitted_later),
+		TEST(never_answered),	 TEST(lowering),
+		TEST(without_admission), TEST(support_is_lost),
+		TEST(in_turn),		 TEST(ended),
+		TEST(cannot_wait),	 TEST(moves),
+		TEST(granted),		 TEST(fails_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

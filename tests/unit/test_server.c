@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fake_datapath.h"
+#include "fake_measuring.h"
 
 #define BAD_FD 999 /* what is passed is no socket */
 #define BASE_FD 100
@@ -86,7 +87,6 @@ static void port_send_event(void *user_data, struct owner *owner, const void *bu
 	n_events++;
 	*sent = (struct sent){ .owner = owner, .must_arrive = must_arrive };
 	assert_int_equal(msg_decode(buf, len, &sent->message), 0);
-	assert_int_equal(sent->message.head.type, MSG_EVENT);
 }
 
 static uint64_t now_us = 1000;
@@ -261,6 +261,153 @@ static int tear_down(void **state)
 	assert_int_equal(datapath.n_marks, 0);
 	assert_int_equal(datapath.n_meters, 0);
 	return 0;
+}
+
+/* ---- requests that wait ---- */
+
+static struct fake_measuring measuring;
+
+static struct measured *measured(void)
+{
+	struct msg request = add_request(1);
+
+	return fake_measured(&measuring, &request.address);
+}
+
+static uint32_t add_adaptive(void)
+{
+	struct msg request = add_request(1), reply;
+	const int fd = BASE_FD;
+
+	fake_measuring_init(&measuring);
+	engine_set_measuring(server_engine(server), &measuring.table, now_us);
+	request.flags = GW_FLOW_ADAPTIVE;
+	assert_int_equal(ask(mine, &request, &fd, 1, &reply), 0);
+	engine_path_event(server_engine(server), measured()->path, MEASURING_EVENT_SUPPORTED,
+			  now_us);
+	return reply.flow_id;
+}
+
+/* Sends a request that is not answered yet. */
+static void ask_later(struct msg *request, uint32_t serial, const int *fds, size_t n_fds)
+{
+	unsigned char buf[1024];
+	long len;
+
+	request->head.serial = serial;
+	len = msg_encode(request, buf, sizeof(buf));
+	assert_int_equal(handle(mine, buf, (size_t)len, fds, n_fds), 0);
+	assert_int_equal(n_events, 0);
+}
+
+static const struct msg *answered(uint16_t type, uint32_t serial, int status)
+{
+	assert_int_equal(n_events, 1);
+	assert_ptr_equal(events[0].owner, mine);
+	assert_true(events[0].must_arrive);
+	assert_int_equal(events[0].message.head.type, type);
+	assert_int_equal(events[0].message.head.serial, serial);
+	assert_int_equal(events[0].message.head.status, status);
+	n_events = 0;
+	return &events[0].message;
+}
+
+/* By its number, when it has ended, and others are answered meanwhile. */
+static void answered_later(void **state)
+{
+	uint32_t id = add_adaptive();
+	struct msg request = { .head = { .type = MSG_QUERY_PATH } };
+	const struct msg *reply;
+
+	(void)state;
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	MSG_SET(&request, TAG_FLAGS, flags, GW_PATH_FRESH);
+	ask_later(&request, 4711, NULL, 0);
+	assert_int_not_equal(add(mine, BASE_FD + 1, 1), 0);
+	measured()->fundamentals_status = 0;
+	measured()->info =
+		(struct gw_path_info){ .available_known = 1, .rtt_known = 1, .rtt_us = 9 };
+	engine_path_event(server_engine(server), measured()->path, MEASURING_EVENT_REFRESHED,
+			  now_us);
+	reply = answered(MSG_QUERY_PATH, 4711, 0);
+	assert_false(MSG_HAS(reply, TAG_CAPACITY));
+	assert_true(MSG_HAS(reply, TAG_AVAILABLE) && MSG_HAS(reply, TAG_RTT));
+	assert_int_equal(reply->rtt_us, 9);
+	assert_false(MSG_HAS(reply, TAG_EVENT));
+	ask_later(&request, 4712, NULL, 0);
+	assert_int_equal(remove_flow(mine, id), 0);
+	answered(MSG_QUERY_PATH, 4712, -ECANCELED);
+}
+
+static struct msg rate_request(uint32_t id, uint64_t rate_bps)
+{
+	struct msg request = { .head = { .type = MSG_SET_RATE } };
+
+	MSG_SET(&request, TAG_FLOW_ID, flow_id, id);
+	MSG_SET(&request, TAG_RATE, rate_bps, rate_bps);
+	MSG_SET(&request, TAG_SHAPING, shaping, GW_SHAPE_AND_MARK);
+	MSG_SET(&request, TAG_REASON, reason, 0);
+	return request;
+}
+
+/* Its descriptors are not kept: they must come again with what has been granted. */
+static void rate_answered_later(void **state)
+{
+	uint32_t id = add_adaptive();
+	struct msg request = rate_request(id, 1000000);
+	const int fd = BASE_FD;
+
+	(void)state;
+	ask_later(&request, 5, &fd, 1);
+	engine_path_admitted(server_engine(server), measured()->path,
+			     measured()->wishes[0].wish.token, 0, now_us);
+	assert_int_equal(answered(MSG_SET_RATE, 5, 0)->flags, MSG_GRANTED);
+	assert_int_equal(datapath.n_marks, 0);
+	assert_int_equal(ask(mine, &request, &fd, 1, NULL), 0);
+	assert_int_equal(datapath.n_marks, 1);
+	request = rate_request(id, 2000000);
+	ask_later(&request, 6, &fd, 1);
+	engine_path_admitted(server_engine(server), measured()->path,
+			     measured()->wishes[1].wish.token, -EBUSY, now_us);
+	answered(MSG_SET_RATE, 6, -EDQUOT);
+}
+
+/* With a token it is answered at once, and an event tells the end. */
+static void told_by_token(void **state)
+{
+	uint32_t id = add_adaptive();
+	struct msg request = rate_request(id, 1000000), reply, cancel = { .head = { MSG_CANCEL } };
+
+	(void)state;
+	MSG_SET(&request, TAG_TOKEN, token, 99);
+	assert_int_equal(ask(mine, &request, NULL, 0, &reply), 0);
+	assert_int_equal(reply.flags, MSG_PENDING);
+	MSG_SET(&request, TAG_TOKEN, token, 100);
+	assert_int_equal(ask(mine, &request, NULL, 0, NULL), -EALREADY);
+	MSG_SET(&cancel, TAG_TOKEN, token, 99);
+	assert_int_equal(ask(mine, &cancel, NULL, 0, NULL), 0);
+	assert_int_equal(answered(MSG_EVENT, 0, -ECANCELED)->token, 99);
+	assert_int_equal(events[0].message.event, GW_EVENT_COMPLETED);
+}
+
+/* The end of the handle answers all that wait; that of the connection nobody. */
+static void waiting_at_the_end(void **state)
+{
+	struct msg request = { .head = { .type = MSG_TRACK_START } };
+	struct msg end = { .head = { .type = MSG_END } };
+
+	(void)state;
+	add_adaptive();
+	request.address = add_request(1).address;
+	request.address.addr[15]++;
+	request.present |= CODEC_BIT(TAG_ADDRESS);
+	ask_later(&request, 8, NULL, 0);
+	assert_int_equal(ask(mine, &end, NULL, 0, NULL), 0);
+	answered(MSG_TRACK_START, 8, -ECANCELED);
+	mine = friend(1000);
+	ask_later(&request, 9, NULL, 0);
+	server_disconnect(server, mine, now_us);
+	assert_int_equal(n_events, 0);
 }
 
 /* ---- introductions ---- */
@@ -841,6 +988,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(hello),
+		TEST(answered_later),
+		TEST(rate_answered_later),
+		TEST(told_by_token),
+		TEST(waiting_at_the_end),
 		TEST(reserving),
 		TEST(no_more_to_reserve),
 		TEST(tuples),
