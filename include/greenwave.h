@@ -563,8 +563,8 @@ struct gw_rsvp_offer {
  * Says what the handle sends to the session; PATH goes out before this returns. Called again it says something else,
  * with NULL nothing any more. In the Tspec of an offer or a reservation, depth 0 stands for 100 ms of the rate (two
  * of the largest packets at least), min_bytes 0 for 128, max_bytes 0 for 1500, peak 0 for none.
- * -EADDRNOTAVAIL: the source is no address of this host. -ENETUNREACH, -EHOSTUNREACH: no route. -EMSGSIZE: the policy
- * is too long. The `size` of a Tspec inside another structure is not looked at.
+ * -EADDRNOTAVAIL: the source is no address of this host. -EADDRINUSE: somebody of this host sends to the session from it
+ * already. -ENETUNREACH, -EHOSTUNREACH: no route. -EMSGSIZE: the policy is too long. The `size` of a Tspec inside another structure is not looked at.
  */
 int gw_rsvp_send(struct gw *gw, uint32_t id, const struct gw_rsvp_offer *offer);
 
@@ -797,7 +797,8 @@ struct gw_qos {
  * is told by the events of RSVP, with `socket` in place of `token`; what the program ends itself, is not. After an
  * error nothing has changed. -EINVAL: numbers that contradict each other, an unbound UDP socket that would send, a
  * destination of a connected one. -EDESTADDRREQ: not a socket of the kind. -ESHUTDOWN: the direction has been shut
- * down. -EDQUOT: this host has not so much to reserve. -ENETUNREACH. -ENOBUFS: too many.
+ * down. -EDQUOT: this host has not so much to reserve. -EADDRINUSE: another socket between the same addresses
+ * (SO_REUSEADDR, SO_REUSEPORT) is signalled as their sender. -ENETUNREACH. -ENOBUFS: too many.
  */
 int gw_qos_set(struct gw *gw, int fd, const struct gw_qos *qos);
 

@@ -50,6 +50,7 @@ struct engine_socket {
 	struct address local;
 	struct address peer; /* AF_UNSPEC: not connected */
 	int bound_ifindex;
+	unsigned shut; /* DIRECTION_*: shut down, as far as the socket itself tells */
 };
 
 struct engine_route {

@@ -180,14 +180,22 @@ void provider_set_addresses(struct provider *provider, const struct address *add
 /* ---- ends ---- */
 
 /* END-SEND and END-RECV are idempotent: what has ended already is not there any more. */
-int provider_end(struct provider *provider, struct owner *owner, uint64_t cookie,
+int provider_end(struct provider *provider, struct owner *owner, const struct engine_socket *socket,
 		 uint32_t directions, uint64_t now_us)
 {
-	struct qsock *qsock = qsock_find(provider, cookie);
+	/* Whoever holds a descriptor of it may. */
+	struct qsock *qsock = qsock_find(provider, socket->cookie);
 	unsigned ended = directions_of(directions);
+	bool fresh;
+	int r;
 
-	(void)owner; /* whoever holds a descriptor of it */
 	provider->now_us = now_us;
+	if (!qsock && (directions & GW_QOS_SHUT) && ended) {
+		r = qsock_obtain(provider, owner, socket, &qsock, &fresh);
+		if (r < 0)
+			return r;
+		qsock->socket.fd = -1;
+	}
 	if (!qsock)
 		return 0;
 	if (directions & GW_QOS_SHUT)

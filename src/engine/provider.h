@@ -85,8 +85,8 @@ int provider_set(struct provider *provider, struct owner *owner, const struct en
 		 const struct provider_request *request, uint64_t now_us);
 int provider_look(struct provider *provider, struct owner *owner,
 		  const struct engine_socket *socket, uint64_t now_us);
-/* GW_QOS_SENDING, _RECEIVING, _SHUT. */
-int provider_end(struct provider *provider, struct owner *owner, uint64_t cookie,
+/* GW_QOS_SENDING, _RECEIVING, _SHUT. What is shut down stays so, also of a socket that nothing was asked of. */
+int provider_end(struct provider *provider, struct owner *owner, const struct engine_socket *socket,
 		 uint32_t directions, uint64_t now_us);
 /* `request` NULL: that of the socket. */
 int provider_join(struct provider *provider, struct owner *owner,
@@ -103,7 +103,10 @@ int provider_query(struct provider *provider, struct owner *owner,
  */
 void provider_socket_ended(struct provider *provider, uint64_t cookie, unsigned directions,
 			   enum end_reason reason, uint64_t now_us);
-/* All that the owner has; it goes. From engine_owner_close() and engine_owner_remove(). */
+/*
+ * The owner goes: all that it has ends, of its sockets, and then of what it has asked the signalling for itself. From
+ * engine_owner_close(), engine_owner_remove() and engine_end(), which need nobody's help for it either.
+ */
 void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_t now_us);
 
 /*

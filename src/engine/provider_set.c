@@ -285,14 +285,16 @@ static int qsock_change(struct qsock *qsock, const struct change *change)
 	return 0;
 }
 
-/* What has been shut down does not begin again (§16.4). */
-static int check_shut(const struct qsock *qsock, const struct change *change)
+/* What has been shut down, also before it was known here, does not begin again (§16.4). */
+static int check_shut(const struct qsock *qsock, const struct engine_socket *socket,
+		      const struct change *change)
 {
 	bool sends = !change->keep_sending &&
 		     service_is_signalled(change->sending->direction.service);
+	unsigned shut = qsock->shut | socket->shut;
 
-	if ((sends && (qsock->shut & DIRECTION_SEND)) ||
-	    (begins_receiving(change) && (qsock->shut & DIRECTION_RECEIVE)))
+	if ((sends && (shut & DIRECTION_SEND)) ||
+	    (begins_receiving(change) && (shut & DIRECTION_RECEIVE)))
 		return -ESHUTDOWN;
 	return 0;
 }
@@ -305,7 +307,7 @@ static int change_begin(struct provider *provider, struct owner *owner,
 	int r = qsock_obtain(provider, owner, socket, ret_qsock, ret_fresh);
 
 	if (r == 0)
-		r = check_shut(*ret_qsock, change);
+		r = check_shut(*ret_qsock, socket, change);
 	if (r == 0)
 		qsock_readdress(*ret_qsock, socket);
 	return r;

@@ -47,11 +47,13 @@ void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_
 	struct holder *holder = holder_find(provider, owner);
 	struct qsock *qsock, *next;
 
-	if (!holder)
-		return;
 	provider->now_us = now_us;
-	DL_FOREACH_SAFE(holder->qsocks, qsock, next)
-		qsock_free(qsock); /* the holder goes with the last */
+	if (holder) {
+		DL_FOREACH_SAFE(holder->qsocks, qsock, next)
+			qsock_free(qsock); /* the holder goes with the last */
+	}
+	if (provider->signalling)
+		provider->signalling->owner_gone(provider->signalling->user_data, owner, now_us);
 }
 
 /* ---- sockets ---- */

@@ -167,8 +167,6 @@ static int on_hello(struct call *call)
 
 static int on_end(struct call *call)
 {
-	provider_owner_gone(call->server->provider, call->owner, call->now_us);
-	server_signalling_gone(call->server, call->owner, call->now_us);
 	return engine_owner_close(call->server->engine, call->owner, call->now_us);
 }
 
@@ -433,8 +431,6 @@ int server_connect(struct server *server, const struct engine_owner_info *info, 
 
 void server_disconnect(struct server *server, struct owner *owner, uint64_t now_us)
 {
-	provider_owner_gone(server->provider, owner, now_us);
-	server_signalling_gone(server, owner, now_us);
 	engine_owner_remove(server->engine, owner, now_us);
 }
 

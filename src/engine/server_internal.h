@@ -76,9 +76,6 @@ int server_on_qos_join(struct call *call);
 int server_on_qos_leave(struct call *call);
 int server_on_qos_query(struct call *call);
 
-/* What the owner has signalled ends. */
-void server_signalling_gone(struct server *server, struct owner *owner, uint64_t now_us);
-
 /* As server_signal(), of the QoS of a socket, which stands in place of the token. */
 void server_signal_socket(struct server *server, struct owner *owner, enum gw_event_type type,
 			  uint64_t socket, const struct gw_rsvp_record *record);

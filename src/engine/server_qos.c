@@ -118,8 +118,7 @@ int server_on_qos_end(struct call *call)
 		return r;
 	if (directions & ~(GW_QOS_SENDING | GW_QOS_RECEIVING | GW_QOS_SHUT))
 		return -EINVAL;
-	return provider_end(call->server->provider, call->owner, socket.cookie, directions,
-			    call->now_us);
+	return provider_end(call->server->provider, call->owner, &socket, directions, call->now_us);
 }
 
 int server_on_qos_join(struct call *call)

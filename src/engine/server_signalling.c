@@ -203,12 +203,6 @@ int server_on_rsvp_close(struct call *call)
 				 call->now_us);
 }
 
-void server_signalling_gone(struct server *server, struct owner *owner, uint64_t now_us)
-{
-	if (server->signalling)
-		server->signalling->owner_gone(server->signalling->user_data, owner, now_us);
-}
-
 /* ---- seeing ---- */
 
 struct rsvp_page {

@@ -41,6 +41,9 @@ static int port_identify(void *user_data, int fd, bool cookie_only,
 	ret_socket->local = identity.local;
 	ret_socket->peer = identity.peer;
 	ret_socket->bound_ifindex = (int)identity.bound_ifindex;
+	/* That TCP receives nothing more may be the peer's doing. */
+	ret_socket->shut = identity.protocol == IPPROTO_TCP ? identity.ended & DIRECTION_SEND
+							    : identity.ended;
 	return 0;
 }
 

@@ -49,6 +49,22 @@ static int fake_open(void *user_data, struct owner *owner, const struct signalli
 	return -ENOBUFS;
 }
 
+/* Two cannot send to one destination from the same place: receivers could not tell them apart. */
+static bool is_taken(const struct fake_signalling *fake, const struct fake_session *session,
+		     const struct gw_rsvp_offer *offer)
+{
+	for (size_t i = 0; i < FAKE_SESSIONS; i++) {
+		const struct fake_session *other = &fake->sessions[i];
+
+		if (other != session && other->sends &&
+		    address_equal(&other->session.destination, &session->session.destination) &&
+		    other->session.protocol == session->session.protocol &&
+		    memcmp(&other->offer.source, &offer->source, sizeof(offer->source)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int fake_send(void *user_data, struct owner *owner, uint32_t id,
 		     const struct gw_rsvp_offer *offer, uint64_t now_us)
 {
@@ -59,6 +75,8 @@ static int fake_send(void *user_data, struct owner *owner, uint32_t id,
 	(void)now_us;
 	if (r < 0 || !session)
 		return r < 0 ? r : -ENOENT;
+	if (offer && is_taken(fake, session, offer))
+		return -EADDRINUSE;
 	fake->paths += offer != NULL;
 	fake->path_tears += !offer && session->sends;
 	session->sends = offer;

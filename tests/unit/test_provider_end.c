@@ -140,8 +140,8 @@ static void end_socket(struct scene *scene, unsigned directions, enum end_reason
 
 static void end(struct scene *scene, uint32_t directions)
 {
-	assert_int_equal(provider_end(scene->pw->provider, scene->pw->owner, COOKIE, directions,
-				      scene->pw->world->now_us),
+	assert_int_equal(provider_end(scene->pw->provider, scene->pw->owner, &scene->socket,
+				      directions, scene->pw->world->now_us),
 			 0);
 }
 
