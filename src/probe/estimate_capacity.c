@@ -22,6 +22,7 @@
 #define SLOWER_THAN_MEAN_MIN 0.9
 #define AGREE 0.1
 #define CHANGED 0.2
+#define DISPUTED 0.5
 
 struct rates {
 	double bps[GAPS_MAX];
@@ -196,6 +197,17 @@ static void add(struct capacity *capacity, uint64_t bps)
 		memmove(capacity->trains_bps, capacity->trains_bps + 1,
 			--capacity->n_trains * sizeof(*capacity->trains_bps));
 	capacity->trains_bps[capacity->n_trains++] = bps;
+}
+
+bool capacity_is_disputed(const struct capacity *capacity)
+{
+	for (unsigned i = 0; i < capacity->n_trains; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			if (agree(capacity->trains_bps[i], capacity->trains_bps[j], DISPUTED))
+				return false;
+		}
+	}
+	return capacity->n_trains >= 2;
 }
 
 bool capacity_take(struct capacity *capacity, const struct probe_train *train,

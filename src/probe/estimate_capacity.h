@@ -31,5 +31,7 @@ uint64_t capacity_of_train(const struct probe_train *train);
  */
 bool capacity_take(struct capacity *capacity, const struct probe_train *train,
 		   uint64_t own_link_bps, uint64_t now_us);
+/* Of the last trains no two have shown about the same: whatever is said of it, another one says otherwise. */
+bool capacity_is_disputed(const struct capacity *capacity);
 
 #endif

@@ -50,9 +50,17 @@ static const struct spare_probe *at_const(const struct spare *spare, unsigned i)
 
 void spare_forget(struct spare *spare)
 {
-	uint64_t rtt_ns = spare->rtt_ns, heard_ns = spare->heard_ns;
+	*spare = (struct spare){
+		.ring = spare->ring,
+		.rtt_ns = spare->rtt_ns,
+		.heard_ns = spare->heard_ns,
+	};
+}
 
-	*spare = (struct spare){ .rtt_ns = rtt_ns, .heard_ns = heard_ns };
+void spare_clear(struct spare *spare)
+{
+	free(spare->ring);
+	*spare = (struct spare){ 0 };
 }
 
 static void take_rtt(struct spare *spare, const struct probe_gap *gap)
@@ -80,6 +88,10 @@ void spare_take(struct spare *spare, const struct probe_gap *gap)
 	};
 	uint64_t delay_ns = gap->sink_received_ns - gap->sent_ns;
 
+	if (!spare->ring)
+		spare->ring = calloc(SPARE_RING, sizeof(*spare->ring));
+	if (!spare->ring)
+		return;
 	if (!gap->lost) {
 		if (!spare->has_origin)
 			spare->origin_ns = delay_ns;

@@ -30,7 +30,7 @@ struct spare_base {
 
 /* All zero: nothing is known. */
 struct spare {
-	struct spare_probe ring[SPARE_RING];
+	struct spare_probe *ring; /* NULL: nothing has been seen */
 	unsigned n, next;
 	uint64_t origin_ns; /* what the first delay was taken as */
 	bool has_origin;
@@ -43,6 +43,8 @@ struct spare {
 void spare_take(struct spare *spare, const struct probe_gap *gap);
 /* What was seen before does not count any more. */
 void spare_forget(struct spare *spare);
+/* Nothing is known any more, and nothing is kept. */
+void spare_clear(struct spare *spare);
 
 /* What probes that were sent from a time on have seen. */
 struct spare_view {

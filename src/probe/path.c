@@ -47,6 +47,7 @@ struct path *path_free(struct path *path)
 		return NULL;
 	path_stop_all(path);
 	path_admit_end(path, -ECANCELED);
+	spare_clear(&path->spare);
 	free(path);
 	return NULL;
 }

@@ -145,7 +145,8 @@ struct path_wish {
 };
 
 /*
- * 0: it may; -EBUSY: it may not (54); -EOPNOTSUPP: there is no sink, so there is no admission control;
+ * 0: it may; -EBUSY: it may not (54); -EAGAIN: it seems not, but measurements contradict each other (1237);
+ * -EOPNOTSUPP: there is no sink, so there is no admission control;
  * -EINPROGRESS: admitted() will be called, within 2 s. A host that is not alone makes sure first that no other one
  * takes the same: see path_admit.c.
  */

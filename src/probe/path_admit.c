@@ -73,6 +73,12 @@ static bool fits(const struct path *path, const struct path_wish *wish, uint64_t
 	       more_bps(wish) <= free_bps - granted;
 }
 
+/* Where there is no room: it may not; unless measurements contradict each other, so that nobody knows. */
+static int refusal(const struct path *path)
+{
+	return capacity_is_disputed(&path->capacity) ? -EAGAIN : -EBUSY;
+}
+
 /* ---- wishes ---- */
 
 static void answer(struct path *path, struct wish *wish, int status, uint64_t now_us)
@@ -173,7 +179,7 @@ static void tick_wish(struct path *path, struct wish *wish, uint64_t now_us)
 		return;
 	}
 	if (now_us >= wish->ends_us)
-		answer(path, wish, -EBUSY, now_us);
+		answer(path, wish, refusal(path), now_us);
 	else if (now_us >= wish->turn_us && !path->running[PATH_CLAIM])
 		begin_claim(path, wish, now_us);
 }
@@ -218,10 +224,10 @@ int path_admit(struct path *path, const struct path_wish *wish, uint64_t now_us)
 	if (more_bps(wish) == 0)
 		return 0;
 	if (path->capacity.bps > 0 && wish->wanted_bps > path->capacity.bps)
-		return -EBUSY;
+		return refusal(path);
 	/* What is known to be too much need not wait, nor be claimed. */
 	if (path->available_known && !fits(path, wish, now_us))
-		return -EBUSY;
+		return refusal(path);
 	if (path->n_wishes >= WISHES_MAX)
 		return -EBUSY;
 	new = calloc(1, sizeof(*new));

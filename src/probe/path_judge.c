@@ -252,7 +252,7 @@ void path_judge(struct path *path, uint64_t now_us)
 
 void path_unlearn(struct path *path)
 {
-	path->spare = (struct spare){ 0 };
+	spare_clear(&path->spare);
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
 	path->refresh.wanted = path->troubled = false;

@@ -114,6 +114,26 @@ static void another_path(void **state)
 	assert_near(capacity.bps, 9973333, 1);
 }
 
+/* Where trains contradict each other nobody knows (spec/qwave.md §5.5, 1237). */
+static void disputed(void **state)
+{
+	struct capacity capacity = { 0 };
+	static const struct {
+		uint64_t gap_ns;
+		bool is_disputed;
+	} trains[] = { { 120000, false }, { 600000, true }, { 3000000, true }, { 125000, false } };
+
+	for (unsigned i = 0; i < sizeof(trains) / sizeof(trains[0]); i++) {
+		uint64_t gaps_ns[15];
+		const struct probe_train train = { 1496, 0, 16, 15, gaps_ns };
+
+		for (unsigned j = 0; j < 15; j++)
+			gaps_ns[j] = trains[i].gap_ns;
+		capacity_take(&capacity, &train, 0, 1);
+		assert_int_equal(capacity_is_disputed(&capacity), trains[i].is_disputed);
+	}
+}
+
 /* ---- gaps ---- */
 
 static struct spare *spare;
@@ -126,6 +146,7 @@ static int setup_spare(void **state)
 
 static int teardown_spare(void **state)
 {
+	spare_clear(spare);
 	free(spare);
 	return 0;
 }
@@ -150,7 +171,7 @@ static void round_trips(void **state)
 	static const uint64_t offsets_ns[] = { 0, 3600 * SECOND, -3600 * SECOND, UINT64_MAX / 2 };
 
 	for (unsigned i = 0; i < 4; i++) {
-		*spare = (struct spare){ 0 };
+		spare_clear(spare);
 		for (unsigned j = 0; j < 100; j++)
 			probe_with(SECOND + j * 10 * MS, offsets_ns[i], 0, false);
 		assert_int_equal(spare->rtt_ns / 1000, 500);
@@ -182,7 +203,7 @@ static void share_of_idle(void **state)
 	for (unsigned busy = 0; busy <= 4; busy++) {
 		struct spare_view view;
 
-		*spare = (struct spare){ 0 };
+		spare_clear(spare);
 		for (unsigned i = 0; i < 1000; i++) {
 			uint64_t wait_ns = i % 5 < busy ? 200000 + i * 7919 % 3000000
 							: i * 31 % 2000;
@@ -311,6 +332,7 @@ int main(void)
 		cmocka_unit_test(bucket_at_the_head),
 		cmocka_unit_test(no_faster_than_interfaces),
 		cmocka_unit_test(another_path),
+		cmocka_unit_test(disputed),
 		cmocka_unit_test_setup_teardown(round_trips, setup_spare, teardown_spare),
 		cmocka_unit_test_setup_teardown(lies, setup_spare, teardown_spare),
 		cmocka_unit_test_setup_teardown(share_of_idle, setup_spare, teardown_spare),
