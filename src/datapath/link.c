@@ -33,12 +33,13 @@ static int ask_open(uint32_t ifindex, struct ifreq *ret_request)
 	return fd;
 }
 
-uint32_t link_mtu(uint32_t ifindex)
+uint32_t link_mtu(int socket, uint32_t ifindex)
 {
-	struct ifreq request;
-	_cleanup_(closep) int fd = ask_open(ifindex, &request);
+	struct ifreq request = { .ifr_ifindex = (int)ifindex };
 
-	return fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0 ? (uint32_t)request.ifr_mtu : 0;
+	return ioctl(socket, SIOCGIFNAME, &request) == 0 && ioctl(socket, SIOCGIFMTU, &request) == 0
+		       ? (uint32_t)request.ifr_mtu
+		       : 0;
 }
 
 static bool read_settings(int fd, struct ifreq *request, struct settings *settings)

@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-/* 0: there is no such interface. */
-uint32_t link_mtu(uint32_t ifindex);
+/* 0: there is no such interface. It is asked for often: by way of a socket of any kind, of this network namespace. */
+uint32_t link_mtu(int socket, uint32_t ifindex);
 
 /* Bits per second, as the driver says; 0: nobody knows, as of tunnels, Wi-Fi, and cables that are not in. */
 uint64_t link_speed_bps(uint32_t ifindex);

@@ -62,6 +62,11 @@ struct route *route_free(struct route *route)
 	return NULL;
 }
 
+int route_socket(const struct route *route)
+{
+	return route->fd;
+}
+
 static void put_attribute(struct request *request, unsigned short type, const void *data,
 			  size_t size)
 {

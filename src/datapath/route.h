@@ -17,6 +17,9 @@ struct route;
 int route_new(struct route **ret_route);
 struct route *route_free(struct route *route);
 
+/* The socket itself, for other questions to the kernel. */
+int route_socket(const struct route *route);
+
 /* What a socket has decided itself; 0 or NULL: nothing. */
 struct route_query {
 	const struct address *destination;

@@ -25,12 +25,36 @@ static int port_descriptor(void *user_data, uint64_t cookie)
 	return -1;
 }
 
+static bool is_asked_again(const struct asked_route *asked, const struct address *destination,
+			   const struct engine_socket *socket)
+{
+	return socket && socket->bound_ifindex == asked->bound_ifindex &&
+	       address_equal(&asked->destination, destination) &&
+	       address_equal(&asked->local, &socket->local);
+}
+
 static int port_route(void *user_data, const struct address *destination,
 		      const struct engine_socket *socket, struct engine_route *ret_route)
 {
 	struct server *server = user_data;
+	struct asked_route *asked = &server->asked_route;
+	int r;
 
-	return server->ports.route(server->ports.user_data, destination, socket, ret_route);
+	if (asked->known && is_asked_again(asked, destination, socket)) {
+		*ret_route = asked->route;
+		return asked->r;
+	}
+	r = server->ports.route(server->ports.user_data, destination, socket, ret_route);
+	/* Where multicasts go may hang on options of the socket. */
+	asked->known = asked->handling && socket && !address_is_multicast(destination);
+	if (asked->known) {
+		asked->destination = *destination;
+		asked->local = socket->local;
+		asked->bound_ifindex = socket->bound_ifindex;
+		asked->route = *ret_route;
+		asked->r = r;
+	}
+	return r;
 }
 
 static bool port_is_administrator(void *user_data, const struct owner *owner)
@@ -508,8 +532,10 @@ long server_handle(struct server *server, struct owner *owner, const void *buf, 
 	server->n_passed = 0;
 	if (n_fds > 0 && message.head.type != MSG_ADD)
 		note_passed(server, fds, n_fds);
+	server->asked_route = (struct asked_route){ .handling = true };
 	r = handle(&call);
 	server_run_signals(server, now_us);
+	server->asked_route = (struct asked_route){ 0 };
 	server->n_passed = 0;
 	if (r == 0 && call.deferred)
 		return 0;

@@ -15,6 +15,15 @@ struct passed {
 	int fd;
 };
 
+/* What the routes have last said while a request is handled: several parts of it ask the same. */
+struct asked_route {
+	bool handling, known;
+	struct address destination, local;
+	int bound_ifindex;
+	struct engine_route route;
+	int r;
+};
+
 /* Of the entries in the datapath; the next one is made when this one is not good any more. */
 struct count {
 	uint64_t entries;
@@ -30,6 +39,7 @@ struct server {
 	struct passed passed[MSG_MAX_FDS];
 	size_t n_passed;
 	struct count last_count;
+	struct asked_route asked_route;
 	const struct signalling *signalling; /* the host's; NULL: it does not signal */
 	unsigned char out[MSG_MAX];
 };

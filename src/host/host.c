@@ -76,8 +76,9 @@ static int port_route(void *user_data, const struct address *destination,
 
 static uint32_t port_link_mtu(void *user_data, uint32_t ifindex)
 {
-	(void)user_data;
-	return link_mtu(ifindex);
+	const struct host *host = user_data;
+
+	return link_mtu(route_socket(host->route), ifindex);
 }
 
 static uint64_t port_link_speed_bps(void *user_data, uint32_t ifindex)
