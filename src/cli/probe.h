@@ -58,6 +58,11 @@ struct probe {
 	uint64_t began_us; /* of the clock; 0: nothing yet */
 	uint64_t took_us;
 	enum probe_end end;
+
+	/* what was asked for at last */
+	bool fresh_pending;
+	int fresh_answer;
+	struct gw_path_info fresh;
 };
 
 /*

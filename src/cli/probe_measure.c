@@ -15,6 +15,8 @@
 /* Whoever measures gives up after 10 s; then there is an error, not silence. */
 #define FIRST_ANSWER_US UINT64_C(15000000)
 #define PROGRESS_US UINT64_C(200000)
+#define FRESH_US UINT64_C(8000000) /* it is answered within 5 s */
+#define FRESH_TOKEN 99
 
 static uint64_t now_us(void)
 {
@@ -77,8 +79,15 @@ static int take_event(struct probe *probe, const struct gw_event *event)
 		return -ESHUTDOWN;
 	if (event->type == GW_EVENT_FLOW_ENDED)
 		return -ECANCELED;
-	if (event->type != GW_EVENT_COMPLETED || event->status < 0)
+	if (event->type != GW_EVENT_COMPLETED)
 		return 0;
+	if (event->token == FRESH_TOKEN) {
+		probe->fresh_pending = false;
+		probe->fresh_answer = event->status;
+		probe->fresh = event->flow.path;
+	}
+	if (event->status < 0)
+		return 0; /* the samples tell why nobody tells of it any more */
 	for (size_t i = 0; i < CONDITIONS; i++)
 		if (event->token == (uint64_t)conditions[i].condition + 1)
 			change_state(probe, conditions[i].state);
@@ -124,39 +133,44 @@ static int keep(struct probe *probe, const struct gw_path_info *info, uint64_t n
 	return 0;
 }
 
-/* 1: the path has not answered yet. */
-static int look(struct probe *probe, uint32_t flags)
+/* What was answered. 1: the path has not answered yet. */
+static int take_info(struct probe *probe, int answer, const struct gw_path_info *info)
 {
-	struct gw_path_info info = { .size = sizeof(info) };
-	int r = gw_flow_query_path(probe->gw, probe->flow, flags, &info);
 	uint64_t now = now_us();
 
-	if (r == -ENODATA)
+	if (answer == -ENODATA)
 		return 1;
-	if (r < 0)
-		return r;
-	if (!info.capacity_known && !info.available_known && !info.rtt_known)
+	if (answer < 0)
+		return answer;
+	if (!info->capacity_known && !info->available_known && !info->rtt_known)
 		return 1;
-	if (probe->began_us == 0) {
+	if (probe->began_us == 0)
 		probe->began_us = now;
-		/* Only now is it sure that there is something to be told of. */
-		r = ask_for_changes(probe);
-	}
-	return r < 0 ? r : keep(probe, &info, now);
+	answer = keep(probe, info, now);
+	/* Only now is it sure that there is something to be told of. */
+	return answer < 0 ? answer : ask_for_changes(probe);
+}
+
+static int look(struct probe *probe)
+{
+	struct gw_path_info info = { .size = sizeof(info) };
+
+	return take_info(probe, gw_flow_query_path(probe->gw, probe->flow, 0, &info), &info);
 }
 
 /* ---- the loop ---- */
 
-/* 1: there was a signal. */
+/* 1: there was a signal. Ends early when what is asked for freshly has come. */
 static int wait_until(struct probe *probe, uint64_t until_us)
 {
 	struct pollfd fds[] = {
 		{ .fd = probe->signals, .events = POLLIN },
 		{ .fd = gw_event_fd(probe->gw), .events = POLLIN },
 	};
+	bool asked = probe->fresh_pending;
 	uint64_t now;
 
-	while ((now = now_us()) < until_us) {
+	while ((now = now_us()) < until_us && probe->fresh_pending == asked) {
 		uint64_t left_us = until_us - now;
 		int r, timeout_ms;
 
@@ -176,11 +190,23 @@ static int wait_until(struct probe *probe, uint64_t until_us)
 /* Whether what is known is still so: only a new measurement can tell. */
 static int look_freshly(struct probe *probe)
 {
-	int r = look(probe, GW_PATH_FRESH);
+	struct gw_path_info info = { .size = sizeof(info) };
+	int r = gw_flow_begin_query_path(probe->gw, probe->flow, GW_PATH_FRESH, FRESH_TOKEN, &info);
 
+	if (r == 1) {
+		probe->fresh_pending = true;
+		probe->fresh_answer = -ETIMEDOUT;
+		r = wait_until(probe, now_us() + FRESH_US);
+		if (r > 0)
+			probe->end = PROBE_INTERRUPTED;
+		if (r != 0)
+			return r;
+		r = probe->fresh_answer;
+		info = probe->fresh;
+	}
 	if (r == -ETIMEDOUT)
 		return -EOPNOTSUPP;
-	return r == -EAGAIN ? 0 : r;
+	return r == -EAGAIN ? 0 : take_info(probe, r, &info);
 }
 
 static int measure(struct probe *probe)
@@ -195,7 +221,7 @@ static int measure(struct probe *probe)
 			return look_freshly(probe);
 		if (probe->began_us == 0 && now >= start_us + FIRST_ANSWER_US)
 			return -ETIMEDOUT;
-		r = look(probe, 0);
+		r = look(probe);
 		if (r < 0)
 			return r;
 		next_us += probe->interval_us;

@@ -38,7 +38,7 @@ static struct {
 	size_t n_answers, next;
 	bool pending[2];
 	int fresh_result;
-	bool fresh_asked;
+	bool fresh_hangs;
 } fake;
 
 int gw_open(struct gw **ret_gw, const struct gw_open_options *options)
@@ -86,17 +86,22 @@ int gw_flow_add(struct gw *gw, int fd, const struct sockaddr *destination,
 	return fake.add_error;
 }
 
-static void complete(struct gw *gw, enum gw_condition condition)
+static void post(struct gw *gw, struct gw_event event)
 {
 	uint64_t one = 1;
 
-	assert_true(fake.pending[condition]);
-	fake.pending[condition] = false;
-	gw->event = (struct gw_event){ .size = sizeof(gw->event),
-				       .type = GW_EVENT_COMPLETED,
-				       .token = (uint64_t)condition + 1 };
+	gw->event = event;
 	gw->has_event = true;
 	assert_int_equal(write(gw->event_fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void complete(struct gw *gw, enum gw_condition condition)
+{
+	assert_true(fake.pending[condition]);
+	fake.pending[condition] = false;
+	post(gw, (struct gw_event){ .size = sizeof(gw->event),
+				    .type = GW_EVENT_COMPLETED,
+				    .token = (uint64_t)condition + 1 });
 }
 
 int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_path_info *ret_info)
@@ -104,12 +109,8 @@ int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_pat
 	const struct answer *answer = &fake.answers[fake.next];
 
 	assert_int_equal(id, 5);
+	assert_int_equal(flags, 0);
 	assert_int_equal(ret_info->size, sizeof(*ret_info));
-	if (flags & GW_PATH_FRESH) {
-		fake.fresh_asked = true;
-		if (fake.fresh_result < 0)
-			return fake.fresh_result;
-	}
 	if (fake.next + 1 < fake.n_answers)
 		fake.next++;
 	if (answer->changes)
@@ -119,6 +120,24 @@ int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_pat
 	if (answer->result == 0)
 		*ret_info = answer->info;
 	return answer->result;
+}
+
+/* Comes as an event, with the answer that came last. */
+int gw_flow_begin_query_path(struct gw *gw, uint32_t id, uint32_t flags, uint64_t token,
+			     struct gw_path_info *ret_info)
+{
+	assert_int_equal(flags, GW_PATH_FRESH);
+	if (fake.fresh_hangs)
+		raise(SIGINT); /* the user has no patience, and the path is not measured so soon */
+	else if (fake.fresh_result == -EAGAIN)
+		return -EAGAIN;
+	else
+		post(gw, (struct gw_event){ .size = sizeof(gw->event),
+					    .type = GW_EVENT_COMPLETED,
+					    .status = fake.fresh_result,
+					    .token = token,
+					    .flow.path = fake.answers[fake.next].info });
+	return 1;
 }
 
 int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
@@ -480,6 +499,15 @@ static void the_other_end_goes_away(void **state)
 	value = object();
 	assert_string_equal(text(value, "end"), "stopped-answering");
 	json_decref(value);
+
+	/* Nobody waits for it longer than he wants to. */
+	fake.fresh_hangs = true;
+	RUN("probe", FAST, "--json", "127.0.0.1");
+	assert_int_equal(result.status, CLI_FINE);
+	value = object();
+	assert_string_equal(text(value, "end"), "interrupted");
+	json_decref(value);
+	fake.fresh_hangs = false;
 
 	/* No verdict: a measurement is under way. */
 	fake.fresh_result = -EAGAIN;
