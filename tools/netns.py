@@ -178,10 +178,10 @@ def join(a, b, name, addresses_a, addresses_b, offload=False):
             host.must('ip', 'address', 'add', address, 'dev', name, *nodad)
         host.must('ip', 'link', 'set', name, 'up')
     for address in addresses_b:
-        _wait_for(a, b, address.partition('/')[0])
+        wait_for(a, b, address.partition('/')[0])
 
 
-def _wait_for(a, b, address):
+def wait_for(a, b, address):
     """The kernel takes up to a second, and longer under load, until it uses a cable for IPv6."""
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
     deadline = time.monotonic() + 10 * TIME_FACTOR

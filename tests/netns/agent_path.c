@@ -89,7 +89,7 @@ void do_notify(const struct command *c)
 
 /*
  * handle, which request, milliseconds of patience: 0 if its event is not set by then, else 1, the result, the error, the
- * bytes, and when it was, in microseconds of the monotonic clock
+ * bytes, and when it was, in microseconds of the monotonic clock. Then the event is reset: is it set once more?
  */
 void do_notified(const struct command *c)
 {
@@ -105,6 +105,7 @@ void do_notified(const struct command *c)
 	when_s = now_s();
 	SetLastError(SENTINEL);
 	result = GetOverlappedResult(*handle_slot(c, 1), overlapped, &bytes, FALSE);
+	ResetEvent(overlapped->hEvent);
 	say("1 ");
 	say_result(result);
 	say(" %u %lld", (unsigned)bytes, (long long)(when_s * 1e6));

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""probe: what is known of paths against what the links are, how soon congestion is noticed, and what measuring costs.
+
+Hosts on one switch; the port of each is made narrow by a token bucket or a class of HTB. What is said of a path comes from
+`greenwave probe` and from a program with an adaptive flow (path_news), as any program would have it.
+"""
+import contextlib
+import json
+import os
+import pathlib
+import select
+import subprocess
+import sys
+import time
+
+import world
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'tools'))
+
+import segment  # noqa: E402  pylint: disable=wrong-import-position
+import streams  # noqa: E402  pylint: disable=wrong-import-position
+
+MBIT = 1000000
+RATES = (1, 2, 5, 10, 50, 100, 500)
+LOADS = (0, 20, 50, 80)
+QUICK_CASES = ((2, 'tbf'), (10, 'htb'), (100, 'tbf'))
+CAPACITY_ERROR, SPARE_ERROR = 10, 20  # percent
+NOTICED_S, RELIEVED_S = 2, 5
+SHARE = 1  # percent
+FALSE_ALARMS = 1  # in ten minutes
+STEADY_S, QUICK_STEADY_S = 600, 60
+NEWS_LATE_MS, CREATE_MS = 1, 50
+CROSS_PORT = 5001
+LOOK_S = 12
+STEADY_LOAD = 0.7
+OVERLOAD = 1.3
+ROUNDS, QUICK_ROUNDS = 10, 3
+ASKER, OTHERS = 1, 2  # the hosts; from the third on: one for each rate
+CONFIG = 'probe {{ initiator = {} sink = {} }}\n'
+
+
+class Hosts(contextlib.ExitStack):
+    """One that asks, one that sends what else there is, and some behind ports of different width."""
+
+    def __init__(self, here, count):
+        super().__init__()
+        self.here = here
+        self.segment = segment.Segment(2 + count)
+        self.callback(self.segment.close)
+        self.socket = here.folder / 'probe-1.socket'
+        self.sinks = {}
+        for number in [ASKER, *range(3, 3 + count)]:
+            self._daemon(number)
+
+    def host(self, number):
+        return self.segment.hosts[number - 1]
+
+    def _daemon(self, number):
+        folder, asks = self.here.folder, number == ASKER
+        config, path = folder / f'probe-{number}.conf', folder / f'probe-{number}.socket'
+        config.write_text(CONFIG.format(*(('true', 'false') if asks else ('false', 'true'))))
+        with open(folder / f'probe-{number}.log', 'wb') as log:
+            daemon = self.host(number).popen(
+                [str(self.here.build / 'src/daemon/greenwaved'), '-f', '-c', str(config), '-s', str(path)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.callback(world.end, daemon)
+        world.wait_for_line(daemon, 'greenwaved')
+
+    def environment(self, mode='daemon'):
+        return dict(os.environ, GREENWAVE_SOCKET=str(self.socket), GREENWAVE_MODE=mode,
+                    LD_LIBRARY_PATH=str(self.here.build / 'src/embedded'))
+
+    def narrow(self, number, mbit, shaper='tbf'):
+        self.segment.narrow(number, mbit * MBIT, shaper=shaper)
+
+    @contextlib.contextmanager
+    def cross(self, number, bps, seconds):
+        """Others send to a host meanwhile, so many bits of IP a second."""
+        if bps == 0:
+            yield
+            return
+        sink = streams.Receiver(self.host(number), self.segment.address(number), CROSS_PORT)
+        stream = streams.Stream(self.host(OTHERS), str(self.here.build / 'tests/netns/stream'), 'send', '-r', int(bps),
+                                '-l', 1000, '-b', 1 << 22, '-d', seconds, self.segment.address(number), CROSS_PORT)
+        try:
+            yield
+        finally:
+            stream.close()
+            sink.close()
+
+    def look(self, number, mode='daemon', seconds=LOOK_S):
+        """`greenwave probe`, at work."""
+        return self.host(ASKER).popen(
+            [str(self.here.build / 'src/cli/greenwave'), 'probe', '--json', '--time', str(seconds),
+             self.segment.address(number)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=self.environment(mode))
+
+
+def seen(child):
+    out, error = child.communicate(timeout=120)
+    if child.returncode != 0:
+        raise world.CannotMeasure(error.strip() or 'greenwave probe failed')
+    return json.loads(out)
+
+
+def error(value, wanted, of):
+    return 100 * abs((value or 0) - wanted) / of
+
+
+# ---- what is known ----
+
+def judge(figures, what, label, case, value, wanted, of, most):
+    figures.add('probe', f'{label}: {what} {(value or 0) / MBIT:.4g} of {wanted / MBIT:.4g} Mbit/s',
+                {'case': case, 'unit': '% off', 'is': value, 'should_be': wanted, 'value': error(value, wanted, of)},
+                ('value', most, ' %'))
+
+
+def show_capacities(here, figures):
+    """All rates at once: nobody else sends."""
+    with Hosts(here, len(RATES)) as hosts:
+        for number, mbit in enumerate(RATES, 3):
+            hosts.narrow(number, mbit)
+        children = [hosts.look(number) for number in range(3, 3 + len(RATES))]
+        for mbit, child in zip(RATES, children):
+            said = seen(child)
+            wanted = segment.capacity_bps(mbit * MBIT)
+            judge(figures, 'capacity', f'{mbit} Mbit/s', f'capacity-{mbit}', said['capacity_bps'], wanted, wanted,
+                  CAPACITY_ERROR)
+        alone = seen(hosts.look(RATES.index(10) + 3, 'embedded'))
+        wanted = segment.capacity_bps(10 * MBIT)
+        judge(figures, 'capacity', '10 Mbit/s, the engine in the program', 'capacity-embedded', alone['capacity_bps'],
+              wanted, wanted, CAPACITY_ERROR)
+
+
+def show_spare(here, figures, cases):
+    """For each case the loads one after the other, and cases of few packets side by side."""
+    with Hosts(here, len(cases)) as hosts:
+        for number, (mbit, shaper) in enumerate(cases, 3):
+            hosts.narrow(number, mbit, shaper)
+        for load in LOADS:
+            side_by_side = [(number, case) for number, case in enumerate(cases, 3) if case[0] <= 100]
+            for group in [side_by_side] + [[one] for one in enumerate(cases, 3) if one[1][0] > 100]:
+                show_group(hosts, figures, group, load)
+
+
+def show_group(hosts, figures, group, load):
+    with contextlib.ExitStack() as stack:
+        for number, (mbit, _) in group:
+            # Of IP packets of 1028 bytes, so that it is that share of the link.
+            bps = mbit * MBIT * load / 100 * 1028 / (1028 + segment.ETHERNET_HEADER)
+            stack.enter_context(hosts.cross(number, bps, 3 * LOOK_S))
+        children = [hosts.look(number) for number, _ in group]
+        for (_, (mbit, shaper)), child in zip(group, children):
+            said = seen(child)
+            capacity = segment.capacity_bps(mbit * MBIT)
+            judge(figures, 'spare', f'{mbit} Mbit/s ({shaper}), {load} % used', f'spare-{mbit}-{shaper}-{load}',
+                  said['available_bps'], capacity * (1 - load / 100), capacity, SPARE_ERROR)
+
+
+# ---- congestion ----
+
+class News:
+    """path_news: what a program hears of a path."""
+
+    def __init__(self, hosts, number):
+        self.hosts = hosts
+        self.child = hosts.host(ASKER).popen(
+            [str(hosts.here.program('path_news')), str(hosts.socket), hosts.segment.address(number)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=hosts.environment())
+        self.heard = []
+        world.wait_for_line(self.child, 'path_news', 40)
+
+    def next(self, seconds):
+        """The next one, or None if there is none in time."""
+        readable, _, _ = select.select([self.child.stdout], [], [], seconds)
+        line = self.child.stdout.readline() if readable else ''
+        if readable and not line:
+            raise world.CannotMeasure('path_news has ended')
+        if line:
+            self.heard.append(json.loads(line))
+        return self.heard[-1] if line else None
+
+    def until(self, congested, seconds):
+        """How long it takes until that is told."""
+        begun = time.monotonic()
+        while (left := begun + seconds - time.monotonic()) > 0:
+            news = self.next(left)
+            if news and news['congested'] is congested:
+                return news['at'] - begun
+        return seconds
+
+    def close(self):
+        self.child.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.child.wait(5)
+        self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
+
+
+def show_congestion(here, figures, rounds):
+    """Others send more than there is, for a while, again and again."""
+    noticed, relieved, late_us = [], [], []
+    with Hosts(here, 1) as hosts:
+        hosts.narrow(3, 10)
+        news = News(hosts, 3)
+        hosts.callback(news.close)
+        for _ in range(rounds):
+            with hosts.cross(3, OVERLOAD * 10 * MBIT, 60):
+                noticed.append(news.until(True, 10))
+                time.sleep(1)
+            relieved.append(news.until(False, 20))
+            time.sleep(1)
+        late_us = [one['late_us'] for one in news.heard if one['late_us'] is not None]
+    for values, what, most in (noticed, 'noticed', NOTICED_S), (relieved, 'relieved', RELIEVED_S):
+        figures.add('probe', f'congestion {what} after', series(what, 's', values), ('worst', most, ' s'))
+    if not late_us:
+        raise world.CannotMeasure('nothing was told')
+    figures.add('probe', 'the application hears of it after', series('news-late', 'ms', [us / 1e3 for us in late_us]),
+                ('median', NEWS_LATE_MS, ' ms'))
+
+
+def series(case, unit, values):
+    return {'case': case, 'unit': unit, 'count': len(values), 'median': streams.quantile(values, 0.5),
+            'p99': streams.quantile(values, 0.99), 'worst': max(values)}
+
+
+# ---- a steady load, and what measuring costs ----
+
+def traffic(hosts):
+    """Bytes toward, and from, each host that is measured."""
+    numbers = range(3, len(hosts.segment.hosts) + 1)
+    return [(hosts.segment.sent_bytes(number), hosts.segment.received_bytes(number)) for number in numbers]
+
+
+def show_steady(here, figures, seconds):
+    """One link is used to 70 % all the time; over the others nothing is sent but probes."""
+    with Hosts(here, 1 + len(RATES)) as hosts:
+        for number, mbit in enumerate((10, *RATES), 3):
+            hosts.narrow(number, mbit)
+        with hosts.cross(3, STEADY_LOAD * 10 * MBIT, seconds + 60):
+            heard = [News(hosts, number) for number in range(3, 4 + len(RATES))]
+            for news in heard:
+                hosts.callback(news.close)
+            while heard[0].next(3):
+                pass
+            alarms = -sum(one['congested'] for one in heard[0].heard)
+            begun, before = time.monotonic(), traffic(hosts)
+            while (left := begun + seconds - time.monotonic()) > 0:
+                heard[0].next(left)
+            took, after = time.monotonic() - begun, traffic(hosts)
+            alarms += sum(one['congested'] for one in heard[0].heard)
+    figures.add('probe', f'false alarms in {seconds / 60:.0f} min of 70 % load',
+                {'case': 'false-alarms', 'unit': '', 'seconds': seconds, 'value': alarms}, ('value', FALSE_ALARMS, ''))
+    for mbit, old, new in zip(RATES, before[1:], after[1:]):
+        bps = max(new[i] - old[i] for i in (0, 1)) * 8 / took
+        figures.add('probe', f'{mbit} Mbit/s: measuring takes {bps / 1e3:.1f} kbit/s',
+                    {'case': f'cost-{mbit}', 'unit': '%', 'bps': bps, 'value': 100 * bps / (mbit * MBIT)},
+                    ('value', SHARE, ' %'))
+
+
+def show_handles(here, figures, count):
+    with Hosts(here, 0) as hosts:
+        for mode in 'daemon', 'embedded':
+            done = hosts.host(ASKER).run([str(here.program('handle_cost')), str(count)], timeout=60,
+                                         env=hosts.environment(mode))
+            if done[0] != 0:
+                raise world.CannotMeasure(done[2].strip())
+            figures.add('probe', f'QOSCreateHandle, {mode}', json.loads(done[1]), ('p99', CREATE_MS, ' ms'))
+
+
+def run(here, figures, quick):
+    figures.title('probe: what is known of paths, how soon, and what it costs')
+    try:
+        show_handles(here, figures, 20 if quick else 200)
+        show_capacities(here, figures)
+        cases = QUICK_CASES if quick else [(mbit, shaper) for mbit in RATES for shaper in ('tbf', 'htb')]
+        show_spare(here, figures, cases)
+        show_congestion(here, figures, QUICK_ROUNDS if quick else ROUNDS)
+        show_steady(here, figures, QUICK_STEADY_S if quick else STEADY_S)
+    except (RuntimeError, OSError) as reason:
+        raise world.CannotMeasure(str(reason)) from None
