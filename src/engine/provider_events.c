@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * provider_events.c: what the signalling tells of the sessions of sockets, and what of it their owners hear: what is
- * new or has changed, and the end of the last (spec/gqos.md §12.2). None of this asks the signalling for anything.
+ * new, has changed or is gone. Which of several is the last, owners know (spec/gqos.md §12.2). None of this asks the
+ * signalling for anything.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -90,23 +91,6 @@ static bool is_news(const struct heard *heard, const struct gw_rsvp_record *reco
 	       memcmp(&heard->path, &record->path, sizeof(heard->path)) != 0;
 }
 
-/* Whether the socket still has a sender that its owner knows of: of a group, there; else on all its addresses. */
-static bool has_told(const struct part *part)
-{
-	const struct part *other;
-	const struct heard *heard;
-
-	DL_FOREACH(part->qsock->parts, other) {
-		if (other != part && (part->kind == PART_GROUP || other->kind == PART_GROUP))
-			continue;
-		DL_FOREACH(other->heard, heard) {
-			if (heard->told && part_matches(other, heard))
-				return true;
-		}
-	}
-	return false;
-}
-
 static void on_path_gone(struct part *part, struct heard *heard,
 			 const struct gw_rsvp_record *record)
 {
@@ -115,7 +99,7 @@ static void on_path_gone(struct part *part, struct heard *heard,
 	DL_DELETE(part->heard, heard);
 	free(heard);
 	receiver_due(part);
-	if (known && !has_told(part))
+	if (known)
 		tell(part, GW_EVENT_RSVP_PATH, record);
 }
 

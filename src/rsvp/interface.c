@@ -51,6 +51,10 @@ bool rsvp_address_is_local(const struct rsvp *rsvp, const struct address *addres
 		if (rsvp_same_host(address, rsvp_interface_address(interface, address->family)))
 			return true;
 	}
+	for (size_t i = 0; i < rsvp->n_addresses; i++) {
+		if (rsvp_same_host(address, &rsvp->addresses[i]))
+			return true;
+	}
 	return false;
 }
 
@@ -188,4 +192,24 @@ void rsvp_interface_remove(struct rsvp *rsvp, uint32_t ifindex, uint64_t now_us)
 	end_homeless(rsvp, &old.address6);
 	rsvp_routes_changed(rsvp, &(struct address){ 0 }, 0, now_us);
 	rsvp_flush(rsvp);
+}
+
+int rsvp_addresses_set(struct rsvp *rsvp, const struct address *addresses, size_t n,
+		       uint64_t now_us)
+{
+	struct address *before = rsvp->addresses, *now = calloc(n > 0 ? n : 1, sizeof(*now));
+	size_t n_before = rsvp->n_addresses;
+
+	if (!now)
+		return -ENOMEM;
+	rsvp->now_us = now_us;
+	for (size_t i = 0; i < n; i++)
+		now[i] = addresses[i];
+	rsvp->addresses = now;
+	rsvp->n_addresses = n;
+	for (size_t i = 0; i < n_before; i++)
+		end_homeless(rsvp, &before[i]);
+	free(before);
+	rsvp_flush(rsvp);
+	return 0;
 }

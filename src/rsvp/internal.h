@@ -303,6 +303,8 @@ struct rsvp {
 	struct wheel wheel;
 
 	struct interface *interfaces;
+	struct address *addresses; /* besides those of the interfaces */
+	size_t n_addresses;
 	struct neighbour *neighbours;
 	struct neighbour *idle_neighbours;
 	struct destination *destinations;

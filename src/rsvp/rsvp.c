@@ -238,6 +238,7 @@ struct rsvp *rsvp_free(struct rsvp *rsvp, uint64_t now_us)
 		HASH_DEL(rsvp->interfaces, interface);
 		free(interface);
 	}
+	free(rsvp->addresses);
 	HASH_ITER(hh, rsvp->neighbours, neighbour, next_neighbour) {
 		HASH_DEL(rsvp->neighbours, neighbour);
 		rsvp_reduction_free(rsvp, neighbour);

@@ -260,6 +260,10 @@ void rsvp_interface_default(struct rsvp_interface *ret_interface);
 int rsvp_interface_set(struct rsvp *rsvp, const struct rsvp_interface *interface, uint64_t now_us);
 void rsvp_interface_remove(struct rsvp *rsvp, uint32_t ifindex, uint64_t now_us);
 
+/* Further addresses of this node: an interface may have many. -ENOMEM: it knows those that it knew. */
+int rsvp_addresses_set(struct rsvp *rsvp, const struct address *addresses, size_t n,
+		       uint64_t now_us);
+
 /*
  * Routes to some destinations may have changed: those below the prefix, or all (family AF_UNSPEC). They are asked
  * for again, and what follows is done after the interface's settling time (RFC 2205 §3.6).

@@ -391,6 +391,31 @@ static int see_neighbour(void *user_data, const struct rsvp_neighbour_info *info
 	return 0;
 }
 
+/* One of several that an interface has is as good as its first, as long as it has it. */
+static void test_further_addresses(void **state)
+{
+	struct address more = { .family = AF_INET, .addr = { [10] = 0xff, 0xff, 192, 0, 2, 99 } };
+	struct rsvp_tspec tspec = sim_tspec(1000);
+	struct sim_app *from, *to;
+	struct pair pair;
+
+	(void)state;
+	make_pair(&pair);
+	from = sim_open(pair.sim, 0, &pair.session);
+	to = sim_open(pair.sim, 1, &pair.session);
+	pair.sender = sim_sender(&more, 6000);
+	assert_int_equal(send_as(&pair, from, &pair.sender, &tspec), -EADDRNOTAVAIL);
+	assert_int_equal(rsvp_addresses_set(pair.rsvp[0], &more, 1, sim_now(pair.sim)), 0);
+	assert_int_equal(send_as(&pair, from, &pair.sender, &tspec), 0);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_int_equal(sim_events(to, RSVP_EVENT_PATH), 1);
+	assert_int_equal(rsvp_addresses_set(pair.rsvp[0], NULL, 0, sim_now(pair.sim)), 0);
+	assert_int_equal(rsvp_sizes(pair.rsvp[0]).senders, 0);
+	sim_run(pair.sim, 10 * SIM_MS);
+	assert_true(sim_last_event(to, RSVP_EVENT_PATH)->event.gone);
+	sim_free(pair.sim);
+}
+
 static void test_visit(void **state)
 {
 	struct rsvp_visitor visitor = { see_sender, see_reservation, see_neighbour };
@@ -608,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_dclass),
 		cmocka_unit_test(test_fewer_senders),
 		cmocka_unit_test(test_address_goes),
+		cmocka_unit_test(test_further_addresses),
 		cmocka_unit_test(test_visit),
 		cmocka_unit_test(test_visit_pages),
 		cmocka_unit_test(test_udp_only),

@@ -125,14 +125,17 @@ static void routes_changed(void *user_data, const struct address *prefix, unsign
 			    time_now_us());
 }
 
-/* Those that receivers on every address have sessions for. */
-static void tell_addresses(const struct rsvp_daemon *daemon)
+/* Those that receivers on every address have sessions for, and senders may have. */
+static void tell_addresses(struct rsvp_daemon *daemon)
 {
 	const struct address *addresses;
 	size_t n;
 
 	addresses = interfaces_addresses(daemon->interfaces, &n);
 	server_set_addresses(host_server(daemon->host), addresses, n, time_now_us());
+	if (rsvp_addresses_set(daemon->node, addresses, n, time_now_us()) < 0)
+		log_limited(&daemon->complaints, time_now_us(), LOG_LEVEL_ERROR, RSVP_MODULE,
+			    "addresses: no memory");
 }
 
 static void on_interfaces(evutil_socket_t fd, short what, void *user_data)
