@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """QoS sockets of Winsock: programs that have them (gqos_agent.c), and what tshark reads of RSVP on the cables."""
 import collections
+import concurrent.futures
 import dataclasses
 import json
 import select
@@ -9,6 +10,7 @@ import subprocess
 import time
 
 from netns import PATIENCE_S, TIME_FACTOR
+from rsvp_net import LEFT, RIGHT
 
 NOTRAFFIC, BEST_EFFORT, CONTROLLED_LOAD, GUARANTEED, EITHER, NOCHANGE = 0, 1, 2, 3, 5, 6
 RECEIVERS, SENDERS, NO_SENDERS, NO_RECEIVERS, CONFIRMED, GENERIC_ERROR = 11005, 11006, 11007, 11008, 11009, 11015
@@ -137,6 +139,10 @@ class Agent:
 # ---- what was seen ----
 
 PATH, RESV, PATH_TEAR, RESV_TEAR = 1, 2, 5, 6
+WF, FF, SE = 0x11, 0x0a, 0x12
+# Where messages arrive on a line: from the near host, passed on by the router, and the other way.
+FROM_NEAR, AT_FAR, FROM_FAR, AT_NEAR = ('router', LEFT), ('far', RIGHT), ('router', RIGHT), ('near', LEFT)
+PLACES = FROM_NEAR, AT_FAR, FROM_FAR, AT_NEAR
 FIELDS = ('frame.number', 'rsvp.msg', 'rsvp.session.ip', 'rsvp.session.destination_address', 'rsvp.session.port',
           'rsvp.session.destination_port', 'rsvp.session.proto', 'rsvp.session.protocol', 'rsvp.sender.ip',
           'rsvp.template_filter.source_address_ipv6', 'rsvp.sender.port', 'rsvp.template_filter.source_port',
@@ -169,4 +175,14 @@ def messages(listener):
         session = ip4 or ip6, int(port4 or port6), int(proto4 or proto6)
         senders = list(zip(_listed(from4, from6), map(int, _listed(sport4, sport6))))
         found.append(Seen(packet.time, int(kind), session, senders, int(style or '0', 0), packet.payload))
+    return found
+
+
+def messages_on(line):
+    """All that have arrived anywhere: (place, kind, session) -> messages."""
+    found = collections.defaultdict(list)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for place, seen in zip(PLACES, pool.map(lambda place: messages(line[place[0]].listen(place[1])), PLACES)):
+            for message in seen:
+                found[place, message.kind, message.session].append(message)
     return found

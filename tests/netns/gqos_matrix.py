@@ -3,13 +3,12 @@
 the near host and its peers at the far one. All of them are reserved first, then each row has its event, and in the end
 tshark is asked what went over both cables."""
 import collections
-import concurrent.futures
 import dataclasses
 import signal
 import time
 
-from gqos import (CONTROLLED_LOAD, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, NOCHANGE, QUIET_S, RECEIVERS, RESV_TEAR,
-                  PATH_TEAR, SENDERS, TCP, UDP, Agent, Done, messages)
+from gqos import (CONTROLLED_LOAD, FROM_FAR, FROM_NEAR, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, NOCHANGE, PATH_TEAR,
+                  QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done, messages_on)
 from netns import PATIENCE_S, TIME_FACTOR
 from rsvp import pause
 from rsvp_net import FOUR, LEFT, RIGHT, SIX, Line, MulticastRouter
@@ -20,9 +19,6 @@ REFRESH_S = 1
 # Nothing ends by time.
 RSVP = f'rsvp {{ enabled = true refresh = {REFRESH_S}s refresh-reduction = false lifetime-factor = 20 settle = 200ms }}'
 ROUTER = f'link {RIGHT} {{ rate = 100Mbit reservable = 50% }} {RSVP}'
-# Where messages arrive: from the near host, passed on by the router, and the other way.
-FROM_NEAR, AT_FAR, FROM_FAR, AT_NEAR = ('router', LEFT), ('far', RIGHT), ('router', RIGHT), ('near', LEFT)
-PLACES = FROM_NEAR, AT_FAR, FROM_FAR, AT_NEAR
 ROLES = {'S': (True, False), 'R': (False, True), 'B': (True, True)}
 SECOND, LISTENERS = 400, 700  # sockets at the far host
 
@@ -172,7 +168,6 @@ class Play:
                     row = Row(len(self.rows), KINDS[kind], role, closing)
                     self.rows[kind, role, closing.name] = row
         self.agents = {}  # at the near host: those that end, by the way that they do, and one that does not
-        self.seen = collections.defaultdict(list)  # (place, kind, session) -> messages
 
     # -- the beginning --
 
@@ -287,11 +282,7 @@ class Play:
     def watch(self):
         """Waits until what is still there must have been refreshed, and reads what the captures hold."""
         pause(1.5 * REFRESH_S + QUIET_S)
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            found = list(pool.map(lambda place: messages(self.line[place[0]].listen(place[1])), PLACES))
-        for place, seen in zip(PLACES, found):
-            for message in seen:
-                self.seen[place, message.kind, message.session].append(message)
+        self.seen = messages_on(self.line)
 
     def run(self):
         self.start()

@@ -5,8 +5,9 @@ import contextlib
 
 import pytest
 
-from gqos import CONTROLLED_LOAD_DSCP, NO_RECEIVERS, NO_SENDERS, PATH, PATH_TEAR, RECEIVERS, RESV, RESV_TEAR, SENDERS
-from gqos_matrix import AT_FAR, AT_NEAR, FROM_FAR, FROM_NEAR, PLACES, ROLES, Closing, Play
+from gqos import (AT_FAR, AT_NEAR, CONTROLLED_LOAD_DSCP, FROM_FAR, FROM_NEAR, NO_RECEIVERS, NO_SENDERS, PATH, PATH_TEAR,
+                  PLACES, RECEIVERS, RESV, RESV_TEAR, SENDERS)
+from gqos_matrix import ROLES, Closing, Play
 from netns import TIME_FACTOR
 from rsvp_net import endpoint
 
@@ -24,7 +25,7 @@ OF_EVERY_KIND = (CLOSE, STOP_SENDING, STOP_RECEIVING, DISCONNECT, SENDS_NOTHING,
 OF_IPV4 = (
     PLAIN_CLOSE,
     Closing('E4 SD_BOTH', ('shutdown {n} 2',), *BOTH),
-    Closing('E4 one by one, twice, and closed', ('shutdown {n} 0', 'shutdown {n} 1', 'shutdown {n} 2', 'close {n}'), *BOTH),
+    Closing('E4 bit by bit, and closed', ('shutdown {n} 0', 'shutdown {n} 1', 'shutdown {n} 2', 'close {n}'), *BOTH),
     Closing('E9 sends best effort', ('qos {n} 1 0 6 0',), SEND),
     Closing('E11 receives best effort', ('qos {n} 6 0 1 0',), (), True),
     Closing('E12 no traffic', ('qos {n} 0 0 0 0',), *BOTH),
