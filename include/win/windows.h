@@ -311,6 +311,17 @@ BOOL WINAPI ResetEvent(HANDLE hEvent);
 int gw_win_event_fd(HANDLE hEvent);
 
 /*
+ * For a host that waits in a thread of its own for all overlapped operations of the process, in poll(2) and nowhere
+ * else. The descriptor polls readable when one of them may have ended. gw_win_poll() then takes in what has come, and
+ * says whether any has ended since it was last asked: HasOverlappedIoCompleted() and GetOverlappedResult() tell which,
+ * without waiting. It is called until it returns FALSE. It never blocks, not for a condition variable either, and calls
+ * nobody back. The descriptor belongs to the process: do not read, write or close it. -1 with the error of the system,
+ * if it has no descriptors left.
+ */
+int gw_win_poll_fd(VOID);
+BOOL WINAPI gw_win_poll(VOID);
+
+/*
  * Closes an event or a waitable timer. A QOS handle is closed with QOSCloseHandle() and a socket
  * with closesocket(): CloseHandle() refuses both with ERROR_INVALID_HANDLE. An event must not be
  * closed while an overlapped operation that names it is pending.

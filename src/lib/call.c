@@ -221,7 +221,10 @@ bool client_wait_step(struct gw *gw, int timeout_ms)
 
 	if (gw->lost || gw->ended)
 		return false;
-	return gw->reading ? wait_for_reader(gw, timeout_ms) : read_step(gw, buf, timeout_ms);
+	/* Who does not want to wait does not come near a condition variable: some cannot. */
+	if (gw->reading)
+		return timeout_ms != 0 && wait_for_reader(gw, timeout_ms);
+	return read_step(gw, buf, timeout_ms);
 }
 
 /* ---- calls ---- */

@@ -12,6 +12,9 @@
 /* All that are published or pending, oldest first. Guarded by the state lock. */
 static struct operation *operations;
 
+/* Set when any has ended that was pending. */
+static struct waitable any_done = { .timer_fd = -1, .poll_fd = -1, .mirror_fd = -1 };
+
 /* ---- an OVERLAPPED ---- */
 
 static bool is_pending(const OVERLAPPED *overlapped)
@@ -103,6 +106,7 @@ void operation_init(struct operation *operation, struct object *owner, OVERLAPPE
 	waitable_init(&operation->done, true, false, -1);
 	operation->notify_source = source;
 	operation->done_source = source;
+	operation->any_source = source;
 	if (owner)
 		object_ref(owner);
 }
@@ -147,12 +151,15 @@ void operation_withdraw(struct operation *operation)
 /* Lets the result take effect, for the caller's eyes in one step. */
 static void settle_locked(struct operation *operation)
 {
+	if (operation->deliver && !operation->error)
+		operation->deliver(operation);
 	if (operation->overlapped)
 		store_result(operation->overlapped, errmap_status(operation->error),
 			     operation->bytes);
 	notify_tell_locked(&operation->notify, operation->error, operation->bytes,
 			   operation->flags);
 	waitable_set_locked(&operation->done);
+	waitable_set_locked(&any_done);
 }
 
 void operation_accept(struct operation *operation)
@@ -171,6 +178,7 @@ void operation_accept(struct operation *operation)
 		if (waitable)
 			waitable_attach_locked(waitable, &operation->notify_source);
 		waitable_attach_locked(&operation->done, &operation->done_source);
+		waitable_attach_locked(&any_done, &operation->any_source);
 	}
 	state_unlock();
 }
@@ -195,6 +203,7 @@ static bool complete_locked(struct operation *operation, DWORD error, DWORD byte
 		if (waitable)
 			waitable_detach_locked(waitable, &operation->notify_source);
 		waitable_detach_locked(&operation->done, &operation->done_source);
+		waitable_detach_locked(&any_done, &operation->any_source);
 		settle_locked(operation);
 	}
 	return true;
@@ -259,6 +268,26 @@ struct operation *operation_find_overlapped(const OVERLAPPED *overlapped)
 void operation_forget_all_locked(void)
 {
 	operations = NULL;
+	waitable_forked_locked(&any_done);
+}
+
+/* ---- for who polls for all of them ---- */
+
+int gw_win_poll_fd(VOID)
+{
+	int r = waitable_poll_fd(&any_done);
+
+	if (r >= 0)
+		return r;
+	fail_with(errmap_win32(r));
+	return -1;
+}
+
+BOOL WINAPI gw_win_poll(VOID)
+{
+	struct waitable *any = &any_done;
+
+	return wait_for(&any, 1, false, 0) == 0;
 }
 
 /* ---- results ---- */

@@ -41,7 +41,10 @@ struct operation {
 	OVERLAPPED *overlapped;
 	struct notify notify;
 	struct waitable done;
-	struct source notify_source, done_source; /* the same descriptor, for waiters of either */
+	/* The same descriptor, for waiters of either, and for who polls for all operations. */
+	struct source notify_source, done_source, any_source;
+	/* If it has succeeded while it was pending: puts the result where the caller wants it. State lock held. */
+	void (*deliver)(struct operation *operation);
 	DWORD error;
 	DWORD bytes;
 	DWORD flags; /* for the completion routine */

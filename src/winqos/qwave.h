@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "winqos/handle.h"
+#include "winqos/overlapped.h"
 
 struct qos {
 	struct object object;
@@ -33,6 +34,25 @@ void qos_putp(struct qos **qos);
 
 /* Takes in what the engine has sent, without blocking. For sources (wait.h). */
 void qos_dispatch(struct object *object);
+
+/*
+ * qwave_request.c: operations that may pend. One is begun before the engine is asked with its token, so that no
+ * completion is missed; the engine's answer (0: it is done, 1: it pends, or a negative errno) then ends the call, and
+ * with it the caller's reference. If it was done at once, `bytes` are reported; what a pending query has found is put
+ * into `fundamentals`, which may be NULL. NULL: no memory. What `notify` holds is taken over.
+ */
+struct qos_request;
+struct qos_request *qos_request_begin(struct qos *qos, OVERLAPPED *overlapped,
+				      struct notify *notify);
+void qos_request_set_buffer(struct qos_request *request, void *fundamentals);
+uint64_t qos_request_token(const struct qos_request *request);
+BOOL qos_request_answered(struct qos_request *request, int r, DWORD bytes);
+
+/* A GW_EVENT_COMPLETED of the handle. */
+void qos_request_completed(struct qos *qos, const struct gw_event *event);
+
+/* qwave_query.c: as callers get them, padding and what is not known zeroed. */
+void qos_fundamentals(const struct gw_path_info *path, QOS_FLOW_FUNDAMENTALS *ret_fundamentals);
 
 /* TRUE, or FALSE with the last error that stands for a negative errno. */
 BOOL qos_result(int r);

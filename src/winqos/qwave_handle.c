@@ -49,17 +49,10 @@ BOOL qos_fail_after_flow(struct qos *qos, QOS_FLOWID id, DWORD error)
 static void on_event(const struct gw_event *event, void *user_data)
 {
 	struct qos *qos = user_data;
-	struct operation *operation;
 
 	switch (event->type) {
 	case GW_EVENT_COMPLETED:
-		operation = operation_find(&qos->object, event->token);
-		if (!operation)
-			break; /* QOSCloseHandle() was faster */
-		operation_complete(operation,
-				   event->status < 0 ? errmap_win32(event->status) : ERROR_SUCCESS,
-				   0);
-		object_unref(&operation->object);
+		qos_request_completed(qos, event);
 		break;
 	case GW_EVENT_DISCONNECTED:
 		operation_complete_all(&qos->object, ERROR_DEVICE_REINITIALIZATION_NEEDED);

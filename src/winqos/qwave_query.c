@@ -32,30 +32,38 @@ static ULONG answer_size(QOS_QUERY_FLOW operation)
 	return 0;
 }
 
+void qos_fundamentals(const struct gw_path_info *path, QOS_FLOW_FUNDAMENTALS *ret_fundamentals)
+{
+	/* Padding is zeroed as well: callers compare and copy the whole structure. */
+	memset(ret_fundamentals, 0, sizeof(*ret_fundamentals));
+	if (path->capacity_known) {
+		ret_fundamentals->BottleneckBandwidthSet = TRUE;
+		ret_fundamentals->BottleneckBandwidth = path->capacity_bps;
+	}
+	if (path->available_known) {
+		ret_fundamentals->AvailableBandwidthSet = TRUE;
+		ret_fundamentals->AvailableBandwidth = path->available_bps;
+	}
+	if (path->rtt_known) {
+		ret_fundamentals->RTTSet = TRUE;
+		ret_fundamentals->RTT = path->rtt_us;
+	}
+}
+
+static uint32_t path_flags(DWORD flags)
+{
+	return flags & QOS_QUERYFLOW_FRESH ? GW_PATH_FRESH : 0;
+}
+
 static int query_fundamentals(struct qos *qos, QOS_FLOWID id, DWORD flags,
 			      QOS_FLOW_FUNDAMENTALS *ret_fundamentals)
 {
 	struct gw_path_info path = { .size = sizeof(path) };
-	uint32_t path_flags = flags & QOS_QUERYFLOW_FRESH ? GW_PATH_FRESH : 0;
-	int r = gw_flow_query_path(qos->gw, id, path_flags, &path);
+	int r = gw_flow_query_path(qos->gw, id, path_flags(flags), &path);
 
-	if (r < 0)
-		return r;
-	/* Padding is zeroed as well: callers compare and copy the whole structure. */
-	memset(ret_fundamentals, 0, sizeof(*ret_fundamentals));
-	if (path.capacity_known) {
-		ret_fundamentals->BottleneckBandwidthSet = TRUE;
-		ret_fundamentals->BottleneckBandwidth = path.capacity_bps;
-	}
-	if (path.available_known) {
-		ret_fundamentals->AvailableBandwidthSet = TRUE;
-		ret_fundamentals->AvailableBandwidth = path.available_bps;
-	}
-	if (path.rtt_known) {
-		ret_fundamentals->RTTSet = TRUE;
-		ret_fundamentals->RTT = path.rtt_us;
-	}
-	return 0;
+	if (r == 0)
+		qos_fundamentals(&path, ret_fundamentals);
+	return r;
 }
 
 static int query(struct qos *qos, QOS_FLOWID id, QOS_QUERY_FLOW operation, DWORD flags,
@@ -83,12 +91,10 @@ static int query(struct qos *qos, QOS_FLOWID id, QOS_QUERY_FLOW operation, DWORD
 	return 0;
 }
 
-static BOOL query_into(struct qos *qos, QOS_FLOWID id, QOS_QUERY_FLOW operation, PULONG size,
-		       void *buffer, DWORD flags)
+static BOOL buffer_fits(struct qos *qos, QOS_FLOWID id, QOS_QUERY_FLOW operation, PULONG size,
+			const void *buffer)
 {
 	ULONG needed = answer_size(operation);
-	union answer answer;
-	int r;
 
 	if (*size < needed) {
 		qos_fail_after_flow(qos, id, ERROR_INSUFFICIENT_BUFFER);
@@ -96,14 +102,43 @@ static BOOL query_into(struct qos *qos, QOS_FLOWID id, QOS_QUERY_FLOW operation,
 			*size = needed;
 		return FALSE;
 	}
-	if (!buffer)
-		return qos_fail_after_flow(qos, id, ERROR_INVALID_PARAMETER);
+	return buffer ? TRUE : qos_fail_after_flow(qos, id, ERROR_INVALID_PARAMETER);
+}
+
+static BOOL query_into(struct qos *qos, QOS_FLOWID id, QOS_QUERY_FLOW operation, PULONG size,
+		       void *buffer, DWORD flags)
+{
+	union answer answer;
+	int r;
+
 	r = query(qos, id, operation, flags, &answer);
 	if (r < 0)
 		return qos_result(r);
-	memcpy(buffer, &answer, needed);
-	*size = needed;
+	*size = answer_size(operation);
+	memcpy(buffer, &answer, *size);
 	return TRUE;
+}
+
+/* Fresh figures take their time. Once the call has said so, only the buffer is written, when they are there. */
+static BOOL begin_query(struct qos *qos, QOS_FLOWID id, PULONG size, void *buffer, DWORD flags,
+			OVERLAPPED *overlapped, struct notify *notify)
+{
+	struct qos_request *request = qos_request_begin(qos, overlapped, notify);
+	struct gw_path_info path = { .size = sizeof(path) };
+	QOS_FLOW_FUNDAMENTALS fundamentals;
+	int r;
+
+	if (!request)
+		return fail_with(ERROR_NOT_ENOUGH_MEMORY);
+	qos_request_set_buffer(request, buffer);
+	r = gw_flow_begin_query_path(qos->gw, id, path_flags(flags), qos_request_token(request),
+				     &path);
+	if (r == 0) {
+		qos_fundamentals(&path, &fundamentals);
+		memcpy(buffer, &fundamentals, sizeof(fundamentals));
+		*size = sizeof(fundamentals);
+	}
+	return qos_request_answered(request, r, sizeof(fundamentals));
 }
 
 BOOL WINAPI QOSQueryFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_QUERY_FLOW Operation, PULONG Size,
@@ -121,6 +156,12 @@ BOOL WINAPI QOSQueryFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_QUERY_FLOW Ope
 	if (error)
 		return fail_with(error);
 
+	if (!buffer_fits(qos, FlowId, Operation, Size, Buffer)) {
+		notify_drop(&notify);
+		return FALSE;
+	}
+	if (Overlapped && Operation == QOSQueryFlowFundamentals)
+		return begin_query(qos, FlowId, Size, Buffer, Flags, Overlapped, &notify);
 	if (!query_into(qos, FlowId, Operation, Size, Buffer, Flags)) {
 		notify_drop(&notify);
 		return FALSE;

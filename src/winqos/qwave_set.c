@@ -2,8 +2,9 @@
 /*
  * qwave_set.c: changing a flow (spec/qwave.md §5.5).
  *
- * Every change finishes inside the call, which §4.5 allows for overlapped calls too: the OVERLAPPED
- * is then completed before the call returns TRUE.
+ * Only a rate may have to wait, for the path of an adaptive flow to be asked whether it has it: an overlapped call
+ * pends for that long. Every other change finishes inside the call, which §4.5 allows for overlapped calls too: the
+ * OVERLAPPED is then completed before the call returns TRUE.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,24 +65,49 @@ static int apply(struct qos *qos, QOS_FLOWID id, QOS_SET_FLOW operation,
 	return -EINVAL;
 }
 
-static BOOL set_flow(struct qos *qos, QOS_FLOWID id, QOS_SET_FLOW operation, ULONG size,
-		     const void *buffer)
+static BOOL read_setting(struct qos *qos, QOS_FLOWID id, QOS_SET_FLOW operation, ULONG size,
+			 const void *buffer, union setting *ret_setting)
 {
-	union setting setting;
-
 	if (size != setting_size(operation))
 		return qos_fail_after_flow(qos, id, ERROR_INVALID_PARAMETER);
 	/* The caller's pointer need not be aligned. */
-	memcpy(&setting, buffer, size);
-	if (!is_valid(operation, &setting))
+	memcpy(ret_setting, buffer, size);
+	if (!is_valid(operation, ret_setting))
 		return qos_fail_after_flow(qos, id, ERROR_INVALID_PARAMETER);
-	return qos_result(apply(qos, id, operation, &setting));
+	return TRUE;
+}
+
+static BOOL set_now(struct qos *qos, QOS_FLOWID id, QOS_SET_FLOW operation,
+		    const union setting *setting, OVERLAPPED *overlapped, struct notify *notify)
+{
+	if (!qos_result(apply(qos, id, operation, setting))) {
+		notify_drop(notify);
+		return FALSE;
+	}
+	overlapped_succeed(overlapped, notify, 0, 0);
+	return TRUE;
+}
+
+static BOOL begin_rate(struct qos *qos, QOS_FLOWID id, const QOS_FLOWRATE_OUTGOING *rate,
+		       OVERLAPPED *overlapped, struct notify *notify)
+{
+	struct qos_request *request = qos_request_begin(qos, overlapped, notify);
+
+	if (!request)
+		return fail_with(ERROR_NOT_ENOUGH_MEMORY);
+	return qos_request_answered(request,
+				    gw_flow_begin_rate(qos->gw, id, rate->Bandwidth,
+						       (enum gw_shaping)rate->ShapingBehavior,
+						       (uint32_t)rate->Reason,
+						       qos_request_token(request)),
+				    0);
 }
 
 BOOL WINAPI QOSSetFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_SET_FLOW Operation, ULONG Size,
 		       PVOID Buffer, DWORD Flags, LPOVERLAPPED Overlapped)
 {
 	QOS_REF qos = qos_get(QOSHandle);
+	union setting setting;
 	struct notify notify;
 	DWORD error;
 
@@ -93,10 +119,11 @@ BOOL WINAPI QOSSetFlow(HANDLE QOSHandle, QOS_FLOWID FlowId, QOS_SET_FLOW Operati
 	if (error)
 		return fail_with(error);
 
-	if (!set_flow(qos, FlowId, Operation, Size, Buffer)) {
+	if (!read_setting(qos, FlowId, Operation, Size, Buffer, &setting)) {
 		notify_drop(&notify);
 		return FALSE;
 	}
-	overlapped_succeed(Overlapped, &notify, 0, 0);
-	return TRUE;
+	if (Overlapped && Operation == QOSSetOutgoingRate)
+		return begin_rate(qos, FlowId, &setting.rate, Overlapped, &notify);
+	return set_now(qos, FlowId, Operation, &setting, Overlapped, &notify);
 }

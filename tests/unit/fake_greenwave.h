@@ -37,6 +37,8 @@ static struct {
 	int open_result;
 	int path_result;
 	int notify_result; /* 1: pending */
+	int rate_result;   /* of a rate that is begun; 1: pending */
+	int fresh_result;  /* of a query of fresh figures that is begun; 1: pending */
 	int health;	   /* of everything: -ESHUTDOWN once the daemon is gone */
 	unsigned n_open, n_closed;
 	struct gw *last; /* opened */
@@ -66,6 +68,7 @@ static inline void fake_reset(void)
 	memset(&fake, 0, sizeof(fake));
 	fake.notify_result = 1;
 	fake.path_result = -ENODATA;
+	fake.fresh_result = 1;
 	fake.complete_early = 1;
 }
 
@@ -84,6 +87,8 @@ static inline void fake_post(struct gw *gw, enum gw_event_type type, uint64_t to
 	gw->events[gw->n_events++] = (struct gw_event){
 		.size = sizeof(struct gw_event), .type = type, .token = token, .status = status
 	};
+	if (type == GW_EVENT_COMPLETED && status == 0)
+		gw->events[gw->n_events - 1].flow.path = fake.path;
 	fake_ring(gw);
 	pthread_mutex_unlock(&gw->mutex);
 }
@@ -306,33 +311,58 @@ int gw_flow_query_path(struct gw *gw, uint32_t id, uint32_t flags, struct gw_pat
 	return 0;
 }
 
-int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
-		   uint64_t token)
+/* `r` if it is not 1; else the request pends, unless the handle has ended. */
+static int fake_pend(struct gw *gw, int r, uint64_t token)
 {
-	int r = fake_find(id);
 	struct gw_event event;
 
 	pthread_mutex_lock(&fake_mutex);
-	fake.call = "notify";
-	fake.value = condition;
-	fake.rate_bps = target_bps;
 	fake.token = token;
 	pthread_mutex_unlock(&fake_mutex);
-	if (r < 0 || fake.notify_result != 1)
-		return r < 0 ? r : fake.notify_result;
+	if (r != 1)
+		return r;
 	pthread_mutex_lock(&gw->mutex);
 	if (gw->ended)
 		r = -ECANCELED;
 	else
 		gw->pending[gw->n_pending++] = token;
 	pthread_mutex_unlock(&gw->mutex);
-	if (r < 0)
-		return r;
-	if (fake.complete_early != 1) {
+	if (r == 1 && fake.complete_early != 1) {
 		fake_complete(gw, fake.complete_early);
 		gw_event_next(gw, 0, &event);
 	}
-	return 1;
+	return r;
+}
+
+int gw_flow_begin_rate(struct gw *gw, uint32_t id, uint64_t rate_bps, enum gw_shaping shaping,
+		       uint32_t reason, uint64_t token)
+{
+	int r = gw_flow_set_rate(gw, id, rate_bps, shaping, reason);
+
+	return r < 0 ? r : fake_pend(gw, fake.rate_result, token);
+}
+
+int gw_flow_begin_query_path(struct gw *gw, uint32_t id, uint32_t flags, uint64_t token,
+			     struct gw_path_info *ret_info)
+{
+	if ((flags & GW_PATH_FRESH) && fake_find(id) == 0 && id == FAKE_ADAPTIVE) {
+		fake.path_flags = flags;
+		return fake_pend(gw, fake.fresh_result, token);
+	}
+	return gw_flow_query_path(gw, id, flags, ret_info);
+}
+
+int gw_flow_notify(struct gw *gw, uint32_t id, enum gw_condition condition, uint64_t target_bps,
+		   uint64_t token)
+{
+	int r = fake_find(id);
+
+	pthread_mutex_lock(&fake_mutex);
+	fake.call = "notify";
+	fake.value = condition;
+	fake.rate_bps = target_bps;
+	pthread_mutex_unlock(&fake_mutex);
+	return fake_pend(gw, r < 0 ? r : fake.notify_result, token);
 }
 
 int gw_cancel(struct gw *gw, uint64_t token)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_qwave_overlapped.c: the life of overlapped qWAVE operations (spec/qwave.md §4.5), with an
- * engine that completes when the test says so. Q-123, Q-146, Q-147, Q-151..Q-153, Q-159,
+ * engine that completes when the test says so. Q-123, Q-124, Q-146, Q-147, Q-151..Q-153, Q-159,
  * Q-163..Q-176, Q-215, Q-234.
  */
 #include "fake_greenwave.h"
@@ -87,6 +87,13 @@ static HANDLE manual_event(BOOL set)
 static HANDLE auto_event(void)
 {
 	return CreateEvent(NULL, FALSE, FALSE, NULL);
+}
+
+static bool polls_readable(int fd, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, timeout_ms) == 1;
 }
 
 /* ---- finishing at once ---- */
@@ -281,6 +288,231 @@ static void several_may_pend(void **state) /* Q-152, Q-153 */
 		CloseHandle(e[i]);
 }
 
+/* ---- rates and figures that take their time ---- */
+
+static BOOL set_rate(QOS_FLOWRATE_OUTGOING *rate, OVERLAPPED *ov)
+{
+	return QOSSetFlow(h, FAKE_ADAPTIVE, QOSSetOutgoingRate, sizeof(*rate), rate, 0, ov);
+}
+
+static void a_rate_may_pend(void **state) /* */
+{
+	HANDLE e = manual_event(TRUE);
+	OVERLAPPED ov = overlapped(e), second = overlapped(NULL);
+	QOS_FLOWRATE_OUTGOING rate = { 5000000, QOSShapeAndMark, QOSFlowRateCongestion };
+
+	assert_succeeds(set_rate(&rate, &ov));
+	assert_true(is_set(e));
+	fake.rate_result = 1;
+	assert_fails(set_rate(&rate, &ov), 997);
+	memset(&rate, 0xee, sizeof(rate));
+	assert_false(is_set(e));
+	assert_int_equal(ov.Internal, 0x103);
+	assert_int_equal(fake.rate_bps, 5000000);
+	fake.rate_result = -EALREADY;
+	rate = (QOS_FLOWRATE_OUTGOING){ 6000000, QOSShapeAndMark, 0 };
+	assert_fails(set_rate(&rate, &second), 170);
+	fake_complete(fake.last, 0);
+	assert_int_equal(WaitForSingleObject(e, INFINITE), WAIT_OBJECT_0);
+	assert_int_equal(result_of(&ov, TRUE), 0);
+	assert_int_equal(ov.InternalHigh, 0);
+	CloseHandle(e);
+}
+
+static void a_pending_rate_is_refused(void **state)
+{
+	static const struct {
+		int status;
+		DWORD code;
+		ULONG_PTR internal;
+	} rows[] = {
+		{ -EDQUOT, 54, 0xC00000BF },
+		{ -EAGAIN, 1237, 0xC000022D },
+		{ -ECANCELED, 995, 0xC0000120 },
+	};
+	QOS_FLOWRATE_OUTGOING rate = { 5000000, QOSShapeAndMark, 0 };
+
+	fake.rate_result = 1;
+	for (size_t i = 0; i < ARRAYSIZE(rows); i++) {
+		OVERLAPPED ov = overlapped(NULL);
+
+		assert_fails(set_rate(&rate, &ov), 997);
+		fake_complete(fake.last, rows[i].status);
+		assert_int_equal(result_of(&ov, TRUE), rows[i].code);
+		assert_int_equal(ov.Internal, rows[i].internal);
+	}
+	OVERLAPPED ov = overlapped(NULL), before = ov;
+
+	fake.rate_result = -EDQUOT; /* at once */
+	assert_fails(set_rate(&rate, &ov), 54);
+	assert_memory_equal(&ov, &before, sizeof(ov));
+}
+
+/* A structure between guards, and the size beside it. */
+struct guarded {
+	unsigned char before[16];
+	QOS_FLOW_FUNDAMENTALS figures;
+	unsigned char after[16];
+	ULONG size;
+};
+
+static struct guarded guarded(void)
+{
+	struct guarded g;
+
+	memset(&g, 0xcc, sizeof(g));
+	g.size = sizeof(g.figures) + 8;
+	return g;
+}
+
+static BOOL fresh(struct guarded *g, OVERLAPPED *ov)
+{
+	return QOSQueryFlow(h, FAKE_ADAPTIVE, QOSQueryFlowFundamentals, &g->size, &g->figures,
+			    QOS_QUERYFLOW_FRESH, ov);
+}
+
+static void figures_come_later(void **state) /* */
+{
+	struct guarded g = guarded(), untouched = g;
+	HANDLE e = auto_event();
+	OVERLAPPED ov = overlapped(e);
+
+	fake.path = (struct gw_path_info){ .available_known = 1, .rtt_known = 1, .rtt_us = 77 };
+	assert_fails(fresh(&g, &ov), 997);
+	assert_int_equal(fake.path_flags, GW_PATH_FRESH);
+	assert_memory_equal(&g, &untouched, sizeof(g));
+	g.size = untouched.size = 0x5a5a5a5a;
+	fake_complete(fake.last, 0);
+	assert_memory_equal(&g, &untouched, sizeof(g));
+	assert_int_equal(WaitForSingleObject(e, INFINITE), WAIT_OBJECT_0);
+	assert_int_equal(result_of(&ov, TRUE), 0);
+	assert_int_equal(ov.InternalHigh, sizeof(g.figures));
+	assert_int_equal(g.size, 0x5a5a5a5a);
+	assert_memory_equal(g.before, untouched.before, sizeof(g.before));
+	assert_memory_equal(g.after, untouched.after, sizeof(g.after));
+	assert_int_equal(g.figures.BottleneckBandwidthSet, FALSE);
+	assert_true(g.figures.BottleneckBandwidth == 0);
+	assert_int_equal(g.figures.AvailableBandwidthSet, TRUE);
+	assert_true(g.figures.AvailableBandwidth == 0);
+	assert_int_equal(g.figures.RTT, 77);
+	CloseHandle(e);
+}
+
+static void figures_at_once(void **state)
+{
+	struct guarded g = guarded();
+	OVERLAPPED ov = overlapped(NULL);
+
+	fake.path_result = 0;
+	fake.path = (struct gw_path_info){ .capacity_known = 1, .capacity_bps = 9 };
+	assert_succeeds(QOSQueryFlow(h, FAKE_ADAPTIVE, QOSQueryFlowFundamentals, &g.size,
+				     &g.figures, 0, &ov));
+	assert_int_equal(g.size, sizeof(g.figures));
+	assert_int_equal(ov.InternalHigh, sizeof(g.figures));
+	assert_true(g.figures.BottleneckBandwidth == 9);
+	/* Before the call has said that it pends, the figures are there already. */
+	g = guarded();
+	ov = overlapped(NULL);
+	fake.complete_early = 0;
+	assert_fails(fresh(&g, &ov), 997);
+	assert_int_equal(g.size, sizeof(g.figures) + 8);
+	assert_int_equal(result_of(&ov, FALSE), 0);
+	assert_true(g.figures.BottleneckBandwidth == 9);
+}
+
+/* Whatever ends it without figures leaves the buffer alone: it may be gone. */
+static void no_figures_touch_nothing(void **state)
+{
+	struct guarded g = guarded(), untouched = g;
+	OVERLAPPED ov = overlapped(NULL);
+
+	fake.path = (struct gw_path_info){ .capacity_known = 1, .capacity_bps = 9 };
+	fake.fresh_result = -EAGAIN;
+	assert_fails(fresh(&g, &ov), 1237);
+	fake.fresh_result = 1;
+	assert_fails(fresh(&g, &ov), 997);
+	fake_complete(fake.last, -ETIMEDOUT);
+	assert_int_equal(result_of(&ov, TRUE), 1460);
+	assert_fails(fresh(&g, &ov), 997);
+	assert_succeeds(QOSCancel(h, &ov));
+	assert_int_equal(result_of(&ov, TRUE), 995);
+	assert_int_equal(ov.InternalHigh, 0);
+	assert_fails(fresh(&g, &ov), 997);
+	assert_succeeds(QOSCloseHandle(h));
+	assert_int_equal(result_of(&ov, TRUE), 995);
+	assert_memory_equal(&g, &untouched, sizeof(g));
+}
+
+/* ---- one thread for all that pends ---- */
+
+static void all_that_pends_in_one_descriptor(void **state)
+{
+	QOS_FLOWRATE_OUTGOING rate = { 5000000, QOSShapeAndMark, 0 };
+	OVERLAPPED ov[3] = { overlapped(NULL), overlapped(NULL), overlapped(NULL) };
+	QOS_VERSION version = { 1, 0 };
+	struct gw *gw = fake.last;
+	HANDLE other, mine = h;
+	int fd;
+
+	while (gw_win_poll())
+		; /* what earlier tests have left */
+	fake.rate_result = 1;
+	assert_fails(congested(&ov[0]), 997);
+	fd = gw_win_poll_fd();
+	assert_true(fd >= 0);
+	assert_int_equal(gw_win_poll_fd(), fd);
+	assert_fails(set_rate(&rate, &ov[1]), 997);
+	assert_int_equal(QOSCreateHandle(&version, &other), TRUE);
+	h = other;
+	assert_fails(congested(&ov[2]), 997);
+	h = mine;
+	assert_false(polls_readable(fd, 0));
+	assert_int_equal(gw_win_poll(), FALSE);
+	fake_complete(fake.last, 0);
+	assert_true(polls_readable(fd, 0));
+	assert_int_equal(ov[2].Internal, 0x103);
+	SetLastError(SENTINEL);
+	assert_int_equal(gw_win_poll(), TRUE);
+	assert_int_equal(GetLastError(), SENTINEL);
+	assert_int_equal(ov[2].Internal, STATUS_SUCCESS);
+	assert_int_equal(gw_win_poll(), FALSE);
+	assert_false(polls_readable(fd, 0));
+	/* Another thread takes it in: who polls hears of it all the same. */
+	fake_complete(gw, 0);
+	assert_int_equal(result_of(&ov[0], TRUE), 0);
+	assert_true(polls_readable(fd, 0));
+	assert_int_equal(gw_win_poll(), TRUE);
+	assert_succeeds(QOSCloseHandle(h));
+	assert_true(polls_readable(fd, 0));
+	assert_int_equal(gw_win_poll(), TRUE);
+	assert_int_equal(result_of(&ov[1], FALSE), 995);
+	assert_int_equal(gw_win_poll(), FALSE);
+	assert_false(polls_readable(fd, 0));
+	assert_succeeds(QOSCloseHandle(other));
+}
+
+/* The child's is its own: what its parent waits for is not in it. */
+static void a_child_polls_for_itself(void **state)
+{
+	OVERLAPPED ov = overlapped(NULL);
+	int fd = gw_win_poll_fd(), status;
+	pid_t pid;
+
+	assert_fails(congested(&ov), 997);
+	pid = fork();
+	if (pid == 0) {
+		fake_post(fake.last, GW_EVENT_LOST, 0, 0);
+		_exit(polls_readable(fd, 0) || gw_win_poll() ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	fake_complete(fake.last, 0);
+	assert_true(polls_readable(fd, 0));
+	while (gw_win_poll())
+		;
+	assert_int_equal(result_of(&ov, FALSE), 0);
+}
+
 /* The waiter polls the engine of an operation that began after it had gone to sleep. */
 static void *wait_for_event(void *arg)
 {
@@ -324,13 +556,6 @@ static void pending_costs_nothing(void **state)
 	QOSCancel(h, &ov);
 	assert_int_equal(result_of(&ov, TRUE), 995);
 	CloseHandle(e);
-}
-
-static bool polls_readable(int fd, int timeout_ms)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-
-	return poll(&poll_fd, 1, timeout_ms) == 1;
 }
 
 static void the_descriptor_tells_of_completions(void **state)
@@ -609,6 +834,13 @@ int main(void)
 		qwave_test(the_low_bit_is_not_part_of_the_handle),
 		qwave_test(the_callers_variables_are_not_touched_again),
 		qwave_test(several_may_pend),
+		qwave_test(a_rate_may_pend),
+		qwave_test(a_pending_rate_is_refused),
+		qwave_test(figures_come_later),
+		qwave_test(figures_at_once),
+		qwave_test(no_figures_touch_nothing),
+		qwave_test(all_that_pends_in_one_descriptor),
+		qwave_test(a_child_polls_for_itself),
 		qwave_test(a_waiter_learns_of_a_new_operation),
 		qwave_test(pending_costs_nothing),
 		qwave_test(the_descriptor_tells_of_completions),
