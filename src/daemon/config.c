@@ -116,9 +116,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 
 	config_prefix(section, cfg->title, prefix);
 	r = key->read(current->config, key, value);
-	if (r == -EOPNOTSUPP)
-		config_problem(current, cfg->line, "%s%s: %s", prefix, key->name, key->refusal);
-	else if (r < 0)
+	if (r < 0)
 		config_problem(current, cfg->line, "%s%s: expected %s, not \"%s\"", prefix,
 			       key->name, key->expected, value);
 	else if (key->shape == SHAPE_LIST)
@@ -229,6 +227,8 @@ static int parse_values(struct reader *rd, const char *text)
 		config_take_names(cfg, "administrators", &rd->config->administrators);
 		config_take_names(cfg, "interfaces", &rd->config->interfaces);
 		take_links(cfg, rd->config);
+		if (cfg_size(cfg, "probe") > 0)
+			config_probe_take(cfg_getsec(cfg, "probe"), &rd->config->probe);
 		if (cfg_size(cfg, "rsvp") > 0)
 			config_rsvp_take(cfg_getsec(cfg, "rsvp"), &rd->config->rsvp);
 	}
@@ -254,6 +254,7 @@ struct config *config_default(void)
 	config->max_clients_per_user = 1024;
 	config->max_clients = 8192;
 	config_rsvp_default(&config->rsvp);
+	config_probe_default(&config->probe);
 	provider_config_default(&config->gqos);
 	return config;
 }

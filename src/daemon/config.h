@@ -108,6 +108,14 @@ struct config_rsvp {
 	uint8_t dscp; /* of messages */
 };
 
+/* Measuring paths: to other hosts, and for other hosts. */
+struct config_probe {
+	bool initiator, sink;
+	struct config_names interfaces; /* none: every one but loopback */
+	uint32_t max_sessions, max_sessions_per_host;
+	uint32_t max_answers_per_s, max_answers_per_s_per_host;
+};
+
 struct config {
 	struct mark_profile marking;
 	struct config_names administrators; /* groups; root always is one */
@@ -126,6 +134,7 @@ struct config {
 	struct config_link links[CONFIG_LINKS_MAX]; /* in the order of the file */
 	struct config_rsvp rsvp;
 	struct provider_config gqos;
+	struct config_probe probe;
 };
 
 /* Called for each error, in the order of lines. `line` 0: the file as a whole. */

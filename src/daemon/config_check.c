@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * config_check.c: the first pass over a configuration, its structure: comments are blanked out and every
- * statement is looked up. What is unknown, of the wrong form, missing, given twice or beyond this version is
+ * statement is looked up. What is unknown, of the wrong form, missing or given twice is
  * told here, and unknown statements are blanked out. Values are left to the second pass (config.c).
  *
  * This is why all errors are told and not only the first. And libconfuse 3.3 alone counts a line with a

@@ -11,11 +11,6 @@
 
 #define LAST_CONTROLLED_LOAD 3 /* of the 0 to 7 that Windows' MapGeneralInfo may be */
 
-static int read_switch(struct config *config, const struct key *key, const char *text)
-{
-	return parse_switch(text, config_member(config, key));
-}
-
 static int read_rate(struct config *config, const struct key *key, const char *text)
 {
 	return parse_rate(text, config_member(config, key));
@@ -82,7 +77,7 @@ const struct section config_gqos_priority = CONFIG_SECTION("priority", priority_
 
 #define SWITCH_KEY(name_, member_)                                                           \
 	{                                                                                    \
-		.name = (name_), .shape = SHAPE_VALUE, .read = read_switch,                  \
+		.name = (name_), .shape = SHAPE_VALUE, .read = config_read_switch,           \
 		.expected = "true or false", .offset = offsetof(struct config, gqos.member_) \
 	}
 

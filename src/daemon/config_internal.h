@@ -52,12 +52,11 @@ enum shape {
 struct key {
 	const char *name;
 	enum shape shape;
-	/* Reads one value, or one item of a list. -EOPNOTSUPP: well-formed, but see `refusal`. */
+	/* Reads one value, or one item of a list. */
 	int (*read)(struct config *config, const struct key *key, const char *text);
 	const char *expected;	       /* by `read` */
 	const char *initial;	       /* of a list */
 	const struct section *section; /* of SHAPE_SECTION and SHAPE_TITLED */
-	const char *refusal;	       /* what this version cannot do */
 	const char *title_expected;    /* of SHAPE_TITLED, if it is not an interface */
 	const char *instead;	       /* the key that may stand in its place, but not beside it */
 	uint64_t min, max;
@@ -90,6 +89,10 @@ bool config_is_section(enum shape shape);
 	"the name of an interface (1 to 15 bytes, no \"/\", \":\" or blank)"
 bool config_is_interface(const char *text);
 
+/* Readers that write to the member of the key: a uint32_t, a bool. */
+int config_read_count(struct config *config, const struct key *key, const char *text);
+int config_read_switch(struct config *config, const struct key *key, const char *text);
+
 /* Readers that only check. */
 int config_check_count(struct config *config, const struct key *key, const char *text);
 int config_check_switch(struct config *config, const struct key *key, const char *text);
@@ -114,6 +117,14 @@ static inline void *config_member(struct config *config, const struct key *key)
 {
 	return (char *)config + key->offset;
 }
+
+/* ---- config_probe.c ---- */
+
+extern const struct section config_probe;
+
+void config_probe_default(struct config_probe *ret_probe);
+/* What its keys cannot put in place themselves. */
+void config_probe_take(struct cfg_t *section, struct config_probe *probe);
 
 /* ---- config_gqos.c ---- */
 

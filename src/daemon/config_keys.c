@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config_keys.c: every key of greenwave.conf(5), what its value looks like, and where it goes. Keys of what
- * later versions do are checked as strictly as the others, and refused where they ask for it.
+ * config_keys.c: every key of greenwave.conf(5) that has no file of its own, what its value looks like, and where it
+ * goes.
  */
 #include "daemon/config_internal.h"
 
@@ -15,9 +15,14 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static int read_count(struct config *config, const struct key *key, const char *text)
+int config_read_count(struct config *config, const struct key *key, const char *text)
 {
 	return parse_u32(text, (uint32_t)key->min, (uint32_t)key->max, config_member(config, key));
+}
+
+int config_read_switch(struct config *config, const struct key *key, const char *text)
+{
+	return parse_switch(text, config_member(config, key));
 }
 
 int config_check_count(struct config *config, const struct key *key, const char *text)
@@ -66,18 +71,6 @@ int config_check_duration(struct config *config, const struct key *key, const ch
 	if (r < 0)
 		return r;
 	return duration_us >= key->min && duration_us <= key->max ? 0 : -ERANGE;
-}
-
-/* Of something that this version can only leave switched off. */
-static int check_off(struct config *config, const struct key *key, const char *text)
-{
-	bool on;
-	int r;
-
-	r = parse_switch(text, &on);
-	if (r < 0)
-		return r;
-	return on ? -EOPNOTSUPP : 0;
 }
 
 bool config_is_interface(const char *text)
@@ -157,7 +150,7 @@ const struct section config_marking = CONFIG_SECTION("marking", marking_keys);
 
 #define LIMIT_KEY(name_, member_, min_, max_)                                        \
 	{                                                                            \
-		.name = (name_), .shape = SHAPE_VALUE, .read = read_count,           \
+		.name = (name_), .shape = SHAPE_VALUE, .read = config_read_count,    \
 		CONFIG_RANGE(min_, max_), .offset = offsetof(struct config, member_) \
 	}
 
@@ -197,16 +190,6 @@ static const struct key link_keys[] = {
 };
 static const struct section link_section = CONFIG_SECTION("link", link_keys);
 
-#define PROBE_KEY(name_)                                                        \
-	{                                                                       \
-		.name = (name_), .shape = SHAPE_VALUE, .read = check_off,       \
-		.expected = "true or false",                                    \
-		.refusal = "this version reserves but cannot measure paths yet" \
-	}
-
-static const struct key probe_keys[] = { PROBE_KEY("initiator"), PROBE_KEY("sink") };
-static const struct section probe_section = CONFIG_SECTION("probe", probe_keys);
-
 static const struct key root_keys[] = {
 	{ .name = "marking",
 	  .shape = SHAPE_VALUE,
@@ -223,13 +206,13 @@ static const struct key root_keys[] = {
 	{ .name = "link", .shape = SHAPE_TITLED, .section = &link_section },
 	{ .name = "rsvp", .shape = SHAPE_SECTION, .section = &config_rsvp },
 	{ .name = "gqos", .shape = SHAPE_SECTION, .section = &config_gqos },
-	{ .name = "probe", .shape = SHAPE_SECTION, .section = &probe_section },
+	{ .name = "probe", .shape = SHAPE_SECTION, .section = &config_probe },
 };
 const struct section config_root = CONFIG_SECTION(NULL, root_keys);
 
 static const struct section *const sections[] = {
 	&config_marking,	&policy_section,   &link_section,	  &config_rsvp,
-	&config_rsvp_interface, &config_rsvp_key,  &config_rsvp_rule,	  &probe_section,
+	&config_rsvp_interface, &config_rsvp_key,  &config_rsvp_rule,	  &config_probe,
 	&config_gqos,		&config_gqos_dscp, &config_gqos_priority,
 };
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/daemon.h"
+#include "daemon/measuring.h"
 #include "daemon/rsvp/programs.h"
 #include "daemon/rsvp/rsvp_daemon.h"
 #include "engine/signalling.h"
@@ -24,6 +25,7 @@ struct daemon {
 	struct event_base *base;
 	struct marker *marker;
 	struct host *host;
+	struct measuring_daemon *measuring;
 	struct rsvp_daemon *rsvp; /* NULL: not enabled */
 	struct rsvp_programs *rsvp_programs;
 	struct listener *listener;
@@ -60,6 +62,7 @@ static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, vo
 	struct daemon *daemon = user_data;
 
 	marker_facts(daemon->marker, visit, visit_data);
+	measuring_daemon_facts(daemon->measuring, visit, visit_data);
 	rsvp_daemon_facts(daemon->rsvp, visit, visit_data);
 }
 
@@ -195,6 +198,9 @@ static void reload(struct daemon *daemon)
 	r = marker_reconfigure(daemon->marker, config);
 	if (r < 0)
 		log_error("config", "links: %s", strerror(-r));
+	r = measuring_daemon_reconfigure(daemon->measuring, &config->probe);
+	if (r < 0)
+		log_error("probe", "not started: %s", strerror(-r));
 	reload_rsvp(daemon, &config->rsvp);
 	config_free(daemon->config);
 	daemon->config = config;
@@ -293,6 +299,10 @@ static int start(struct daemon *daemon)
 	r = marker_start(daemon->marker, daemon->host);
 	if (r < 0)
 		return failed("kernel events", r);
+	r = measuring_daemon_new(daemon->base, daemon->host, &daemon->config->probe,
+				 &daemon->measuring);
+	if (r < 0)
+		return failed("probe", r);
 	if (daemon->config->rsvp.enabled) {
 		r = start_rsvp(daemon, &daemon->config->rsvp);
 		if (r < 0)
@@ -317,6 +327,7 @@ static void stop(struct daemon *daemon)
 {
 	listener_free(daemon->listener);
 	stop_rsvp(daemon);
+	daemon->measuring = measuring_daemon_free(daemon->measuring);
 	if (daemon->marker)
 		marker_stop(daemon->marker);
 	host_free(daemon->host);

@@ -20,6 +20,7 @@
 #include "datapath/socket/socket.h"
 #include "host/endwatch.h"
 #include "host/host.h"
+#include "host/probe/probing.h"
 
 struct embedded {
 	pid_t pid; /* the process that it serves; a forked child starts its own */
@@ -27,6 +28,7 @@ struct embedded {
 	struct socket_datapath *datapath;
 	struct host *host;
 	struct endwatch *endwatch; /* NULL: the kernel answers no questions about sockets */
+	struct probing *probing;   /* NULL: there is nothing to measure paths with */
 	struct event *arrivals;
 	int pipe[2]; /* descriptors of new connections, as integers */
 };
@@ -76,6 +78,8 @@ static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, vo
 		"rsvp", false,
 		"nothing is signalled from here: QoS sockets have traffic control in this program only");
 	visit(&fact, visit_data);
+	if (embedded->probing)
+		probing_facts(embedded->probing, visit, visit_data);
 	for (limitation = socket_datapath_limitations(); *limitation; limitation++) {
 		fact = (struct msg_fact){ .kind = GW_FACT_LIMITATION };
 		snprintf(fact.name, sizeof(fact.name), "embedded");
@@ -132,6 +136,7 @@ static struct embedded *embedded_free(struct embedded *embedded)
 {
 	if (embedded->arrivals)
 		event_free(embedded->arrivals);
+	probing_free(embedded->probing);
 	endwatch_free(embedded->endwatch);
 	host_free(embedded->host);
 	socket_datapath_free(embedded->datapath);
@@ -177,6 +182,24 @@ static void watch_sockets(struct embedded *embedded)
 		embedded->endwatch = NULL;
 }
 
+/*
+ * For the flows of this program alone, with the rights it has: by MS-QLPB, and never as a sink. No socket is opened
+ * before there is a path to measure. Without it, paths count as such that cannot be measured.
+ */
+static void measure_paths(struct embedded *embedded)
+{
+	struct probing_options options = {
+		.base = embedded->base,
+		.host = embedded->host,
+		.frames_fd = -1,
+	};
+
+	prober_config_default(&options.config);
+	options.config.sink = false;
+	if (probing_new(&options, &embedded->probing) < 0)
+		embedded->probing = NULL;
+}
+
 static int embedded_new(struct embedded **ret_embedded)
 {
 	struct host_options options = {
@@ -206,9 +229,11 @@ static int embedded_new(struct embedded **ret_embedded)
 	if (r < 0)
 		goto fail;
 	watch_sockets(embedded);
-	r = -errno;
-	if (pipe2(embedded->pipe, O_CLOEXEC) < 0)
+	measure_paths(embedded);
+	if (pipe2(embedded->pipe, O_CLOEXEC) < 0) {
+		r = -errno;
 		goto fail;
+	}
 	r = -ENOMEM;
 	embedded->arrivals = event_new(embedded->base, embedded->pipe[0], EV_READ | EV_PERSIST,
 				       on_arrival, embedded);

@@ -91,6 +91,17 @@ static void assert_gqos_defaults(const struct provider_config *gqos)
 	assert_true(gqos->max_unreserved_bps == 0);
 }
 
+static void assert_probe_defaults(const struct config_probe *probe)
+{
+	assert_true(probe->initiator);
+	assert_false(probe->sink);
+	assert_int_equal(probe->interfaces.count, 0);
+	assert_int_equal(probe->max_sessions, 32);
+	assert_int_equal(probe->max_sessions_per_host, 4);
+	assert_int_equal(probe->max_answers_per_s, 4000);
+	assert_int_equal(probe->max_answers_per_s_per_host, 1000);
+}
+
 static void assert_defaults(const struct config *config)
 {
 	/* spec/qwave.md §6.1 */
@@ -105,6 +116,7 @@ static void assert_defaults(const struct config *config)
 	assert_int_equal(config->max_clients, 8192);
 	assert_false(config->marks_ignored);
 	assert_gqos_defaults(&config->gqos);
+	assert_probe_defaults(&config->probe);
 }
 
 static void nothing_is_the_defaults(void **state)
@@ -222,9 +234,22 @@ static void wrong_gqos(void **state)
 	       "t:10: gqos: given twice, first on line 1\n");
 }
 
-static void later_keys_are_accepted_where_they_ask_for_nothing(void **state)
+/* P-012, P-046, P-047: whether others may measure paths to this host, by which interfaces, and how often. */
+static void probe_keys(void **state)
 {
-	config_free(parse("probe { initiator = no sink = off }\n"));
+	struct config *config =
+		parse("probe { initiator = no sink = on interfaces = {eth0, eth1}\n"
+		      "max-sessions = 5 max-sessions-per-host = 6\n"
+		      "max-answers-per-second = 70 max-answers-per-second-per-host = 80 }\n");
+	assert_false(config->probe.initiator);
+	assert_true(config->probe.sink);
+	assert_int_equal(config->probe.interfaces.count, 2);
+	assert_string_equal(config->probe.interfaces.name[1], "eth1");
+	assert_int_equal(config->probe.max_sessions, 5);
+	assert_int_equal(config->probe.max_sessions_per_host, 6);
+	assert_int_equal(config->probe.max_answers_per_s, 70);
+	assert_int_equal(config->probe.max_answers_per_s_per_host, 80);
+	config_free(config);
 }
 
 static void rsvp_defaults(void **state)
@@ -550,11 +575,15 @@ static void limits(void **state)
 	       "t:6: policy: application-marks: expected allowed or ignored, not \"maybe\"\n");
 }
 
-static void what_this_version_cannot_do(void **state)
+static void wrong_probe(void **state)
 {
-	refuse("probe { initiator = true\n sink = yes }",
-	       "t:1: probe: initiator: this version reserves but cannot measure paths yet\n"
-	       "t:2: probe: sink: this version reserves but cannot measure paths yet\n");
+	refuse("probe { initiator = maybe sink = 2\n interfaces = {}\n"
+	       "max-sessions = 0 max-answers-per-second = 16001 }",
+	       "t:1: probe: initiator: expected true or false, not \"maybe\"\n"
+	       "t:1: probe: sink: expected true or false, not \"2\"\n"
+	       "t:2: probe: interfaces: the list is empty: name one at least, or leave the key out\n"
+	       "t:3: probe: max-sessions: expected a number from 1 to 1024, not \"0\"\n"
+	       "t:3: probe: max-answers-per-second: expected a number from 10 to 16000, not \"16001\"\n");
 }
 
 static void wrong_rsvp(void **state)
@@ -877,12 +906,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_the_defaults),
 		cmocka_unit_test(everything_can_be_set),
-		cmocka_unit_test(later_keys_are_accepted_where_they_ask_for_nothing),
+		cmocka_unit_test(probe_keys),
 		cmocka_unit_test(marking_as_a_section),
 		cmocka_unit_test(both_forms_of_marking),
 		cmocka_unit_test(lists),
 		cmocka_unit_test(limits),
-		cmocka_unit_test(what_this_version_cannot_do),
+		cmocka_unit_test(wrong_probe),
 		cmocka_unit_test(wrong_rsvp),
 		cmocka_unit_test(gqos_defaults),
 		cmocka_unit_test(gqos_can_be_set),

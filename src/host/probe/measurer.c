@@ -41,12 +41,14 @@ static int on_open(void *user_data, const struct measuring_target *target, struc
 		return -ENOMEM;
 	measured->measurer = measurer;
 	measured->path = path;
+	measurer->n_open++;
+	measurer_follow(measurer);
 	r = prober_open(measurer->prober, &prober_target, measured, &measured->prober_path, now_us);
 	if (r < 0)
-		return r;
-	measurer->n_open++;
-	measurer_ports_follow(measurer);
+		measurer->n_open--;
 	measurer_settle(measurer);
+	if (r < 0)
+		return r;
 	*ret_measured = steal_ptr(&measured);
 	return 0;
 }
@@ -209,23 +211,22 @@ const struct measuring *measurer_table(const struct measurer *measurer)
 
 /* ---- interfaces ---- */
 
-static void on_link_changed(void *user_data, const struct interface *interface)
+static bool allows(const struct measurer *measurer, const struct interface *interface)
 {
-	struct measurer *measurer = user_data;
-	struct prober_link link = { .ifindex = interface->ifindex,
-				    .running = interface->up,
-				    .has_stations = interface->has_station };
-	struct qlpb_link speed;
+	const struct measurer_options *options = &measurer->options;
 
-	if (interface->loopback)
-		return;
-	evidence_link(interface->ifindex, &speed);
-	link.rate_bps = speed.wireless ? speed.rate_bps / 100 * WIRELESS_PERCENT : speed.rate_bps;
-	for (unsigned i = 0; i < sizeof(link.mac.octets); i++)
-		link.mac.octets[i] = interface->station[i];
-	if (prober_set_link(measurer->prober, &link, time_now_us()) < 0)
-		measurer_trouble(measurer, "there are too many interfaces: paths by the last "
-					   "ones are measured less well");
+	return !interface->loopback &&
+	       (!options->is_allowed || options->is_allowed(options->user_data, interface->name));
+}
+
+bool measurer_allows(const struct measurer *measurer, uint32_t ifindex)
+{
+	const struct interface *interface;
+
+	if (ifindex == 0)
+		return true;
+	interface = measurer->interfaces ? interfaces_find(measurer->interfaces, ifindex) : NULL;
+	return interface && allows(measurer, interface);
 }
 
 static void on_link_gone(void *user_data, uint32_t ifindex)
@@ -234,6 +235,27 @@ static void on_link_gone(void *user_data, uint32_t ifindex)
 
 	prober_remove_link(measurer->prober, ifindex, time_now_us());
 	evidence_forget_link(measurer->evidence, ifindex);
+}
+
+static void on_link_changed(void *user_data, const struct interface *interface)
+{
+	struct measurer *measurer = user_data;
+	struct prober_link link = { .ifindex = interface->ifindex,
+				    .running = interface->up,
+				    .has_stations = interface->has_station };
+	struct qlpb_link speed;
+
+	if (!allows(measurer, interface)) {
+		on_link_gone(measurer, interface->ifindex); /* it may have got another name */
+		return;
+	}
+	evidence_link(interface->ifindex, &speed);
+	link.rate_bps = speed.wireless ? speed.rate_bps / 100 * WIRELESS_PERCENT : speed.rate_bps;
+	for (unsigned i = 0; i < sizeof(link.mac.octets); i++)
+		link.mac.octets[i] = interface->station[i];
+	if (prober_set_link(measurer->prober, &link, time_now_us()) < 0)
+		measurer_trouble(measurer, "there are too many interfaces: paths by the last "
+					   "ones are measured less well");
 }
 
 static void on_routes(void *user_data, const struct address *prefix, unsigned prefix_bits)
@@ -274,6 +296,41 @@ static int watch_interfaces(struct measurer *measurer)
 	return 0;
 }
 
+static void unwatch_interfaces(struct measurer *measurer)
+{
+	const struct interface *interface;
+
+	if (measurer->interfaces_readable)
+		event_free(measurer->interfaces_readable);
+	measurer->interfaces_readable = NULL;
+	if (!measurer->interfaces)
+		return;
+	for (size_t i = 0; (interface = interfaces_at(measurer->interfaces, i)); i++)
+		on_link_gone(measurer, interface->ifindex);
+	measurer->interfaces = interfaces_free(measurer->interfaces);
+}
+
+/* ---- what is open, and when ---- */
+
+static bool is_needed(const struct measurer *measurer)
+{
+	return measurer->options.config.sink || measurer->n_open > 0 ||
+	       prober_sizes(measurer->prober).paths > 0;
+}
+
+void measurer_follow(struct measurer *measurer)
+{
+	bool needed = is_needed(measurer);
+
+	if (!needed) {
+		unwatch_interfaces(measurer);
+	} else if (!measurer->interfaces && watch_interfaces(measurer) < 0) {
+		unwatch_interfaces(measurer);
+		measurer_trouble(measurer, "interfaces cannot be watched: no path is measured");
+	}
+	measurer_ports_follow(measurer, needed);
+}
+
 /* ---- the clock ---- */
 
 static void on_time(void *user_data)
@@ -282,7 +339,7 @@ static void on_time(void *user_data)
 	uint64_t now_us = time_now_us();
 
 	prober_tick(measurer->prober, now_us);
-	measurer_ports_follow(measurer);
+	measurer_follow(measurer);
 	measurer_tell(measurer, now_us);
 	measurer_settle(measurer);
 }
@@ -350,11 +407,9 @@ int measurer_new(const struct measurer_options *options, struct measurer **ret_m
 	measurer->table = table;
 	measurer->table.user_data = measurer;
 	r = prepare(measurer);
-	if (r == 0)
-		r = watch_interfaces(measurer);
 	if (r < 0)
 		return r;
-	measurer_ports_follow(measurer);
+	measurer_follow(measurer);
 	measurer_settle(measurer);
 	*ret_measurer = steal_ptr(&measurer);
 	return 0;

@@ -28,6 +28,8 @@ struct measurer_options {
 		      uint64_t now_us);
 	void (*admitted)(void *user_data, struct flow_path *path, uint64_t token, int status,
 			 uint64_t now_us);
+	/* NULL: all are, but loopback. By others nothing is measured, and nobody answered. */
+	bool (*is_allowed)(void *user_data, const char *interface);
 	/* Something does not work as it should, for the log; may be NULL. */
 	void (*on_trouble)(void *user_data, const char *what);
 };

@@ -114,7 +114,8 @@ static void count_lltd(const struct measurer *measurer, const struct visitor *vi
 	const struct interface *interface;
 	char name[48];
 
-	for (size_t i = 0; (interface = interfaces_at(measurer->interfaces, i)); i++) {
+	for (size_t i = 0;
+	     measurer->interfaces && (interface = interfaces_at(measurer->interfaces, i)); i++) {
 		const struct lltd *lltd = prober_lltd(measurer->prober, interface->ifindex);
 
 		for (int j = 0; lltd && j < LLTD_COUNT_COUNT; j++)

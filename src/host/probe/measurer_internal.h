@@ -38,8 +38,8 @@ struct measurer {
 	struct evidence *evidence;
 	struct datagrams *datagrams;
 	struct connections *connections;
-	struct frames *frames; /* NULL: no raw socket */
-	struct interfaces *interfaces;
+	struct frames *frames;	       /* NULL: no raw socket */
+	struct interfaces *interfaces; /* NULL: nobody needs to know */
 	struct event *interfaces_readable;
 	struct waker *waker;
 	struct event *deliver;
@@ -56,14 +56,18 @@ struct measurer {
 
 /* After whatever may have changed when the prober has something to do, or what is to be told. */
 void measurer_settle(struct measurer *measurer);
+/* Opens what is needed now, and closes what is not. */
+void measurer_follow(struct measurer *measurer);
 void measurer_trouble(struct measurer *measurer, const char *what);
+
+/* Whether that is one by which paths may be measured; 0: whichever it is. */
+bool measurer_allows(const struct measurer *measurer, uint32_t ifindex);
 
 /* ---- measurer_ports.c: what the prober needs of the host ---- */
 
 int measurer_ports_new(struct measurer *measurer);
 void measurer_ports_free(struct measurer *measurer);
-/* Opens what is needed now, and closes what is not. */
-void measurer_ports_follow(struct measurer *measurer);
+void measurer_ports_follow(struct measurer *measurer, bool needed);
 struct prober_ports measurer_prober_ports(struct measurer *measurer);
 
 /* ---- measurer_told.c: what the prober says, and when the engine hears it ---- */

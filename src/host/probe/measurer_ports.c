@@ -51,7 +51,8 @@ static bool on_on_link(void *user_data, const struct address *address, uint32_t 
 {
 	const struct measurer *measurer = user_data;
 
-	return evidence_is_neighbour(measurer->evidence, address, ifindex);
+	return measurer_allows(measurer, ifindex) &&
+	       evidence_is_neighbour(measurer->evidence, address, ifindex);
 }
 
 static int on_send_frames(void *user_data, uint32_t ifindex, const struct lltd_frame *items,
@@ -232,12 +233,6 @@ static void complain(struct measurer *measurer, int error)
 	}
 }
 
-static bool are_needed(const struct measurer *measurer)
-{
-	return measurer->options.config.sink || measurer->n_open > 0 ||
-	       prober_sizes(measurer->prober).paths > 0;
-}
-
 static int open_all(struct measurer *measurer)
 {
 	int r = datagrams_open(measurer->datagrams), listening = 0;
@@ -247,12 +242,12 @@ static int open_all(struct measurer *measurer)
 	return r < 0 ? r : listening;
 }
 
-void measurer_ports_follow(struct measurer *measurer)
+void measurer_ports_follow(struct measurer *measurer, bool needed)
 {
 	const struct timeval retry = { .tv_sec = RETRY_S };
 	int r;
 
-	if (!are_needed(measurer)) {
+	if (!needed) {
 		datagrams_close(measurer->datagrams);
 		event_del(measurer->retry);
 		measurer->ports_open = false;
@@ -274,7 +269,7 @@ static void on_retry(evutil_socket_t fd, short what, void *user_data)
 {
 	(void)fd;
 	(void)what;
-	measurer_ports_follow(user_data);
+	measurer_follow(user_data);
 }
 
 static int new_connections(struct measurer *measurer)

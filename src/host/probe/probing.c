@@ -31,6 +31,14 @@ static void on_admitted(void *user_data, struct flow_path *path, uint64_t token,
 	host_schedule(host);
 }
 
+static bool is_allowed(void *user_data, const char *interface)
+{
+	const struct probing *probing = user_data;
+
+	return !probing->options.is_allowed ||
+	       probing->options.is_allowed(probing->options.user_data, interface);
+}
+
 static void on_trouble(void *user_data, const char *what)
 {
 	const struct probing *probing = user_data;
@@ -64,6 +72,7 @@ int probing_new(const struct probing_options *options, struct probing **ret_prob
 		.user_data = probing,
 		.event = on_event,
 		.admitted = on_admitted,
+		.is_allowed = is_allowed,
 		.on_trouble = on_trouble,
 	};
 	int r;

@@ -14,7 +14,8 @@ struct probing_options {
 	struct prober_config config;
 	int frames_fd; /* as of struct measurer_options */
 	void *user_data;
-	void (*on_trouble)(void *user_data, const char *what); /* or NULL */
+	bool (*is_allowed)(void *user_data, const char *interface); /* likewise */
+	void (*on_trouble)(void *user_data, const char *what);	    /* or NULL */
 };
 
 int probing_new(const struct probing_options *options, struct probing **ret_probing);
