@@ -56,12 +56,12 @@ def crowded_daemons(here):
     return daemons
 
 
-def bus_lane(here, figures):
+def bus_lane(here, figures, benchmark):
     label = 'D-Bus, one call with a descriptor'
     try:
         return [('dbus', label, 'dbus', '-', start_bus(here))]
     except (world.Unavailable, world.CannotMeasure) as reason:
-        figures.skip('control', label, reason)
+        figures.skip(benchmark, label, reason)
         return []
 
 
@@ -71,7 +71,7 @@ def run_control(here, figures, quick):
     daemons = crowded_daemons(here)
     empty = daemons[FLOWS[0]]
     lanes = [('bare', 'two bare messages and answers, a descriptor', 'bare', '-', '')]
-    lanes += bus_lane(here, figures)
+    lanes += bus_lane(here, figures, 'control')
     lanes += [(f'flows-{flows}', f'greenwaved, {flows:,} other flows', 'native',
                daemon.place.namespace, daemon.socket) for flows, daemon in daemons.items()]
     lanes += [('qwave', 'greenwaved, through qos2.h', 'qwave', empty.place.namespace, empty.socket),

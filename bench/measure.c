@@ -233,6 +233,7 @@ struct lane lane_parse(const char *text)
 	lane = (struct lane){ .id = strsep(&rest, ","), .kind = strsep(&rest, ",") };
 	lane.namespace = strsep(&rest, ",");
 	lane.where = strsep(&rest, ",");
+	lane.peer = strsep(&rest, ",");
 	if (!lane.namespace)
 		die("not a lane: %s", text);
 	return lane;

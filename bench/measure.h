@@ -62,12 +62,13 @@ size_t receiver_count(int fd, size_t expected, uint8_t tos);
 
 /* ---- lanes ---- */
 
-/* One of the ways that are measured side by side: "ID,KIND,NAMESPACE,WHERE"; WHERE may be missing. */
+/* One of the ways that are measured side by side: "ID,KIND,NAMESPACE,WHERE,PEER"; the last two may be missing. */
 struct lane {
 	char *id;
 	char *kind;
 	char *namespace;
 	char *where; /* the address of the peer, the path of the daemon's socket, ...; as KIND needs */
+	char *peer; /* the address of another host, where WHERE is something else */
 };
 
 struct lane lane_parse(const char *text);

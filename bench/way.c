@@ -10,7 +10,7 @@
 #define VOICE_TOS (56 << 2)
 
 static const struct way *const ways[] = {
-	&way_native, &way_qwave, &way_bare, &way_setsockopt,
+	&way_native, &way_qwave, &way_setflow, &way_gqos, &way_bare, &way_message, &way_setsockopt,
 #ifdef HAVE_SYSTEMD
 	&way_dbus,
 #endif

@@ -25,6 +25,12 @@ extern const struct way way_native;
 extern const struct way way_qwave;
 /* The least that asking another process can cost: two messages and their answers, a descriptor with the first. */
 extern const struct way way_bare;
+/* The half of it: one message with a descriptor, and its answer. */
+extern const struct way way_message;
+/* QOSSetFlow(): the class of a flow, another one each time. */
+extern const struct way way_setflow;
+/* SIO_SET_QOS: what a QoS socket sends, another rate each time. PEER: to whom. */
+extern const struct way way_gqos;
 /* One method call with a descriptor through a bus daemon. WHERE: the address of the bus. */
 extern const struct way way_dbus;
 /* No service: the socket's own option. */

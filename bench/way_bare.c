@@ -137,3 +137,4 @@ static void bare_end(void *state)
 const struct way way_bare = {
 	.kind = "bare", .open = bare_open, .begin = bare_begin, .end = bare_end
 };
+const struct way way_message = { .kind = "message", .open = bare_open, .begin = bare_begin };

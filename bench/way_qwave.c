@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* way_qwave.c: a flow through qos2.h, as a program written for Windows asks for it. */
+/*
+ * way_qwave.c: flows through qos2.h, as a program written for Windows asks for them: one that is added and removed, and
+ * one that is changed.
+ */
 #include <qos2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,7 @@ struct qwave {
 	SOCKET socket;
 	PSOCKADDR destination;
 	QOS_FLOWID id;
+	QOS_TRAFFIC_TYPE type;
 };
 
 static void *qwave_open(const struct lane *lane, int fd, const struct sockaddr_in *destination)
@@ -49,3 +53,25 @@ static void qwave_end(void *state)
 const struct way way_qwave = {
 	.kind = "qwave", .open = qwave_open, .begin = qwave_begin, .end = qwave_end
 };
+
+static void *setflow_open(const struct lane *lane, int fd, const struct sockaddr_in *destination)
+{
+	struct qwave *qwave = qwave_open(lane, fd, destination);
+
+	qwave_begin(qwave);
+	qwave->type = QOSTrafficTypeVoice;
+	return qwave;
+}
+
+static void setflow_begin(void *state)
+{
+	struct qwave *qwave = state;
+
+	qwave->type = qwave->type == QOSTrafficTypeVoice ? QOSTrafficTypeAudioVideo
+							 : QOSTrafficTypeVoice;
+	if (!QOSSetFlow(qwave->handle, qwave->id, QOSSetTrafficType, sizeof(qwave->type),
+			&qwave->type, 0, NULL))
+		die("QOSSetFlow: error %u", (unsigned)GetLastError());
+}
+
+const struct way way_setflow = { .kind = "setflow", .open = setflow_open, .begin = setflow_begin };
