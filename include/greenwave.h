@@ -564,7 +564,8 @@ struct gw_rsvp_offer {
  * with NULL nothing any more. In the Tspec of an offer or a reservation, depth 0 stands for 100 ms of the rate (two
  * of the largest packets at least), min_bytes 0 for 128, max_bytes 0 for 1500, peak 0 for none.
  * -EADDRNOTAVAIL: the source is no address of this host. -EADDRINUSE: somebody of this host sends to the session from it
- * already. -ENETUNREACH, -EHOSTUNREACH: no route. -EMSGSIZE: the policy is too long. The `size` of a Tspec inside another structure is not looked at.
+ * already. -ENETUNREACH, -EHOSTUNREACH: no route. -EMSGSIZE: the policy is too long. The `size` of a Tspec inside
+ * another structure is not looked at.
  */
 int gw_rsvp_send(struct gw *gw, uint32_t id, const struct gw_rsvp_offer *offer);
 

@@ -15,56 +15,14 @@
 
 static const struct gw_qos_direction nothing = { .latency_us = UINT32_MAX, .slack_us = UINT32_MAX };
 
-static void clear_sending(struct gw_qos *qos)
+/* Leaves what it was copied from without it. `next` NULL: nothing comes in its place. */
+static void replace_sending(struct gw_qos *qos, struct gw_qos *next)
 {
+	struct gw_qos none = { .sending = nothing, .dscp = -1, .priority = -1 };
+
+	if (!next)
+		next = &none;
 	free((void *)qos->sending_policy);
-	qos->sending = nothing;
-	qos->destination = (struct sockaddr_storage){ 0 };
-	qos->dscp = -1;
-	qos->priority = -1;
-	qos->excess = GW_QOS_EXCESS_DEFAULT;
-	qos->shaping_bps = 0;
-	qos->sending_policy = NULL;
-	qos->sending_policy_len = 0;
-}
-
-static void clear_receiving(struct gw_qos *qos)
-{
-	free((void *)qos->flows);
-	free((void *)qos->receiving_policy);
-	qos->receiving = nothing;
-	qos->style = 0;
-	qos->confirm = 0;
-	qos->n_flows = 0;
-	qos->flows = NULL;
-	qos->receiving_policy = NULL;
-	qos->receiving_policy_len = 0;
-}
-
-void gqos_native_clear(struct gqos_native *native)
-{
-	clear_sending(&native->qos);
-	clear_receiving(&native->qos);
-}
-
-void gqos_native_init(struct gqos_native *native)
-{
-	*native = (struct gqos_native){ .qos.size = sizeof(native->qos) };
-	gqos_native_clear(native);
-}
-
-void gqos_native_end(struct gqos_native *native, unsigned directions)
-{
-	if (directions & GW_QOS_SENDING)
-		clear_sending(&native->qos);
-	if (directions & GW_QOS_RECEIVING)
-		clear_receiving(&native->qos);
-}
-
-/* Leaves what it was copied from without it. */
-static void take_sending(struct gw_qos *qos, struct gw_qos *next)
-{
-	clear_sending(qos);
 	qos->sending = next->sending;
 	qos->destination = next->destination;
 	qos->dscp = next->dscp;
@@ -76,9 +34,14 @@ static void take_sending(struct gw_qos *qos, struct gw_qos *next)
 	next->sending_policy = NULL;
 }
 
-static void take_receiving(struct gw_qos *qos, struct gw_qos *next)
+static void replace_receiving(struct gw_qos *qos, struct gw_qos *next)
 {
-	clear_receiving(qos);
+	struct gw_qos none = { .receiving = nothing };
+
+	if (!next)
+		next = &none;
+	free((void *)qos->flows);
+	free((void *)qos->receiving_policy);
 	qos->receiving = next->receiving;
 	qos->style = next->style;
 	qos->confirm = next->confirm;
@@ -90,16 +53,35 @@ static void take_receiving(struct gw_qos *qos, struct gw_qos *next)
 	next->receiving_policy = NULL;
 }
 
+void gqos_native_end(struct gqos_native *native, unsigned directions)
+{
+	if (directions & GW_QOS_SENDING)
+		replace_sending(&native->qos, NULL);
+	if (directions & GW_QOS_RECEIVING)
+		replace_receiving(&native->qos, NULL);
+}
+
+void gqos_native_clear(struct gqos_native *native)
+{
+	gqos_native_end(native, GW_QOS_SENDING | GW_QOS_RECEIVING);
+}
+
+void gqos_native_init(struct gqos_native *native)
+{
+	*native = (struct gqos_native){ .qos.size = sizeof(native->qos) };
+	gqos_native_clear(native);
+}
+
 void gqos_native_merge(struct gqos_native *native, struct gqos_native *next)
 {
 	if (next->qos.sending.service == GW_QOS_KEEP)
 		native->qos.sending.flags |= next->qos.sending.flags;
 	else
-		take_sending(&native->qos, &next->qos);
+		replace_sending(&native->qos, &next->qos);
 	if (next->qos.receiving.service == GW_QOS_KEEP)
 		native->qos.receiving.flags |= next->qos.receiving.flags;
 	else
-		take_receiving(&native->qos, &next->qos);
+		replace_receiving(&native->qos, &next->qos);
 	gqos_native_clear(next);
 }
 
@@ -443,7 +425,7 @@ static void drop_unused(struct gw_qos *qos)
 	struct sockaddr_storage destination = qos->destination;
 
 	if (sending.service == GW_QOS_NONE || sending.service == GW_QOS_KEEP) {
-		clear_sending(qos);
+		replace_sending(qos, NULL);
 		qos->sending = sending;
 		/* Which of many sessions is to end (§16.2, E8). */
 		if (sending.service == GW_QOS_NONE)
@@ -451,7 +433,7 @@ static void drop_unused(struct gw_qos *qos)
 	}
 	if (receiving.service == GW_QOS_NONE || receiving.service == GW_QOS_KEEP ||
 	    receiving.service == GW_QOS_BEST_EFFORT) {
-		clear_receiving(qos);
+		replace_receiving(qos, NULL);
 		qos->receiving = receiving;
 	}
 }

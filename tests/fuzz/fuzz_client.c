@@ -19,12 +19,6 @@
 
 static int given_fd = -1;
 
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 int client_open(struct gw *gw, const struct gw_open_options *options, const char *api)
 {
 	(void)options;

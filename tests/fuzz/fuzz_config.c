@@ -12,12 +12,6 @@ struct errors {
 	int lines; /* of the text */
 };
 
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 static void on_error(const char *file, int line, const char *message, void *user)
 {
 	struct errors *errors = user;

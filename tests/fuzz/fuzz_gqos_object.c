@@ -19,12 +19,6 @@
 static void *blocks[BLOCKS_MAX];
 static size_t n_blocks;
 
-static void require(int holds)
-{
-	if (!holds)
-		abort();
-}
-
 /* Memory of that size, filled from the list's own bytes; NULL if there are too many. */
 static void *block(size_t size, const uint8_t *from, size_t left)
 {

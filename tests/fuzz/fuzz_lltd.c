@@ -20,12 +20,6 @@ static struct {
 	unsigned trains, ready, ended, opened;
 } world;
 
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 static size_t on_wire(size_t len)
 {
 	return len < 60 ? 60 : len;

@@ -8,12 +8,6 @@
 #include "proto/qos.h"
 #include "proto/signal.h"
 
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 static void try_records(const uint8_t *data, size_t size)
 {
 	static unsigned char buf[MSG_MAX], buf_again[MSG_MAX];

@@ -19,12 +19,6 @@
 
 #define LINK_INDEX 3 /* that the seeds speak of */
 
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 /* What is made of a whole dump. */
 struct seen {
 	struct foreign foreign;

@@ -4,8 +4,6 @@
  * over UDP and TCP, while time passes, connections come and go and its own packets do not always leave. What it
  * sends is well-formed, it does not answer with more than it was sent, it keeps no more than it may, each experiment
  * ends once, and in the end nothing is left.
- *
- * An input is a run of steps: what, a detail, the length of what follows in two bytes, and that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include "probe/qlpb.h"
 
 #define STEPS_MAX 400
+#define HAPPENINGS 0x80
 #define CONNECTIONS_MAX 64
 #define EXPERIMENTS_MAX 8
 #define SESSIONS_MAX 6
@@ -45,12 +44,6 @@ static struct {
 	bool write_fails, connect_fails;
 	uint32_t random;
 } world;
-
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* ---- ports ---- */
 
@@ -433,23 +426,17 @@ static void step(unsigned what, unsigned detail, const uint8_t *data, size_t len
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t at = 0;
+	struct fuzz_steps steps = { data, size, HAPPENINGS, STEPS_MAX, 0 };
+	struct fuzz_step next;
 
 	begin();
-	for (int i = 0; i < STEPS_MAX && size - at >= 4; i++) {
-		unsigned what = data[at], detail = data[at + 1];
-		size_t len = data[at + 2] | (size_t)data[at + 3] << 8;
+	while (fuzz_step_next(&steps, &next)) {
 		struct qlpb_sizes sizes;
 
-		at += 4;
-		if (what >= 0x80) {
-			happening(what, detail);
-		} else {
-			if (len > size - at)
-				len = size - at;
-			step(what, detail, data + at, len);
-			at += len;
-		}
+		if (next.what >= HAPPENINGS)
+			happening(next.what, next.detail);
+		else
+			step(next.what, next.detail, next.data, next.len);
 		sizes = qlpb_sizes(world.qlpb);
 		require(sizes.sessions <= SESSIONS_MAX && sizes.experiments <= EXPERIMENTS_MAX);
 		require(world.out_bytes <= world.in_bytes);

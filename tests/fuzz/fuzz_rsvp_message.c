@@ -13,12 +13,6 @@
 #include "rsvp/policy.h"
 #include "rsvp/writer.h"
 
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
 static int parse(const uint8_t *data, size_t len, struct rsvp_message *ret_message)
 {
 	struct rsvp_complaint complaint;

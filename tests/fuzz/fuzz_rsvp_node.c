@@ -4,8 +4,7 @@
  * interfaces change, traffic control refuses and applications come and go. What it sends is well-formed, it does not
  * answer one message with very many, and in the end nothing is left installed.
  *
- * An input is a run of steps: what, a detail, the length of what follows in two bytes, and that. What nobody could
- * guess is put into messages where a step says so: digests, identifiers to be acknowledged, cookies.
+ * What nobody could guess is put into messages where a step says so: digests, identifiers to be acknowledged, cookies.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "rsvp/writer.h"
 
 #define STEPS_MAX 300
+#define HAPPENINGS 0x80
 #define INTERFACES 4
 #define APPS 4
 #define SENT_MAX 20000 /* in one step */
@@ -36,12 +36,6 @@ struct world {
 };
 
 static struct world world;
-
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* ---- ports ---- */
 
@@ -471,24 +465,18 @@ static void begin(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t at = 0;
+	struct fuzz_steps steps = { data, size, HAPPENINGS, STEPS_MAX, 0 };
+	struct fuzz_step step;
 
 	begin();
-	for (int step = 0; step < STEPS_MAX && size - at >= 4; step++) {
-		unsigned what = data[at], detail = data[at + 1];
-		size_t len = data[at + 2] | (size_t)data[at + 3] << 8;
+	while (fuzz_step_next(&steps, &step)) {
 		struct rsvp_sizes sizes;
 
-		at += 4;
 		world.sent = 0;
-		if (what >= 0x80) {
-			happening(what, detail);
-		} else {
-			if (len > size - at)
-				len = size - at;
-			message(what, detail, data + at, len);
-			at += len;
-		}
+		if (step.what >= HAPPENINGS)
+			happening(step.what, step.detail);
+		else
+			message(step.what, step.detail, step.data, step.len);
 		sizes = rsvp_sizes(world.rsvp);
 		require(sizes.sessions <= 40 && sizes.senders <= 400);
 		require(sizes.installed == world.installed && sizes.neighbours <= 20);

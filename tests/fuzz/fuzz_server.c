@@ -3,8 +3,7 @@
  * fuzz_server.c: four clients say whatever they like. Each request is answered once or its client is
  * thrown out; nobody sees another's flows; and when all have gone, no mark is left.
  *
- * An input is a run of steps: a byte that says who or what, the number of descriptors, the length of
- * the message in two bytes, and the message.
+ * A step is a message, by its first byte of one of them, its detail the number of descriptors; or something happens.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 
 #define CLIENTS 4
 #define STEPS_MAX 400
+#define HAPPENINGS 0xf0
 #define LINKS 4 /* 0: not known */
 
 static const uint32_t uids[CLIENTS] = { 1000, 1000, 1001, 0 };
@@ -32,12 +32,6 @@ struct world {
 };
 
 static struct world world;
-
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* ---- ports ---- */
 
@@ -265,22 +259,16 @@ static void require_nothing_booked(uint32_t ifindex)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t at = 0;
+	struct fuzz_steps steps = { data, size, HAPPENINGS, STEPS_MAX, 0 };
+	struct fuzz_step step;
 
 	begin();
-	for (int step = 0; step < STEPS_MAX && size - at >= 4; step++) {
-		unsigned who = data[at], n_fds = data[at + 1];
-		size_t len = data[at + 2] | (size_t)data[at + 3] << 8;
-
-		at += 4;
-		if (who >= 0xf0) {
-			happening(who, n_fds);
+	while (fuzz_step_next(&steps, &step)) {
+		if (step.what >= HAPPENINGS) {
+			happening(step.what, step.detail);
 			continue;
 		}
-		if (len > size - at)
-			len = size - at;
-		message((int)(who % CLIENTS), n_fds, data + at, len);
-		at += len;
+		message((int)(step.what % CLIENTS), step.detail, step.data, step.len);
 		require(world.datapath.n_marks <= 50 + 50);
 	}
 	for (int i = 0; i < CLIENTS; i++)

@@ -98,7 +98,8 @@ static ULONG got_code(void)
 }
 
 /* An answer of the whole size of an SIO_GET_QOS, that is to wait. */
-static int get_later(OVERLAPPED *overlapped, void *out, DWORD size)
+static int get_later_to(OVERLAPPED *overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine,
+			void *out, DWORD size)
 {
 	struct gqos_ioctl ioctl = { .s = (SOCKET)fd,
 				    .code = SIO_GET_QOS,
@@ -109,12 +110,17 @@ static int get_later(OVERLAPPED *overlapped, void *out, DWORD size)
 	struct notify notify;
 	int error;
 
-	assert_int_equal(notify_of(overlapped, NULL, &notify), 0);
+	assert_int_equal(notify_of(overlapped, routine, &notify), 0);
 	ioctl.notify = &notify;
 	error = gqos_ioctl(&ioctl, &answered);
 	if (error != WSA_IO_PENDING)
 		notify_drop(&notify);
 	return error;
+}
+
+static int get_later(OVERLAPPED *overlapped, void *out, DWORD size)
+{
+	return get_later_to(overlapped, NULL, out, size);
 }
 
 static void set_blocking(bool blocking)
@@ -523,6 +529,55 @@ static void waiting_gets_take_items_in_order(void **state)
 	WSACloseEvent(second.hEvent);
 }
 
+static struct {
+	unsigned count;
+	DWORD error, bytes;
+	OVERLAPPED *overlapped;
+} routine_calls;
+
+static void CALLBACK on_completion(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped,
+				   DWORD flags)
+{
+	routine_calls.count++;
+	routine_calls.error = error;
+	routine_calls.bytes = bytes;
+	routine_calls.overlapped = overlapped;
+}
+
+/*
+ * G-180: a completion routine runs in an alertable wait, and only there. Its other half, a completion port without an
+ * event, cannot be asked for: there are none here, as windows.h does not declare CreateIoCompletionPort().
+ */
+static void routines_run_in_alertable_waits(void **state)
+{
+	OVERLAPPED first = { 0 }, second = { 0 };
+
+	memset(&routine_calls, 0, sizeof(routine_calls));
+	set_types(SERVICETYPE_GUARANTEED, SERVICETYPE_CONTROLLEDLOAD);
+	assert_int_equal(get_later_to(&first, on_completion, answer, sizeof(answer)),
+			 WSA_IO_PENDING);
+	assert_int_equal(SleepEx(0, TRUE), 0);
+	tell_sender("192.0.2.1", 0);
+	assert_int_equal(SleepEx(1, FALSE), 0);
+	assert_true(HasOverlappedIoCompleted(&first));
+	assert_int_equal(routine_calls.count, 0);
+	assert_int_equal(SleepEx(INFINITE, TRUE), WAIT_IO_COMPLETION);
+	assert_int_equal(routine_calls.count, 1);
+	assert_int_equal(routine_calls.error, 0);
+	assert_ptr_equal(routine_calls.overlapped, &first);
+	assert_int_equal(got_code(), WSA_QOS_SENDERS);
+	assert_int_equal(routine_calls.bytes, sizeof(QOS) + got().ProviderSpecific.len);
+	/* The wait itself takes in what comes, and the end of the socket is told likewise. */
+	assert_int_equal(get_later_to(&second, on_completion, answer, sizeof(answer)),
+			 WSA_IO_PENDING);
+	gqos_closing((SOCKET)fd);
+	assert_int_equal(routine_calls.count, 1);
+	assert_int_equal(SleepEx(INFINITE, TRUE), WAIT_IO_COMPLETION);
+	assert_int_equal(routine_calls.count, 2);
+	assert_int_equal(routine_calls.error, WSA_OPERATION_ABORTED);
+	assert_ptr_equal(routine_calls.overlapped, &second);
+}
+
 /* Who waits for the event takes in what comes; nobody calls gqos_dispatch(). */
 static void who_waits_takes_items_in(void **state)
 {
@@ -823,6 +878,7 @@ int main(void)
 		TEST(the_queue_is_bounded),
 		TEST(items_of_closed_directions_vanish),
 		TEST(waiting_gets_take_items_in_order),
+		TEST(routines_run_in_alertable_waits),
 		TEST(who_waits_takes_items_in),
 		TEST(waiting_gets_without_room_leave_the_item),
 		TEST(waiting_gets_survive_all_but_closing),
