@@ -129,8 +129,9 @@ const struct cli_command command_doctor = {
 	.operands = "",
 	.summary = "examine this host: what is found, what is missing, what to do",
 	.description =
-		"Something missing is no failure: greenwave does what the host allows. The exit\n"
-		"status is 3 if no daemon is reachable.",
+		"Something missing is no failure: greenwave does what the host allows. Where rsvp\n"
+		"is missing, QoS sockets have traffic control here, and nothing is signalled. The\n"
+		"exit status is 3 if no daemon is reachable.",
 	.options = doctor_option_defs,
 	.execute = doctor_execute,
 };
