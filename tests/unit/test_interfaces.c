@@ -198,8 +198,8 @@ static void one_link(void **state)
 {
 	(void)state;
 	need_namespace();
-	assert_int_equal(link_mtu(if_nametoindex("vb")), 1400);
-	assert_int_equal(link_mtu(9999), 0);
+	assert_int_equal(link_mtu(interfaces_fd(seen.interfaces), if_nametoindex("vb")), 1400);
+	assert_int_equal(link_mtu(interfaces_fd(seen.interfaces), 9999), 0);
 	/* As ethtool(8) has it, "10000Mb/s"; lo has no driver that would say. */
 	assert_true(link_speed_bps(if_nametoindex("va")) == UINT64_C(10000000000));
 	assert_true(link_speed_bps(if_nametoindex("lo")) == 0);
