@@ -5,7 +5,7 @@
  *
  *     probe_agent [sink] [initiator] [frames]
  *
- *     open NAME ADDRESS INTERFACE     users NAME TRACKERS FLOWS     refresh NAME     info NAME     close NAME
+ *     open NAME ADDRESS INTERFACE [far]     users NAME TRACKERS FLOWS     refresh NAME     info NAME     close NAME
  *     admit NAME CURRENT WANTED TOKEN     forget NAME TOKEN     socket NAME PORT ADDRESS PORT     facts     end
  */
 #include <arpa/inet.h>
@@ -102,9 +102,9 @@ static struct address parse(const char *text, unsigned port, uint32_t ifindex)
 	return address;
 }
 
-static void open_path(const char *name, const char *text, const char *device)
+static void open_path(const char *name, const char *text, const char *device, bool far)
 {
-	struct measuring_target target = { .ifindex = if_nametoindex(device), .on_link = true };
+	struct measuring_target target = { .ifindex = if_nametoindex(device), .on_link = !far };
 	struct flow_path *path = find("");
 	int r;
 
@@ -171,7 +171,7 @@ static void obey(const char *line)
 	unsigned x, y;
 
 	if (sscanf(line, "open %15s %63s %63s", name, text, other) == 3)
-		open_path(name, text, other);
+		open_path(name, text, other, strstr(line, " far"));
 	else if (sscanf(line, "close %15s", name) == 1)
 		close_path(find(name));
 	else if (sscanf(line, "users %15s %u %u", name, &x, &y) == 3)

@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import netns
@@ -23,6 +24,7 @@ A4, B4, C4 = '192.0.2.1', '192.0.2.2', '192.0.2.3'
 A6, B6 = '2001:db8::1', '2001:db8::2'
 PORT = 2177
 LLTD = 0x88d9
+SO_COOKIE = 57
 MBIT = 1000000
 IP_TTL_AT, IP6_HOPS_AT = 14 + 8, 14 + 7
 
@@ -64,8 +66,8 @@ class Agent:
         self.process.stdin.flush()
         return self.answer()
 
-    def open(self, name, address, device=CABLE, flows=1):
-        assert self.ask('open', name, address, device) == {'status': 0}
+    def open(self, name, address, device=CABLE, flows=1, far=False):
+        assert self.ask('open', name, address, device, *(['far'] if far else [])) == {'status': 0}
         assert self.ask('users', name, 0, flows) == {'status': 0}
 
     def take(self, timeout=0.0):
@@ -381,6 +383,103 @@ def test_nobody_there(hosts):
     assert time.monotonic() - begin < 1 * TIME_FACTOR
     assert agent.ask('info', 'p')['status'] == -95
     assert agent.ask('admit', 'p', 0, MBIT, 1)['status'] == -95
+
+
+# ---- what the host sees anyway ----
+
+class Load:
+    """Sends as much as goes, to somebody who reads it."""
+
+    def __init__(self, host, other, address, kind=socket.SOCK_STREAM, port=6000, source=''):
+        self.receiver = other.socket(socket.AF_INET, kind)
+        self.receiver.bind((address, port))
+        if kind == socket.SOCK_STREAM:
+            self.receiver.listen(1)
+        self.sender = host.socket(socket.AF_INET, kind)
+        if source:
+            self.sender.bind((source, 0))
+        self.sender.connect((address, port))
+        self.ends = [self.sender, self.receiver]
+        if kind == socket.SOCK_STREAM:
+            self.ends.append(self.receiver.accept()[0])
+        self.going = True
+        self.threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
+        for end in self.ends:
+            end.settimeout(0.1)
+        for thread in self.threads:
+            thread.start()
+
+    def _send(self):
+        while self.going:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                self.sender.send(bytes(1200))
+            if self.sender.type == socket.SOCK_DGRAM:
+                time.sleep(0.001)
+
+    def _receive(self):
+        while self.going:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                self.ends[-1].recv(65536)
+
+    @property
+    def cookie(self):
+        return struct.unpack('Q', self.sender.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))[0]
+
+    def close(self):
+        self.going = False
+        for thread in self.threads:
+            thread.join()
+        for end in self.ends:
+            end.close()
+
+
+def test_own_queue_tells(hosts):
+    """What waits in front of our own interface is congestion, without any probe: it is noticed, and its end, too."""
+    hosts.shape(hosts.a, 5)
+    agent = hosts.agent(hosts.a, 'initiator')
+    agent.open('p', B4, far=True)
+    begin = time.monotonic()
+    with contextlib.ExitStack() as loads:
+        # One alone would be held up by its own buffer before the queue is long.
+        for port in range(6000, 6004):
+            loads.enter_context(contextlib.closing(Load(hosts.a, hosts.b, B4, socket.SOCK_DGRAM, port)))
+        agent.wait(lambda event: event.get('state') == 'congested', 10)
+        assert time.monotonic() - begin < 3 * TIME_FACTOR
+    begin = time.monotonic()
+    agent.wait(lambda event: event.get('state') == 'uncongested', 10)
+    assert time.monotonic() - begin < 6 * TIME_FACTOR
+
+
+def test_connection_tells(hosts):
+    """Beyond a router what the kernel knows of a flow's own connection is all there is: its delay, its losses."""
+    router = netns.Namespace()
+    try:
+        far = netns.Namespace()
+        try:
+            beyond_a_router(hosts, router, far)
+        finally:
+            far.close()
+    finally:
+        router.close()
+
+
+def beyond_a_router(hosts, router, far):
+    netns.join(hosts.a, router, 'near', ['10.1.0.1/24'], ['10.1.0.2/24'])
+    netns.join(router, far, 'narrow', ['10.2.0.1/24'], ['10.2.0.2/24'])
+    router.must('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+    hosts.a.must('ip', 'route', 'add', '10.2.0.0/24', 'via', '10.1.0.2')
+    far.must('ip', 'route', 'add', '10.1.0.0/24', 'via', '10.2.0.1')
+    router.must('tc', 'qdisc', 'replace', 'dev', 'narrow', 'root', 'tbf', 'rate', '5mbit', 'burst', '3000', 'limit',
+                '100000')
+    agent = hosts.agent(hosts.a, 'initiator')
+    agent.open('p', '10.2.0.2', 'near', far=True)
+    with contextlib.closing(Wire(far, 'narrow')) as wire:
+        with contextlib.closing(Load(hosts.a, far, '10.2.0.2')) as load:
+            port = load.sender.getsockname()[1]
+            assert agent.ask('socket', 'p', load.cookie, '10.1.0.1', port, '10.2.0.2', 6000) == {'status': 0}
+            agent.wait(lambda event: event.get('state') == 'congested', 15)
+        wire.settle()
+        assert [packet for packet in wire.packets if PORT in (packet.sport, packet.dport)] == []
 
 
 # ---- what a sink says ----

@@ -53,10 +53,30 @@ static int on_open(void *user_data, const struct measuring_target *target, struc
 	return 0;
 }
 
+static struct measured_socket *find_socket(const struct measured *measured, uint64_t cookie)
+{
+	struct measured_socket *socket;
+
+	HASH_FIND(hh, measured->sockets, &cookie, sizeof(cookie), socket);
+	return socket;
+}
+
+static void remove_socket(struct measured *measured, struct measured_socket *socket)
+{
+	struct measurer *measurer = measured->measurer;
+
+	prober_remove_socket(measurer->prober, measured->prober_path, socket->cookie);
+	evidence_remove_socket(measurer->evidence, socket->cookie);
+	HASH_DEL(measured->sockets, socket);
+	free(socket);
+}
+
 static void on_close(void *user_data, struct measured *measured, uint64_t now_us)
 {
 	struct measurer *measurer = user_data;
 
+	while (measured->sockets)
+		remove_socket(measured, measured->sockets);
 	prober_close(measurer->prober, measured->prober_path, now_us);
 	measurer_forget(measured);
 	free(measured);
@@ -77,25 +97,35 @@ static int on_add_socket(void *user_data, struct measured *measured,
 			 const struct measuring_socket *socket)
 {
 	struct measurer *measurer = user_data;
+	struct measured_socket *added;
 	int r;
 
-	if (socket->protocol != IPPROTO_TCP)
+	if (socket->protocol != IPPROTO_TCP || find_socket(measured, socket->cookie))
 		return 0;
+	added = calloc(1, sizeof(*added));
+	if (!added)
+		return -ENOMEM;
+	added->cookie = socket->cookie;
+	HASH_ADD(hh, measured->sockets, cookie, sizeof(added->cookie), added);
+	if (!added->hh.tbl) {
+		free(added);
+		return -ENOMEM;
+	}
 	r = evidence_add_socket(measurer->evidence, socket);
+	if (r == 0)
+		r = prober_add_socket(measurer->prober, measured->prober_path, socket->cookie);
 	if (r < 0)
-		return r;
-	r = prober_add_socket(measurer->prober, measured->prober_path, socket->cookie);
-	if (r < 0)
-		evidence_remove_socket(measurer->evidence, socket->cookie);
+		remove_socket(measured, added);
 	return r;
 }
 
 static void on_remove_socket(void *user_data, struct measured *measured, uint64_t cookie)
 {
-	struct measurer *measurer = user_data;
+	struct measured_socket *socket = find_socket(measured, cookie);
 
-	prober_remove_socket(measurer->prober, measured->prober_path, cookie);
-	evidence_remove_socket(measurer->evidence, cookie);
+	(void)user_data;
+	if (socket)
+		remove_socket(measured, socket);
 }
 
 static int on_fundamentals(void *user_data, const struct measured *measured,

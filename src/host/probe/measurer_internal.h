@@ -3,6 +3,9 @@
 #ifndef GW_HOST_MEASURER_INTERNAL_H
 #define GW_HOST_MEASURER_INTERNAL_H
 
+/* A table that cannot grow is an error like any other. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
 #include <utlist.h>
 
 #include "datapath/interfaces.h"
@@ -21,12 +24,19 @@ struct measured_wish {
 	struct measured_wish *prev, *next;
 };
 
+/* A TCP socket of a flow that takes the path. */
+struct measured_socket {
+	uint64_t cookie;
+	UT_hash_handle hh;
+};
+
 struct measured {
 	struct measurer *measurer;
 	struct flow_path *path; /* the engine's name for it */
 	struct prober_path *prober_path;
 	unsigned events; /* a bit for each enum measuring_event that is to be told */
 	struct measured_wish *wishes;
+	struct measured_socket *sockets;
 	bool queued;
 	struct measured *prev, *next; /* of those of whom something is to be told */
 };
