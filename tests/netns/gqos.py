@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """QoS sockets of Winsock: programs that have them (gqos_agent.c), and what tshark reads of RSVP on the cables."""
 import collections
-import concurrent.futures
 import dataclasses
 import json
 import select
@@ -10,6 +9,8 @@ import subprocess
 import time
 
 from netns import PATIENCE_S, TIME_FACTOR
+from packets import tshark
+from rsvp import pause
 from rsvp_net import LEFT, RIGHT
 
 NOTRAFFIC, BEST_EFFORT, CONTROLLED_LOAD, GUARANTEED, EITHER, NOCHANGE = 0, 1, 2, 3, 5, 6
@@ -93,12 +94,14 @@ class Agent:
 
     # -- what it is told --
 
-    def told(self, code, slot=0, timeout=PATIENCE_S):
+    def told(self, code, slot=0, timeout=PATIENCE_S, **more):
         """FD_QOS tells of it; each event is returned once."""
+        wanted = {'qos': code, 'socket': slot, **more}.items()
+
         def find():
-            return [event for event in self.events if event['qos'] == code and event['socket'] == slot]
+            return [event for event in self.events if wanted <= event.items()]
         found = self._wait(find, timeout)
-        assert found, f'no {code} among {self.events}'
+        assert found, f'no {dict(wanted)} among {self.events}'
         self.events.remove(found[0])
         return found[0]
 
@@ -111,11 +114,8 @@ class Agent:
             found[event['socket']].append(event['qos'])
         return found
 
-    def hears_nothing(self, seconds=QUIET_S):
-        deadline = time.monotonic() + seconds * TIME_FACTOR
-        while (left := deadline - time.monotonic()) > 0:
-            self._take(left)
-        assert not self.events, self.events
+    def hears_nothing(self):
+        hear_nothing(self)
 
     # -- its end --
 
@@ -136,9 +136,17 @@ class Agent:
         self.node.host.children.remove(self.process)
 
 
+def hear_nothing(*agents):
+    pause(QUIET_S)
+    for agent in agents:
+        agent.codes()
+        assert not agent.events, agent.events
+
+
 # ---- what was seen ----
 
 PATH, RESV, PATH_TEAR, RESV_TEAR = 1, 2, 5, 6
+CARRIERS = 0, 46  # of RSVP: options of IPv6, or nothing
 WF, FF, SE = 0x11, 0x0a, 0x12
 # Where messages arrive on a line: from the near host, passed on by the router, and the other way.
 FROM_NEAR, AT_FAR, FROM_FAR, AT_NEAR = ('router', LEFT), ('far', RIGHT), ('router', RIGHT), ('near', LEFT)
@@ -157,6 +165,7 @@ class Seen:
     session: tuple  # address, port, protocol
     senders: list  # (address, port), of a template or of filters
     style: int
+    more: list  # the fields that were asked for besides
     data: bytes
 
 
@@ -164,25 +173,17 @@ def _listed(*texts):
     return [item for text in texts for item in text.split(',') if item]
 
 
-def messages(listener):
-    """What has arrived there about sessions."""
-    listener.settle(0)
-    found = []
-    for row in listener.wire.tshark(*FIELDS, options=['-Y', 'rsvp.session']):
-        number, kind, ip4, ip6, port4, port6, proto4, proto6, from4, from6, sport4, sport6, style, malformed = row
-        assert not malformed, row
-        packet = listener.wire.packets[int(number) - 1]
+def messages(line, places, *fields):
+    """What has arrived there about sessions: (place, kind, session) -> messages."""
+    arrived = [(place, packet) for place in places for packet in line[place[0]].listen(place[1]).wire.settle(0)
+               if packet.protocol in CARRIERS]
+    found = collections.defaultdict(list)
+    for row in tshark([packet for _, packet in arrived], *FIELDS, *fields, options=['-Y', 'rsvp.session']):
+        number, kind, ip4, ip6, port4, port6, proto4, proto6, from4, from6, sport4, sport6, style, *more = row
+        assert not more.pop(0), row  # malformed
+        place, packet = arrived[int(number) - 1]
         session = ip4 or ip6, int(port4 or port6), int(proto4 or proto6)
         senders = list(zip(_listed(from4, from6), map(int, _listed(sport4, sport6))))
-        found.append(Seen(packet.time, int(kind), session, senders, int(style or '0', 0), packet.payload))
-    return found
-
-
-def messages_on(line):
-    """All that have arrived anywhere: (place, kind, session) -> messages."""
-    found = collections.defaultdict(list)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        for place, seen in zip(PLACES, pool.map(lambda place: messages(line[place[0]].listen(place[1])), PLACES)):
-            for message in seen:
-                found[place, message.kind, message.session].append(message)
+        found[place, int(kind), session].append(
+            Seen(packet.time, int(kind), session, senders, int(style or '0', 0), more, packet.payload))
     return found

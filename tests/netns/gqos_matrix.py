@@ -8,7 +8,7 @@ import signal
 import time
 
 from gqos import (CONTROLLED_LOAD, FROM_FAR, FROM_NEAR, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, NOCHANGE, PATH_TEAR,
-                  QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done, messages_on)
+                  PLACES, QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done, messages)
 from netns import PATIENCE_S, TIME_FACTOR
 from rsvp import pause
 from rsvp_net import FOUR, LEFT, RIGHT, SIX, Line, MulticastRouter
@@ -282,7 +282,7 @@ class Play:
     def watch(self):
         """Waits until what is still there must have been refreshed, and reads what the captures hold."""
         pause(1.5 * REFRESH_S + QUIET_S)
-        self.seen = messages_on(self.line)
+        self.seen = messages(self.line, PLACES)
 
     def run(self):
         self.start()

@@ -188,24 +188,29 @@ class Wire:
         return list(self.packets)
 
     def tshark(self, *fields, options=()):
-        """What tshark reads in the packets kept so far: a list of tuples, one for each packet."""
-        with tempfile.NamedTemporaryFile(suffix='.pcap') as file:
-            file.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, SNAP_LEN, 1))
-            for packet in self.packets:
-                seconds = int(packet.time)
-                file.write(struct.pack('<IIII', seconds, int((packet.time - seconds) * 1e6),
-                                       len(packet.frame), len(packet.frame)) + packet.frame)
-            file.flush()
-            command = ['tshark', '-n', '-r', file.name, '-T', 'fields', *options]
-            for field in fields:
-                command += ['-e', field]
-            done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, timeout=30 * TIME_FACTOR,
-                                  env=dict(os.environ, LD_PRELOAD=''))
-        return [tuple(line.split('\t')) for line in done.stdout.splitlines()]
+        """What tshark reads in the packets kept so far."""
+        return tshark(self.packets, *fields, options=options)
 
     def close(self):
         self.socket.close()
+
+
+def tshark(packets, *fields, options=()):
+    """What tshark reads in packets: a list of tuples, one for each."""
+    with tempfile.NamedTemporaryFile(suffix='.pcap') as file:
+        file.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, SNAP_LEN, 1))
+        for packet in packets:
+            seconds = int(packet.time)
+            file.write(struct.pack('<IIII', seconds, int((packet.time - seconds) * 1e6),
+                                   len(packet.frame), len(packet.frame)) + packet.frame)
+        file.flush()
+        command = ['tshark', '-n', '-r', file.name, '-T', 'fields', *options]
+        for field in fields:
+            command += ['-e', field]
+        done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=30 * TIME_FACTOR,
+                              env=dict(os.environ, LD_PRELOAD=''))
+    return [tuple(line.split('\t')) for line in done.stdout.splitlines()]
 
 
 def is_ipv6(address):

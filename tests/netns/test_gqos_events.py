@@ -13,8 +13,8 @@ import pytest
 
 from conftest import NOBODY, until
 from gqos import (AT_FAR, CONTROLLED_LOAD, FF, FROM_FAR, FROM_NEAR, GENERIC_ERROR, JL_RECEIVER_ONLY, JL_SENDER_ONLY,
-                  NO_RECEIVERS, NO_SENDERS, NOCHANGE, PATH, PATH_TEAR, RECEIVERS, RESV, RESV_TEAR, SD_SEND, SENDERS, TCP,
-                  UDP, WF, Agent, messages_on)
+                  NO_RECEIVERS, NO_SENDERS, NOCHANGE, PATH, PATH_TEAR, PLACES, RECEIVERS, RESV, RESV_TEAR, SD_SEND,
+                  SENDERS, TCP, UDP, WF, Agent, hear_nothing, messages)
 from netns import TIME_FACTOR
 from rsvp import pause
 from rsvp_net import FOUR, LEFT, RIGHT, Line, MulticastRouter, made
@@ -63,8 +63,9 @@ class Pair:
         self.forth, self.back = (addresses[1], self.there, protocol), (addresses[0], self.here, protocol)
         for agent in self.near, self.far:
             agent.do('qos', slot, CONTROLLED_LOAD, RATE, CONTROLLED_LOAD, 0)
-        self.hear(self.near, SENDERS, RECEIVERS)
-        self.hear(self.far, SENDERS, RECEIVERS)
+        for agent, code in itertools.product((self.near, self.far), (SENDERS, RECEIVERS)):
+            agent.told(code, slot)
+        hear_nothing(self.near, self.far)
         line.clear()
 
     def _open(self, kind, near, far):
@@ -94,7 +95,7 @@ ALL, NONE = {PATH_TEAR, RESV_TEAR}, set()
 def torn(line, *pairs):
     """What near has torn down of each, once and the same again."""
     pause(AGAIN_S)
-    seen, found = messages_on(line), []
+    seen, found = messages(line, PLACES), []
     for pair in pairs:
         found.append(set())
         for kind, session in (PATH_TEAR, pair.forth), (RESV_TEAR, pair.back):
@@ -109,7 +110,7 @@ def goes_on(line, *pairs):
     """What near sends and reserves now of each."""
     line.clear()
     pause(1.5 * REFRESH_S + 0.1)
-    seen = messages_on(line)
+    seen = messages(line, PLACES)
     found = [{kind for kind, session in ((PATH, pair.forth), (RESV, pair.back)) if seen[FROM_NEAR, kind, session]}
              for pair in pairs]
     return found if len(pairs) > 1 else found[0]
@@ -165,7 +166,7 @@ def test_another_peer(line):
     pair.hear(other, SENDERS, RECEIVERS)
     pair.hear(near, SENDERS, RECEIVERS)
     pause(AGAIN_S)
-    seen = messages_on(line)
+    seen = messages(line, PLACES)
     forth = FAR, there, UDP
     assert len(seen[FROM_NEAR, PATH_TEAR, pair.forth]) == 2 and not seen[FROM_NEAR, PATH_TEAR, forth]
     assert seen[FROM_NEAR, PATH, forth]
@@ -193,7 +194,7 @@ def test_a_peer_at_last(line):
     far.told(NO_SENDERS, 1)
     far.told(NO_RECEIVERS, 1)
     pause(AGAIN_S)
-    seen, back = messages_on(line), (NEAR, here, UDP)
+    seen, back = messages(line, PLACES), (NEAR, here, UDP)
     assert len(seen[FROM_NEAR, PATH_TEAR, (FAR, other, UDP)]) == 2
     assert not seen[FROM_NEAR, PATH_TEAR, (FAR, one, UDP)]
     assert seen[FROM_NEAR, RESV_TEAR, back][0].style == WF
@@ -277,8 +278,7 @@ def test_members(line):
     group.join(far, 1, JL_RECEIVER_ONLY, rate=2 * RATE)
     for slot in 0, 1:
         far.told(SENDERS, slot)
-        until(lambda: 2 * RATE in [event['sending'] for event in near.events if event['socket'] == slot]
-              or near.codes() is None)
+        near.told(RECEIVERS, slot, sending=2 * RATE)
     pause(0.2)
     for agent in near, far, router:
         agent.codes()
@@ -288,9 +288,9 @@ def test_members(line):
     near.hears_nothing()
     far.do('close', 1)
     for slot in 0, 1:
-        assert near.told(RECEIVERS, slot)['sending'] == RATE  # the router's own
+        near.told(RECEIVERS, slot, sending=RATE)  # the router's own
     near.hears_nothing()
-    seen = messages_on(line)
+    seen = messages(line, PLACES)
     first, last = seen[FROM_FAR, RESV_TEAR, group.session][0], seen[FROM_FAR, RESV, group.session]
     assert first.style == WF and all(message.time < first.time for message in last)
     router.do('close', 0)
@@ -319,7 +319,7 @@ def test_senders_of_a_group(line):
     far.told(NO_SENDERS, 0)
     far.hears_nothing()
     pause(1.5 * REFRESH_S)
-    seen = messages_on(line)
+    seen = messages(line, PLACES)
     assert [tear.senders for tear in seen[FROM_NEAR, PATH_TEAR, left.session]] == [
         [(NEAR, 4003)], [(NEAR, 4004)], [(NEAR, 4003)], [(NEAR, 4004)]]
     assert not seen[FROM_NEAR, PATH_TEAR, kept.session] and seen[FROM_NEAR, PATH, kept.session]
@@ -334,7 +334,7 @@ def test_lost_tears(line):
     with filtered(line, 'prerouting', f'iifname {LEFT} meta l4proto 46 @th,8,8 {{ {PATH_TEAR}, {RESV_TEAR} }} drop'):
         pair.near.do('close', 0)
         told = [pair.far.told(code, timeout=2 * LIFETIME_S)['at'] for code in (NO_SENDERS, NO_RECEIVERS)]
-    seen = messages_on(line)
+    seen = messages(line, PLACES)
     for kind, tear, session, at in (PATH, PATH_TEAR, pair.forth, told[0]), (RESV, RESV_TEAR, pair.back, told[1]):
         assert len(seen[FROM_NEAR, tear, session]) == 2, 'they came as far as the router'
         took = at - seen[FROM_NEAR, kind, session][-1].time
@@ -379,5 +379,4 @@ def test_service_stops(line):
         for code in NO_SENDERS, NO_RECEIVERS:
             far.told(code, pair.slot)
         near.do('send', pair.slot, 100)  # best effort
-    near.hears_nothing()
-    far.hears_nothing()
+    hear_nothing(near, far)
