@@ -169,6 +169,13 @@ const struct engine_owner_info *owner_info(const struct owner *owner);
 void *owner_host_data(const struct owner *owner);
 void owner_set_api(struct owner *owner, const char *api);
 
+/*
+ * The owner takes part in a session of whoever signals. Its user may do so as often as it may have flows, which does
+ * not bind root: -ENOBUFS.
+ */
+int owner_session_begin(struct owner *owner);
+void owner_session_end(struct owner *owner);
+
 /* From now on the owner is told what happens to every flow it may see. -ENOBUFS: too many of the user do. */
 int owner_watch(struct engine *engine, struct owner *owner);
 

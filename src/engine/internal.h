@@ -27,6 +27,7 @@ struct user {
 	uint32_t entries;
 	uint32_t watchers;
 	uint32_t trackers;
+	uint32_t sessions; /* of whoever signals */
 	struct tracker *tracker_list;
 	struct flow *flow_list; /* ascending */
 	UT_hash_handle hh;
@@ -134,6 +135,7 @@ struct flow {
 struct entry {
 	struct flow *flow;
 	bool on_path; /* counted in n_tcp of the flow's path */
+	bool shown;   /* it is that of its socket which stands for it where the path is measured */
 	struct slot *slot;
 	struct entry *flow_prev, *flow_next;
 	struct entry *slot_prev, *slot_next; /* in the order in which they were added */

@@ -66,6 +66,24 @@ bool owner_is_administrator(const struct engine *engine, const struct owner *own
 	return owner->info.host || engine->ports.is_administrator(engine->ports.user_data, owner);
 }
 
+int owner_session_begin(struct owner *owner)
+{
+	struct engine *engine = owner->engine;
+	struct user *user = owner->user;
+
+	if (user->uid != 0 && user->sessions >= engine->config.max_flows_per_user) {
+		engine->counters.refused_limit++;
+		return -ENOBUFS;
+	}
+	user->sessions++;
+	return 0;
+}
+
+void owner_session_end(struct owner *owner)
+{
+	owner->user->sessions--;
+}
+
 static void unwatch(struct owner *owner)
 {
 	if (!owner->watching)

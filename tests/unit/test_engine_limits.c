@@ -33,6 +33,26 @@ static int try_add(struct world *world, struct owner *owner, uint64_t cookie, ui
 	return engine_add(world->engine, owner, &socket, &d, &request, id, world->now_us);
 }
 
+/* Sessions of whoever signals are bound as flows are, and take none of these away. */
+static void sessions_per_user(void **state)
+{
+	struct world *world = limited(1000, 2);
+	struct owner *first = world_owner(world, UID_USER), *second = world_owner(world, UID_USER);
+	struct owner *root = world_owner(world, UID_ROOT);
+
+	(void)state;
+	assert_int_equal(owner_session_begin(first), 0);
+	assert_int_equal(owner_session_begin(second), 0);
+	assert_int_equal(owner_session_begin(first), -ENOBUFS);
+	assert_int_equal(engine_counters(world->engine)->refused_limit, 1);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(owner_session_begin(root), 0);
+	world_add(world, first, 1, &d, GW_CLASS_VOICE, 0);
+	owner_session_end(second);
+	assert_int_equal(owner_session_begin(first), 0);
+	world_free(world);
+}
+
 /* Users are bound in all their handles together, and not by each other; root is not. */
 static void per_user(void **state)
 {
@@ -408,6 +428,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(per_user),
+		cmocka_unit_test(sessions_per_user),
 		cmocka_unit_test(in_total),
 		cmocka_unit_test(closed_flows_give_way),
 		cmocka_unit_test(programs_per_user),

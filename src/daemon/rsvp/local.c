@@ -154,11 +154,6 @@ void rsvp_daemon_owner_gone(struct rsvp_daemon *daemon, const void *owner)
 	}
 }
 
-const struct rsvp_session *rsvp_local_session(const struct rsvp_local *local)
-{
-	return &local->session;
-}
-
 const void *rsvp_local_owner(const struct rsvp_local *local)
 {
 	return local->owner;

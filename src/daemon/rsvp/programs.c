@@ -16,12 +16,12 @@
 #include <uthash.h>
 
 #include "base/time.h"
+#include "daemon/rsvp/interests.h"
 #include "daemon/rsvp/questions.h"
 #include "daemon/rsvp/records.h"
 #include "engine/signalling.h"
 #include "rsvp/format.h"
 
-#define SESSIONS_PER_USER 1000u /* does not bind root */
 #define TRACERS_MAX 16
 #define TEXT_MAX 16384
 #define VISITS_PER_TURN 20000u /* of things that are not shown, so that others have their turn */
@@ -30,6 +30,7 @@ struct program {
 	uint32_t id;
 	struct rsvp_programs *programs;
 	struct owner *owner;
+	struct rsvp_session session;
 	struct rsvp_local *local;
 	UT_hash_handle hh;
 };
@@ -39,6 +40,7 @@ struct rsvp_programs {
 	struct server *server;
 	struct rsvp_daemon *daemon;
 	struct program *sessions; /* by id */
+	struct interests interests;
 	uint32_t last_id;
 	struct questions questions;
 	struct owner *tracers[TRACERS_MAX];
@@ -85,46 +87,62 @@ static struct program *find(struct rsvp_programs *programs, const struct owner *
 	return program && program->owner == owner ? program : NULL;
 }
 
-static bool user_is_full(struct rsvp_programs *programs, const struct owner *owner)
+static void program_free(struct program *program)
 {
-	uint32_t uid = owner_info(owner)->uid;
-	const struct program *program, *next;
-	unsigned n = 0;
+	struct rsvp_programs *programs = program->programs;
 
-	if (uid == 0)
-		return false;
-	HASH_ITER(hh, programs->sessions, program, next)
-		n += owner_info(program->owner)->uid == uid;
-	return n >= SESSIONS_PER_USER;
+	interests_remove(&programs->interests, &program->session, owner_info(program->owner)->uid);
+	owner_session_end(program->owner);
+	HASH_DEL(programs->sessions, program);
+	free(program);
 }
 
 static void end_program(struct program *program)
 {
 	rsvp_daemon_close(program->local);
-	HASH_DEL(program->programs->sessions, program);
-	free(program);
+	program_free(program);
 }
 
-static int program_new(struct rsvp_programs *programs, struct owner *owner,
-		       struct program **ret_program)
+static int enter(struct rsvp_programs *programs, struct program *program)
 {
-	struct program *program = calloc(1, sizeof(*program)), *other;
+	struct program *other;
 
-	if (!program)
-		return -ENOMEM;
-	program->programs = programs;
-	program->owner = owner;
 	do {
 		program->id = ++programs->last_id;
 		HASH_FIND(hh, programs->sessions, &program->id, sizeof(program->id), other);
 	} while (program->id == 0 || other);
 	HASH_ADD(hh, programs->sessions, id, sizeof(program->id), program);
-	if (!program->hh.tbl) {
-		free(program);
-		return -ENOMEM;
+	return program->hh.tbl ? 0 : -ENOMEM;
+}
+
+static int program_new(struct rsvp_programs *programs, struct owner *owner,
+		       const struct rsvp_session *session, struct program **ret_program)
+{
+	uint32_t uid = owner_info(owner)->uid;
+	struct program *program;
+	int r;
+
+	r = owner_session_begin(owner);
+	if (r < 0)
+		return r;
+	program = calloc(1, sizeof(*program));
+	r = program ? interests_add(&programs->interests, session, uid) : -ENOMEM;
+	if (r < 0)
+		goto fail;
+	program->programs = programs;
+	program->owner = owner;
+	program->session = *session;
+	r = enter(programs, program);
+	if (r < 0) {
+		interests_remove(&programs->interests, session, uid);
+		goto fail;
 	}
 	*ret_program = program;
 	return 0;
+fail:
+	free(program);
+	owner_session_end(owner);
+	return r;
 }
 
 static int port_open(void *user_data, struct owner *owner, const struct signalling_session *asked,
@@ -139,17 +157,14 @@ static int port_open(void *user_data, struct owner *owner, const struct signalli
 	int r;
 
 	(void)now_us;
-	if (user_is_full(programs, owner))
-		return -ENOBUFS;
-	r = program_new(programs, owner, &program);
+	memcpy(session.address, asked->destination.addr, sizeof(session.address));
+	r = program_new(programs, owner, &session, &program);
 	if (r < 0)
 		return r;
-	memcpy(session.address, asked->destination.addr, sizeof(session.address));
 	r = rsvp_daemon_open(programs->daemon, owner, &session, asked->ifindex, on_event, program,
 			     &program->local);
 	if (r < 0) {
-		HASH_DEL(programs->sessions, program);
-		free(program);
+		program_free(program);
 		return r;
 	}
 	*ret_id = program->id;
@@ -311,16 +326,8 @@ struct page {
 
 static bool may_see(const struct page *page, const struct rsvp_session *session)
 {
-	const struct program *program, *next;
-
-	if (page->view->everything)
-		return true;
-	HASH_ITER(hh, page->programs->sessions, program, next) {
-		if (owner_info(program->owner)->uid == page->view->uid &&
-		    memcmp(rsvp_local_session(program->local), session, sizeof(*session)) == 0)
-			return true;
-	}
-	return false;
+	return page->view->everything ||
+	       interests_has(&page->programs->interests, session, page->view->uid);
 }
 
 /* Whether the next thing is still to be shown; if it is, it counts as seen. */
@@ -391,9 +398,9 @@ static int visit_programs(struct page *page)
 	HASH_ITER(hh, page->programs->sessions, program, next) {
 		const struct engine_owner_info *info = owner_info(program->owner);
 
-		if (!is_next(page) || !may_see(page, rsvp_local_session(program->local)))
+		if (!is_next(page) || !may_see(page, &program->session))
 			continue;
-		record_of_session(rsvp_local_session(program->local), &out);
+		record_of_session(&program->session, &out);
 		out.record.uid = info->uid;
 		out.record.pid = info->pid;
 		out.record.id = program->owner == page->owner ? program->id : 0;

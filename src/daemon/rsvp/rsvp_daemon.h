@@ -63,8 +63,7 @@ void rsvp_daemon_close(struct rsvp_local *local);
 /* Everything that it has open ends. */
 void rsvp_daemon_owner_gone(struct rsvp_daemon *daemon, const void *owner);
 
-/* The session of a program; its owner. */
-const struct rsvp_session *rsvp_local_session(const struct rsvp_local *local);
+/* Who has opened it. */
 const void *rsvp_local_owner(const struct rsvp_local *local);
 
 /* ---- asking about paths (RFC 2745) ---- */
