@@ -15,9 +15,12 @@
 static bool is_attainable(const struct engine *engine, const struct flow *flow, uint64_t target_bps)
 {
 	const struct measuring *measuring = engine->measuring;
+	uint64_t current_bps = rate_weight(flow->settings.rate_bps);
 
-	return measuring->is_attainable(measuring->user_data, flow->path->measured,
-					rate_weight(flow->settings.rate_bps), target_bps);
+	/* It may have got there while the request waited. */
+	return target_bps <= current_bps ||
+	       measuring->is_attainable(measuring->user_data, flow->path->measured, current_bps,
+					target_bps);
 }
 
 /* What is free is only known where somebody takes part; congestion shows also in the flow's own connection. */

@@ -41,7 +41,7 @@ enum measuring_state path_condition(const struct engine *engine, const struct fl
 }
 
 int path_known(const struct engine *engine, const struct flow_path *path,
-		      struct gw_path_info *ret_info)
+	       struct gw_path_info *ret_info)
 {
 	const struct measuring *measuring = engine->measuring;
 	struct gw_path_info info = { .size = sizeof(info) };
@@ -73,7 +73,8 @@ enum gw_path_state flow_path_state(const struct engine *engine, const struct flo
 
 	if (!flow->path)
 		return GW_PATH_NONE;
-	return flow_is_watched(flow) ? states[path_condition(engine, flow->path)] : GW_PATH_UNSUPPORTED;
+	return flow_is_watched(flow) ? states[path_condition(engine, flow->path)]
+				     : GW_PATH_UNSUPPORTED;
 }
 
 bool flow_may_tag(const struct engine *engine, const struct flow *flow)
@@ -139,8 +140,7 @@ static void path_look(struct engine *engine, struct flow_path *path)
 {
 	struct gw_path_info info;
 
-	if (path->measured && path->support != SUPPORT_YES &&
-	    path_known(engine, path, &info) == 0)
+	if (path->measured && path->support != SUPPORT_YES && path_known(engine, path, &info) == 0)
 		path_gains_support(engine, path);
 }
 
@@ -166,6 +166,41 @@ void paths_give_up(struct engine *engine)
 
 /* ---- life ---- */
 
+/* Flows may share a connection; adaptive ones have one entry each. */
+static struct entry *path_find_other(const struct entry *entry, bool shown)
+{
+	const struct slot *slot;
+	struct entry *other;
+
+	DL_FOREACH(entry->slot->sock->slots, slot) {
+		DL_FOREACH2(slot->entries, other, slot_next) {
+			if (other != entry && other->on_path && (other->shown || !shown) &&
+			    other->flow->path == entry->flow->path)
+				return other;
+		}
+	}
+	return NULL;
+}
+
+/* Without it the path is measured by what else there is. */
+static void path_show(struct engine *engine, struct entry *entry)
+{
+	const struct measuring *measuring = engine->measuring;
+	const struct sock *sock = entry->slot->sock;
+	const struct measuring_socket socket = {
+		.cookie = sock->cookie,
+		.family = sock->family,
+		.protocol = sock->protocol,
+		.local = sock->local,
+		.peer = sock->peer,
+	};
+
+	if (path_find_other(entry, true))
+		return;
+	entry->shown = true;
+	measuring->add_socket(measuring->user_data, entry->flow->path->measured, &socket);
+}
+
 static void path_measure(struct engine *engine, struct flow_path *path)
 {
 	const struct measuring *measuring = engine->measuring;
@@ -174,6 +209,7 @@ static void path_measure(struct engine *engine, struct flow_path *path)
 		.ifindex = path->key.ifindex,
 		.on_link = path->on_link,
 	};
+	struct flow *flow;
 
 	/*
 	 * Without a neighbour there is nothing to experiment with: only connections tell something. If it fails, it is
@@ -183,6 +219,10 @@ static void path_measure(struct engine *engine, struct flow_path *path)
 	    measuring->open(measuring->user_data, &target, path, &path->measured, engine->now_us) <
 		    0)
 		return;
+	DL_FOREACH2(path->flows, flow, path_next) {
+		if (flow->entries && flow->entries->on_path)
+			path_show(engine, flow->entries);
+	}
 	path_look(engine, path);
 }
 
@@ -194,8 +234,11 @@ static void path_unmeasure(struct engine *engine, struct flow_path *path)
 
 	if (!measured)
 		return;
-	DL_FOREACH2(path->flows, flow, path_next)
+	DL_FOREACH2(path->flows, flow, path_next) {
 		flow_forget_wish(engine, flow);
+		if (flow->entries)
+			flow->entries->shown = false;
+	}
 	path->measured = NULL;
 	measuring->close(measuring->user_data, measured, engine->now_us);
 }
@@ -291,39 +334,6 @@ void path_leave(struct engine *engine, struct flow *flow)
 	path_release(engine, path);
 }
 
-/* Flows may share a connection; adaptive ones have one entry each. */
-static bool others_show(const struct entry *entry)
-{
-	const struct slot *slot;
-	const struct entry *other;
-
-	DL_FOREACH(entry->slot->sock->slots, slot) {
-		DL_FOREACH2(slot->entries, other, slot_next) {
-			if (other != entry && other->on_path &&
-			    other->flow->path == entry->flow->path)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Without it the path is measured by what else there is. */
-static void path_show(struct engine *engine, const struct entry *entry)
-{
-	const struct measuring *measuring = engine->measuring;
-	const struct sock *sock = entry->slot->sock;
-	const struct measuring_socket socket = {
-		.cookie = sock->cookie,
-		.family = sock->family,
-		.protocol = sock->protocol,
-		.local = sock->local,
-		.peer = sock->peer,
-	};
-
-	if (entry->flow->path->measured)
-		measuring->add_socket(measuring->user_data, entry->flow->path->measured, &socket);
-}
-
 void path_add_entry(struct engine *engine, struct entry *entry)
 {
 	struct flow_path *path = entry->flow->path;
@@ -333,22 +343,29 @@ void path_add_entry(struct engine *engine, struct entry *entry)
 		return;
 	entry->on_path = true;
 	path->n_tcp++;
-	if (!path->measured)
-		path_users_changed(engine, path); /* it is of use only now */
-	if (!others_show(entry))
+	if (path->measured)
 		path_show(engine, entry);
+	else
+		path_users_changed(engine, path); /* it may be of use only now */
 }
 
 void path_remove_entry(struct engine *engine, struct entry *entry)
 {
 	const struct measuring *measuring = engine->measuring;
 	struct flow_path *path = entry->flow->path;
+	struct entry *heir;
 
 	if (!entry->on_path)
 		return;
 	entry->on_path = false;
 	path->n_tcp--;
-	if (path->measured && !others_show(entry))
+	if (!entry->shown)
+		return;
+	entry->shown = false;
+	heir = path_find_other(entry, false);
+	if (heir)
+		heir->shown = true;
+	else
 		measuring->remove_socket(measuring->user_data, path->measured,
 					 entry->slot->sock->cookie);
 }
@@ -377,11 +394,8 @@ static void path_reopen(struct engine *engine, struct flow_path *path)
 	struct flow *flow;
 
 	path_users_changed(engine, path);
-	DL_FOREACH2(path->flows, flow, path_next) {
-		if (flow->entries && flow->entries->on_path)
-			path_show(engine, flow->entries);
+	DL_FOREACH2(path->flows, flow, path_next)
 		flow_ask_rate(engine, flow);
-	}
 }
 
 /* A router has come in between, or has gone. */

@@ -8,7 +8,7 @@
 #include "engine/measuring.h"
 
 #define FAKE_PATHS 256
-#define FAKE_SOCKETS 8
+#define FAKE_SOCKETS 16
 #define FAKE_WISHES 64
 
 struct fake_wish {
