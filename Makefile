@@ -27,7 +27,7 @@ help:
 	@echo "make               build into $(BUILD)/"
 	@echo "make deps          install the Debian packages that are missing (tools/deps)"
 	@echo "make install       DESTDIR= PREFIX=/usr/local"
-	@echo "make run           build, and show greenwave on real packets (as root: between two hosts)"
+	@echo "make run           build, and show greenwave on real packets (as root: between hosts)"
 	@echo "make test          build under sanitizers, and run every test that this machine can run"
 	@echo "make test-vm       the tests that depend on the kernel, under Debian's own in a virtual machine (slow)"
 	@echo "make bench         measure"
