@@ -114,6 +114,8 @@ static void port_completed(void *user_data, struct owner *owner,
 		message.head.serial = wait->serial;
 	} else {
 		MSG_SET(&message, TAG_EVENT, event, GW_EVENT_COMPLETED);
+		MSG_SET(&message, TAG_TIME, time_us,
+			server->ports.wall_clock_us(server->ports.user_data));
 		MSG_SET(&message, TAG_TOKEN, token, wait->token);
 	}
 	if (completion->path)
