@@ -102,7 +102,9 @@ static int wish_start(struct engine *engine, struct op *op, uint64_t number)
 	op->wish = number;
 	HASH_ADD(by_wish, engine->wishes, wish, sizeof(op->wish), op);
 	if (op->by_wish.tbl) {
-		op_set_deadline(engine, op, engine->now_us + ADMISSION_US);
+		/* Asked for anew, it has no more time than it had. */
+		if (op->deadline_us == 0)
+			op_set_deadline(engine, op, engine->now_us + ADMISSION_US);
 		return 0;
 	}
 	op->wish = 0;

@@ -23,7 +23,7 @@
 #define FLOWS 12
 #define HOSTS 4
 #define SOCKETS 6
-#define SEEDS 30
+#define SEEDS 120
 #define STEPS 1500
 #define WAITING 4096
 
