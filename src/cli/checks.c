@@ -27,6 +27,9 @@
 #define SIGNALLING \
 	"none if nothing is to be signalled; else rsvp { enabled = true } in greenwave.conf, and restart the daemon"
 
+#define MEASURED \
+	"none if nobody is to measure paths to this host; else probe { sink = true } in greenwave.conf, and reload"
+
 /* What to do about a mechanism that the daemon could not use. */
 static const char *next_step(const char *mechanism)
 {
@@ -51,6 +54,11 @@ static const char *next_step(const char *mechanism)
 		  "qdisc replace dev INTERFACE root fq" },
 		{ "sock-diag", "load the modules inet_diag, tcp_diag and udp_diag" },
 		{ "rsvp", SIGNALLING },
+		{ "probe-udp", "see which program has the port: ss -lunp sport = :2177" },
+		{ "probe-sink", MEASURED },
+		{ "probe-frames", "give greenwaved CAP_NET_RAW, and restart it" },
+		{ "probe-tcp-info",
+		  "use a kernel with CONFIG_INET_TCP_DIAG, or load the module tcp_diag" },
 	};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
