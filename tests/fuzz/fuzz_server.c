@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_server.c: four clients say whatever they like. Each request is answered once or its client is
- * thrown out; nobody sees another's flows; and when all have gone, no mark is left.
+ * fuzz_server.c: four clients say whatever they like. Each request is answered once, at once or later, or its client
+ * is thrown out; nobody sees another's flows; and when all have gone, no mark is left, and no path is measured.
  *
  * A step is a message, by its first byte of one of them, its detail the number of descriptors; or something happens.
  */
@@ -12,11 +12,13 @@
 #include "engine/server.h"
 #include "fuzz.h"
 #include "../unit/fake_datapath.h"
+#include "../unit/fake_measuring.h"
 #include "../unit/fake_signalling.h"
 
 #define CLIENTS 4
 #define STEPS_MAX 400
 #define HAPPENINGS 0xf0
+#define MEASUREMENTS 0xfc
 #define LINKS 4 /* 0: not known */
 
 static const uint32_t uids[CLIENTS] = { 1000, 1000, 1001, 0 };
@@ -24,11 +26,13 @@ static const uint32_t uids[CLIENTS] = { 1000, 1000, 1001, 0 };
 struct world {
 	struct fake_datapath datapath;
 	struct fake_signalling signalling;
+	struct fake_measuring measuring;
 	struct server *server;
 	struct owner *clients[CLIENTS];
 	uint64_t now_us;
 	uint64_t groups;
 	int in_hand; /* the client whose request is being handled */
+	int waiting; /* requests that will be answered later */
 };
 
 static struct world world;
@@ -108,9 +112,14 @@ static void port_send_event(void *user_data, struct owner *owner, const void *bu
 	struct msg message;
 
 	(void)user_data;
-	(void)must_arrive;
 	require(msg_decode(buf, len, &message) == 0);
-	require(message.head.type == MSG_EVENT && message.head.serial == 0);
+	if (message.head.type != MSG_EVENT) {
+		require(world.waiting-- > 0 && must_arrive);
+		require(message.head.type == MSG_SET_RATE || message.head.type == MSG_QUERY_PATH ||
+			message.head.type == MSG_TRACK_START);
+		return;
+	}
+	require(message.head.serial == 0);
 	check_records(owner, buf, len);
 }
 
@@ -164,6 +173,10 @@ static void message(int client, unsigned n_fds, const uint8_t *data, size_t size
 		throw_out(client);
 		return;
 	}
+	if (len == 0) {
+		world.waiting++;
+		return;
+	}
 	require(len <= (long)MSG_MAX && msg_decode(bytes, (size_t)len, &reply) == 0);
 	require(msg_decode(data, size, &request) == 0);
 	require(reply.head.type == request.head.type && reply.head.serial == request.head.serial);
@@ -181,15 +194,47 @@ static void set_link(unsigned detail)
 				detail & 4 ? NULL : &config) == 0);
 }
 
+/* Something comes of the measurements of a path, or they begin, or end. */
+static void measurement(unsigned what, unsigned detail)
+{
+	static const int statuses[] = { 0, -EBUSY, -EAGAIN, -EOPNOTSUPP };
+	struct engine *engine = server_engine(world.server);
+	struct measured *measured = &world.measuring.paths[detail % 8];
+
+	if (what == 0) {
+		engine_set_measuring(engine, detail & 1 ? &world.measuring.table : NULL,
+				     world.now_us);
+		return;
+	}
+	if (!measured->open)
+		return;
+	measured->state = (enum measuring_state)(detail / 8 % 3);
+	measured->fundamentals_status = detail & 0x80 ? 0 : -ENODATA;
+	measured->attainable_bps = UINT64_C(1) << detail % 64;
+	measured->admit_status = detail & 0x40 ? -EINPROGRESS : statuses[detail / 16 % 4];
+	if (what == 1)
+		engine_path_event(engine, measured->path, (enum measuring_event)(detail / 8 % 5),
+				  world.now_us);
+	else if (measured->n_wishes > 0)
+		engine_path_admitted(
+			engine, measured->path,
+			measured->wishes[(measured->n_wishes - 1) % FAKE_WISHES].wish.token,
+			statuses[detail / 8 % 4], world.now_us);
+}
+
 /*
  * What is not said but happens: sockets close, programs end, time passes, clients leave, links change, the datapath
- * refuses.
+ * refuses, paths are measured.
  */
 static void happening(unsigned what, unsigned detail)
 {
 	static const enum end_reason reasons[] = { END_CLOSED, END_SHUTDOWN, END_DISCONNECTED };
 	struct engine *engine = server_engine(world.server);
 
+	if (what >= MEASUREMENTS) {
+		measurement((what - MEASUREMENTS) % 3, detail);
+		return;
+	}
 	switch (what % 6) {
 	case 0:
 		engine_end_socket(engine, detail % 16 + 1, detail >> 6, reasons[detail % 3],
@@ -244,6 +289,8 @@ static void begin(void)
 	fake_signalling_init(&world.signalling);
 	world.signalling.n_records = 500; /* some pages */
 	server_set_signalling(world.server, &world.signalling.port, 0);
+	fake_measuring_init(&world.measuring);
+	world.waiting = 0;
 	for (int i = 0; i < CLIENTS; i++)
 		connect_client(i);
 }
@@ -277,6 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		engine_tick(server_engine(world.server), world.now_us);
 	for (uint32_t i = 1; i < LINKS; i++)
 		require_nothing_booked(i);
+	require(fake_measured_open(&world.measuring) == 0);
 	world.server = server_free(world.server);
 	require(world.datapath.n_marks == 0);
 	require(world.datapath.n_meters == 0);
