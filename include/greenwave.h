@@ -397,7 +397,11 @@ enum gw_flow_state {
 	GW_FLOW_ACTIVE = 0,   /* in force */
 	GW_FLOW_UNMARKED = 1, /* adaptive, waiting for a rate */
 	GW_FLOW_SHADOWED = 2, /* a later flow has the same socket and destination */
-	GW_FLOW_CLOSED = 3    /* its socket is gone; the identifier is still held */
+	GW_FLOW_CLOSED = 3,   /* its socket is gone; the identifier is still held */
+	/* Of the QoS of sockets; what is sent without being signalled is active. */
+	GW_FLOW_WAITING = 4,	  /* there is no peer, or no sender, yet */
+	GW_FLOW_TRANSITIONAL = 5, /* nothing is reserved yet */
+	GW_FLOW_RESERVED = 6
 };
 const char *gw_flow_state_name(enum gw_flow_state state);
 
@@ -439,6 +443,7 @@ struct gw_flow_record {
 	uint32_t metered; /* 1: there is a meter that counts */
 	enum gw_path_state path_state;
 	struct gw_path_info path; /* of an adaptive flow; not known: zero */
+	uint32_t direction;	  /* of the QoS of a socket: GW_QOS_SENDING or _RECEIVING; else 0 */
 };
 
 /*

@@ -221,10 +221,17 @@ static json_t *json_path(const struct gw_flow_record *record)
 			 "rtt_us", json_if(path->rtt_known, path->rtt_us));
 }
 
+static json_t *json_direction(uint32_t direction)
+{
+	if (direction == 0)
+		return json_null();
+	return json_string(direction == GW_QOS_RECEIVING ? "receive" : "send");
+}
+
 json_t *fmt_json_record(const struct gw_flow_record *record)
 {
 	/* clang-format off */
-	return json_pack("{s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:I, s:I, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"id", (json_int_t)record->id,
 		"pid", (json_int_t)record->pid,
 		"comm", json_fixed_text(record->comm, sizeof(record->comm)),
@@ -239,7 +246,8 @@ json_t *fmt_json_record(const struct gw_flow_record *record)
 		"shaping", fmt_json_text(gw_shaping_method_name(record->shaping)),
 		"reserved_bps", json_number_or_null(record->reserved_bps),
 		"counters", json_counters(record),
-		"path", json_path(record));
+		"path", json_path(record),
+		"direction", json_direction(record->direction));
 	/* clang-format on */
 }
 

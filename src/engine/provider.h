@@ -110,6 +110,16 @@ void provider_socket_ended(struct provider *provider, uint64_t cookie, unsigned 
 void provider_owner_gone(struct provider *provider, struct owner *owner, uint64_t now_us);
 
 /*
+ * For the list of flows. One of what is sent is in its place (`record` is of a flow that is in force); the others are
+ * visited with the flow that watches their socket, of which `begun` has the identifier and what is its owner's.
+ */
+void provider_record_flow(const struct provider *provider, struct gw_flow_record *record);
+int provider_visit(const struct provider *provider, uint64_t cookie,
+		   const struct gw_flow_record *begun,
+		   int (*visit)(const struct gw_flow_record *record, void *visit_data),
+		   void *visit_data);
+
+/*
  * From the host's signalling: something has happened in a session that the provider has opened. True: it was one of
  * these, and nobody else is to be told. `type` and `record` as for server_signal(). It may come at any time, also from
  * within a call of a port of the signalling, which must not be called back then (signalling.h): what the provider needs

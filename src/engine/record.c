@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "engine/provider.h"
 
 static enum gw_flow_state entry_state(const struct flow *flow, const struct entry *entry)
 {
@@ -89,6 +90,8 @@ static void record_target(const struct engine *engine, const struct flow *flow,
 		address_to_sockaddr(&slot->sock->local, &record->local);
 		address_to_sockaddr(&slot->key.destination, &record->destination);
 	}
+	if (entry && engine->provider)
+		provider_record_flow(engine->provider, record);
 }
 
 static void record_path(const struct engine *engine, const struct flow *flow,
@@ -127,9 +130,14 @@ void record_flow(const struct engine *engine, const struct flow *flow, const str
 	record_target(engine, flow, flow->tuples, entry, ret_record);
 }
 
+static bool is_in_view(const struct engine_view *view, const struct flow *flow)
+{
+	return view->everything || flow->owner->info.uid == view->uid;
+}
+
 bool flow_is_visible(const struct engine_view *view, const struct flow *flow)
 {
-	return !flow->watches && (view->everything || flow->owner->info.uid == view->uid);
+	return !flow->watches && is_in_view(view, flow);
 }
 
 void event_begin(const struct engine *engine, const struct owner *also, const struct flow *flow,
@@ -217,9 +225,14 @@ int engine_flow_records(const struct engine *engine, const struct engine_view *v
 	struct entry *entry;
 	int r = 0;
 
-	if (!flow || !flow_is_visible(view, flow))
+	if (!flow || !is_in_view(view, flow))
 		return -ENOENT;
 	record_begin(engine, flow, &record);
+	if (flow->watches)
+		return flow->entries && engine->provider
+			       ? provider_visit(engine->provider, flow->entries->slot->sock->cookie,
+						&record, visit, user_data)
+			       : 0;
 	if (!flow->entries && !flow->tuples) {
 		record_target(engine, flow, NULL, NULL, &record);
 		return visit(&record, user_data);

@@ -125,6 +125,12 @@ const char *gw_flow_state_name(enum gw_flow_state state)
 		return "shadowed";
 	case GW_FLOW_CLOSED:
 		return "closed";
+	case GW_FLOW_WAITING:
+		return "waiting";
+	case GW_FLOW_TRANSITIONAL:
+		return "transitional";
+	case GW_FLOW_RESERVED:
+		return "reserved";
 	}
 	return NULL;
 }

@@ -115,6 +115,7 @@ struct wire_record {
 	uint32_t path_state, path_known; /* RECORD_KNOWS_... */
 	uint64_t capacity_bps, available_bps;
 	uint32_t rtt_us;
+	uint32_t direction;
 };
 
 #define RECORD_KNOWS_CAPACITY 0x1u
@@ -150,6 +151,7 @@ static const struct codec_field record_fields[] = {
 	RECORD(25, capacity_bps),
 	RECORD(26, available_bps),
 	RECORD(27, rtt_us),
+	RECORD(28, direction),
 };
 #define N_RECORD_FIELDS (sizeof(record_fields) / sizeof(record_fields[0]))
 #define RECORD_ALL ((CODEC_BIT(N_RECORD_FIELDS + 1) - 1) & ~CODEC_BIT(0))
@@ -206,6 +208,7 @@ long record_append(const struct gw_flow_record *record, void *buf, size_t len, s
 		.shaping = record->shaping,
 		.metered = record->metered,
 		.path_state = record->path_state,
+		.direction = record->direction,
 	};
 	unsigned char nested[640];
 	long r;
@@ -253,6 +256,7 @@ int record_decode(const struct codec_bytes *bytes, struct gw_flow_record *ret_re
 		.metered = wire.metered,
 		.path_state = (enum gw_path_state)wire.path_state,
 		.path = path_of_wire(&wire),
+		.direction = wire.direction,
 	};
 	address_to_sockaddr(&wire.local, &ret_record->local);
 	address_to_sockaddr(&wire.destination, &ret_record->destination);

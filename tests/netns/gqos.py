@@ -143,6 +143,13 @@ def hear_nothing(*agents):
         assert not agent.events, agent.events
 
 
+# ---- what is there ----
+
+def controlled(daemon):
+    """What is sent under traffic control, as `greenwave list` shows it."""
+    return [flow for flow in daemon.flows() if flow['direction'] == 'send' and flow['dscp'] is not None]
+
+
 # ---- what was seen ----
 
 PATH, RESV, PATH_TEAR, RESV_TEAR = 1, 2, 5, 6

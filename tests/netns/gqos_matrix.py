@@ -8,7 +8,7 @@ import signal
 import time
 
 from gqos import (CONTROLLED_LOAD, FROM_FAR, FROM_NEAR, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, NOCHANGE, PATH_TEAR,
-                  PLACES, QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done, messages)
+                  PLACES, QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done, controlled, messages)
 from netns import PATIENCE_S, TIME_FACTOR
 from rsvp import pause
 from rsvp_net import FOUR, LEFT, RIGHT, SIX, Line, MulticastRouter
@@ -254,7 +254,7 @@ class Play:
     def flows(self):
         """What is under traffic control at the near host: (port, destination)."""
         return {(int(flow['local'].rpartition(':')[2]), flow['destination'])
-                for flow in self.line['near'].daemon.flows()}
+                for flow in controlled(self.line['near'].daemon)}
 
     def marks(self):
         """Code points of data that is sent now, from either host: by (source, its port, destination port)."""

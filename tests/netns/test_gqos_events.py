@@ -12,9 +12,10 @@ import signal
 import pytest
 
 from conftest import NOBODY, until
-from gqos import (AT_FAR, CONTROLLED_LOAD, FF, FROM_FAR, FROM_NEAR, GENERIC_ERROR, JL_RECEIVER_ONLY, JL_SENDER_ONLY,
-                  NO_RECEIVERS, NO_SENDERS, NOCHANGE, PATH, PATH_TEAR, PLACES, RECEIVERS, RESV, RESV_TEAR, SD_SEND,
-                  SENDERS, TCP, UDP, WF, Agent, hear_nothing, messages)
+from gqos import (AT_FAR, CONTROLLED_LOAD, CONTROLLED_LOAD_DSCP, FF, FROM_FAR, FROM_NEAR, GENERIC_ERROR,
+                  JL_RECEIVER_ONLY, JL_SENDER_ONLY, NO_RECEIVERS, NO_SENDERS, NOCHANGE, NOTRAFFIC, PATH, PATH_TEAR,
+                  PLACES, RECEIVERS, RESV, RESV_TEAR, SD_SEND, SENDERS, TCP, UDP, WF, Agent, controlled, hear_nothing,
+                  messages)
 from netns import TIME_FACTOR
 from rsvp import pause
 from rsvp_net import FOUR, LEFT, RIGHT, Line, MulticastRouter, made
@@ -86,7 +87,7 @@ class Pair:
 
     def flow(self):
         """Whether what near sends is under traffic control."""
-        return any(flow['local'].endswith(f':{self.here}') for flow in self.line['near'].daemon.flows())
+        return any(flow['local'].endswith(f':{self.here}') for flow in controlled(self.line['near'].daemon))
 
 
 ALL, NONE = {PATH_TEAR, RESV_TEAR}, set()
@@ -149,6 +150,35 @@ def test_ordinary_user(line):
     assert torn(line, pair) == ALL and not pair.flow()
 
 
+# ---- what others see ----
+
+def listed(node):
+    """(direction, local, destination, state, mark) of what its programs have asked for."""
+    return {(flow['direction'], flow['local'], flow['destination'], flow['state'], flow['dscp'])
+            for flow in node.daemon.flows() if flow['api'] == 'gqos'}
+
+
+def test_list(line):
+    """`greenwave list` shows each session, in which direction it is, and how far it has come"""
+    near, far = Agent(line['near']), Agent(line['far'])
+    here, there = next(ports), next(ports)
+    source, sink = f'{NEAR}:{here}', f'{FAR}:{there}'
+    near.do_all([('socket', 0, 'udp4'), ('bind', 0, NEAR, here)])
+    far.do_all([('socket', 0, 'udp4'), ('bind', 0, FAR, there), ('qos', 0, NOCHANGE, 0, CONTROLLED_LOAD, 0)])
+    near.do('qos', 0, CONTROLLED_LOAD, RATE, NOCHANGE, 0)
+    assert listed(line['near']) == {('send', source, None, 'waiting', None)}
+    assert listed(line['far']) == {('receive', sink, None, 'waiting', None)}
+    near.do('connect', 0, FAR, there)
+    near.told(RECEIVERS)
+    assert listed(line['near']) == {('send', source, sink, 'reserved', CONTROLLED_LOAD_DSCP)}
+    assert listed(line['far']) == {('receive', sink, None, 'reserved', None)}
+    assert [flow['rate_bps'] for node in ('near', 'far') for flow in line[node].daemon.flows()] == [8 * RATE] * 2
+    far.do('qos', 0, NOCHANGE, 0, NOTRAFFIC, 0)
+    near.told(NO_RECEIVERS)
+    assert listed(line['near']) == {('send', source, sink, 'transitional', 0)}
+    assert listed(line['far']) == set()
+
+
 # ---- peers ----
 
 def test_another_peer(line):
@@ -174,7 +204,7 @@ def test_another_peer(line):
         assert (tear.style, tear.senders) == (FF, [(FAR, pair.there)])
     last = seen[FROM_NEAR, RESV, pair.back][-1]
     assert (last.style, last.senders) == (FF, [(FAR, there)])
-    assert [flow['destination'] for flow in line['near'].daemon.flows()] == [f'{FAR}:{there}']
+    assert [flow['destination'] for flow in controlled(line['near'].daemon)] == [f'{FAR}:{there}']
 
 
 def test_a_peer_at_last(line):

@@ -240,7 +240,7 @@ static void assert_refused(int status, const char *message)
 	"{\"id\":7,\"pid\":42,\"comm\":\"caller\",\"protocol\":\"udp\",\"local\":\"127.0.0.1:5004\"," \
 	"\"destination\":null,\"class\":\"voice\",\"dscp\":56,\"rate_bps\":null,"                     \
 	"\"state\":\"active\",\"api\":\"native\",\"shaping\":null,\"reserved_bps\":null,"             \
-	"\"counters\":null,\"path\":null}"
+	"\"counters\":null,\"path\":null,\"direction\":null}"
 
 /* ---- choosing a command ---- */
 
@@ -330,9 +330,10 @@ static void list_prints(void **state)
 
 	RUN("list", "--json", "--all");
 	assert_non_null(strstr(result.out, FLOW_7 ",{\"id\":8,"));
-	assert_non_null(strstr(result.out,
-			       "\"state\":\"closed\",\"api\":\"native\",\"shaping\":null,"
-			       "\"reserved_bps\":null,\"counters\":null,\"path\":null}]}\n"));
+	assert_non_null(strstr(
+		result.out,
+		"\"state\":\"closed\",\"api\":\"native\",\"shaping\":null,"
+		"\"reserved_bps\":null,\"counters\":null,\"path\":null,\"direction\":null}]}\n"));
 
 	RUN(); /* no arguments are `list` */
 	assert_int_equal(result.status, CLI_FINE);

@@ -175,7 +175,7 @@ static void record_json(void **state)
 				  "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":null,"
 				  "\"state\":\"active\",\"api\":\"qwave\","
 				  "\"shaping\":null,\"reserved_bps\":null,\"counters\":null,"
-				  "\"path\":null}\n");
+				  "\"path\":null,\"direction\":null}\n");
 	free(text);
 
 	record.rate_bps = 64000;
@@ -207,15 +207,16 @@ static void metered_json(void **state)
 	record.dropped_packets = 5;
 	record.dropped_bytes = 6000000000;
 	text = json_line(fmt_json_record(&record));
-	assert_string_equal(text,
-			    "{\"id\":1,\"pid\":4711,\"comm\":\"mumble\",\"protocol\":\"udp\","
-			    "\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
-			    "\"class\":\"voice\",\"dscp\":56,\"rate_bps\":64000,"
-			    "\"state\":\"active\",\"api\":\"qwave\",\"shaping\":\"class\","
-			    "\"reserved_bps\":80000,\"counters\":{"
-			    "\"conforming\":{\"packets\":1,\"bytes\":200},"
-			    "\"excess\":{\"packets\":3,\"bytes\":400},"
-			    "\"dropped\":{\"packets\":5,\"bytes\":6000000000}},\"path\":null}\n");
+	assert_string_equal(
+		text,
+		"{\"id\":1,\"pid\":4711,\"comm\":\"mumble\",\"protocol\":\"udp\","
+		"\"local\":\"192.0.2.1:5004\",\"destination\":\"192.0.2.2:5006\","
+		"\"class\":\"voice\",\"dscp\":56,\"rate_bps\":64000,"
+		"\"state\":\"active\",\"api\":\"qwave\",\"shaping\":\"class\","
+		"\"reserved_bps\":80000,\"counters\":{"
+		"\"conforming\":{\"packets\":1,\"bytes\":200},"
+		"\"excess\":{\"packets\":3,\"bytes\":400},"
+		"\"dropped\":{\"packets\":5,\"bytes\":6000000000}},\"path\":null,\"direction\":null}\n");
 	free(text);
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -238,10 +239,12 @@ static void path_json(void **state)
 
 	record.path_state = GW_PATH_UNKNOWN;
 	text = json_line(fmt_json_record(&record));
-	assert_non_null(strstr(text, "\"path\":{\"state\":\"unknown\",\"capacity_bps\":null,"
-				     "\"available_bps\":null,\"rtt_us\":null}}\n"));
+	assert_non_null(strstr(text,
+			       "\"path\":{\"state\":\"unknown\",\"capacity_bps\":null,"
+			       "\"available_bps\":null,\"rtt_us\":null},\"direction\":null}\n"));
 	free(text);
 
+	record.direction = GW_QOS_RECEIVING;
 	record.path_state = GW_PATH_CONGESTED;
 	record.path = (struct gw_path_info){
 		.size = sizeof(record.path),
@@ -253,9 +256,9 @@ static void path_json(void **state)
 		.rtt_us = 1200,
 	};
 	text = json_line(fmt_json_record(&record));
-	assert_non_null(strstr(text,
-			       "\"path\":{\"state\":\"congested\",\"capacity_bps\":5000000000,"
-			       "\"available_bps\":0,\"rtt_us\":1200}}\n"));
+	assert_non_null(
+		strstr(text, "\"path\":{\"state\":\"congested\",\"capacity_bps\":5000000000,"
+			     "\"available_bps\":0,\"rtt_us\":1200},\"direction\":\"receive\"}\n"));
 	free(text);
 
 	assert_string_equal(fmt_path_state(GW_PATH_UNCONGESTED), "uncongested");
@@ -274,7 +277,7 @@ static void program_json(void **state)
 			    "\"dscp\":null,\"rate_bps\":null,\"state\":\"active\","
 			    "\"api\":\"run\","
 			    "\"shaping\":null,\"reserved_bps\":null,\"counters\":null,"
-			    "\"path\":null}\n");
+			    "\"path\":null,\"direction\":null}\n");
 	free(text);
 }
 

@@ -120,6 +120,7 @@ static struct gw_flow_record record(uint32_t id)
 			  .capacity_bps = UINT64_MAX,
 			  .available_bps = UINT64_MAX - 4,
 			  .rtt_us = UINT32_MAX },
+		.direction = GW_QOS_RECEIVING,
 	};
 
 	set_address(&record.local, AF_INET, 1);
