@@ -34,10 +34,10 @@ IP_TTL_AT, IP6_HOPS_AT = 14 + 8, 14 + 7
 class Agent:
     """A host that measures paths."""
 
-    def __init__(self, programs, host, *roles, uid=0):
+    def __init__(self, programs, host, *roles, uid=0, prefix=()):
         self.host = host
         self.events = []
-        self.process = host.popen([programs.path('probe_agent'), *roles], uid, stdin=subprocess.PIPE,
+        self.process = host.popen([*prefix, programs.path('probe_agent'), *roles], uid, stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, env=programs.environment())
         self.buffer = b''
         if self.answer().get('status') == 3:
@@ -128,8 +128,8 @@ class Hosts:
         netns.join(self.a, self.b, CABLE, [f'{A4}/24', f'{A6}/64'], [f'{B4}/24', f'{C4}/24', f'{B6}/64'])
         self.agents = []
 
-    def agent(self, host, *roles, uid=0):
-        agent = Agent(self.programs, host, *roles, uid=uid)
+    def agent(self, host, *roles, uid=0, prefix=()):
+        agent = Agent(self.programs, host, *roles, uid=uid, prefix=prefix)
         self.agents.append(agent)
         return agent
 
@@ -636,6 +636,105 @@ def test_flood_of_rubbish(hosts):
         assert heard(made) == []
     assert sink.count('probe-bad-message') > 0 and sink.count('probe-no-session') > 0
     assert sink.count('probe-sent') == 0
+
+
+def test_no_descriptors_left(hosts):
+    """Somebody who cannot be let in for want of a descriptor does not keep the event loop busy, and gets in later."""
+    counted = hosts.agent(hosts.b, 'sink')
+    room = counted.descriptors()
+    counted.end()
+    hosts.agents.remove(counted)
+    sink = hosts.agent(hosts.b, 'sink', prefix=['prlimit', f'--nofile={room + 1}'])
+    with connect(hosts.a, B4) as first, connect(hosts.a, B4) as second:
+        first.sendall(b'\1\0\0\1')
+        assert first.recv(4) == b'\x1e\0\0\1'
+        busy = sink.cpu_s()
+        time.sleep(1)
+        assert sink.cpu_s() - busy < 0.2 * TIME_FACTOR
+        first.close()
+        second.sendall(b'\1\0\0\1')
+        assert second.recv(4) == b'\x1e\0\0\1'
+
+
+class Liar:
+    """Listens where a sink would, and answers whoever connects in its own way."""
+
+    def __init__(self, host, address, answer):
+        self.listener = host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((address, PORT))
+        self.listener.listen(8)
+        self.listener.settimeout(0.1)
+        self.answer = answer
+        self.served = 0
+        self.going = True
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while self.going:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                with self.listener.accept()[0] as taken:
+                    taken.settimeout(0.1)
+                    self.served += 1
+                    end = time.monotonic() + 2
+                    data = self.answer
+                    while self.going and data is not None and time.monotonic() < end:
+                        data = data(taken)
+
+    def close(self):
+        self.going = False
+        self.thread.join()
+        self.listener.close()
+
+
+SUCCESS = b'\x1e\0\0\1'
+
+
+def say_nothing(taken):
+    with contextlib.suppress(TimeoutError):
+        taken.recv(100)
+    return say_nothing
+
+
+def leave(taken):
+    taken.recv(4)
+
+
+def say(*pieces):
+    def answer(taken):
+        taken.recv(4)
+        for piece in pieces:
+            taken.sendall(piece)
+        return say_nothing
+    return answer
+
+
+def chatter(taken):
+    with contextlib.suppress(TimeoutError):
+        taken.sendall(SUCCESS + b'\x0a\0\0\1' * 10000)
+    return chatter
+
+
+@pytest.mark.parametrize('answer', [
+    say_nothing, leave, chatter, say(b'\x96\0\0\3'), say(SUCCESS, SUCCESS), say(SUCCESS, bytes(5000)),
+    say(SUCCESS, struct.pack('!BBBBIIHH', 0x0a, 0, 0, 1, 1, 1, 0, 0xffff) + bytes(8)),
+    say(SUCCESS, struct.pack('!BBBBIIHH', 0x0a, 0, 0, 1, 1, 0xffffffff, 0, 15) + bytes(8 * 15))])
+def test_sinks_that_lie(hosts, answer):
+    """P-048, P-061, P-066, P-081: whatever it says, it costs a connection for a moment, and nothing is believed."""
+    agent = hosts.agent(hosts.a, 'initiator')
+    before, memory = agent.descriptors(), agent.memory_kb()
+    with contextlib.closing(Liar(hosts.b, B4, answer)) as liar:
+        agent.open('p', B4)
+        agent.wait_for('unsupported', 20)
+        assert liar.served >= 1
+        assert agent.ask('info', 'p')['status'] == -95
+        agent.ask('users', 'p', 0, 0)
+        agent.ask('close', 'p')
+        # The four of UDP, and what hears of interfaces, stay as long as the path lingers.
+        until(lambda: agent.descriptors() <= before + 6)
+    assert agent.memory_kb() - memory < MEMORY_KB
+    assert agent.cpu_s() < 2 * TIME_FACTOR
 
 
 # ---- frames ----
