@@ -134,6 +134,7 @@ static int get_nothing_locked(const struct gqos_ioctl *ioctl, struct gqos_state 
 
 /* ---- all of it ---- */
 
+/* Without an engine (NULL) nothing comes any more, but what has come is still there. */
 static int get(const struct gqos_ioctl *ioctl, struct gqos_host *host, DWORD *ret_size)
 {
 	struct gqos_state *state;
@@ -141,8 +142,9 @@ static int get(const struct gqos_ioctl *ioctl, struct gqos_host *host, DWORD *re
 	int error;
 
 	/* A program that asks before it waits finds what has come. The answer of a call tells of it, too. */
-	gqos_host_dispatch(&host->object);
-	if (!ioctl->overlapped)
+	if (host)
+		gqos_host_dispatch(&host->object);
+	if (host && !ioctl->overlapped)
 		signals = host_signals(host);
 	gqos_lock();
 	state = gqos_state_make_locked((int)ioctl->s);
@@ -150,6 +152,8 @@ static int get(const struct gqos_ioctl *ioctl, struct gqos_host *host, DWORD *re
 		error = WSAENOBUFS;
 	else if (state->items)
 		error = get_item_locked(ioctl, state, ret_size);
+	else if (!host)
+		error = WSAENETDOWN;
 	else
 		error = get_nothing_locked(ioctl, state, host, signals, ret_size);
 	gqos_unlock();
@@ -159,11 +163,13 @@ static int get(const struct gqos_ioctl *ioctl, struct gqos_host *host, DWORD *re
 int gqos_get(const struct gqos_ioctl *ioctl, DWORD *ret_size)
 {
 	struct gqos_host *host;
-	int error = WSAENETDOWN;
+	int error;
 
 	if (!ioctl->out || ioctl->out_size < sizeof(ULONG) || !ioctl->has_size) {
 		error = WSAEFAULT;
-	} else if (gqos_host_get(&host) == 0) {
+	} else {
+		if (gqos_host_get(&host) < 0)
+			host = NULL;
 		error = get(ioctl, host, ret_size);
 		gqos_host_put(host);
 	}

@@ -345,13 +345,12 @@ def test_senders_of_a_group(line):
     near.do('leave', 0, left.address)
     far.hears_nothing()
     near.do('close', 1)
-    pause(1)
     far.told(NO_SENDERS, 0)
     far.hears_nothing()
     pause(1.5 * REFRESH_S)
     seen = messages(line, PLACES)
-    assert [tear.senders for tear in seen[FROM_NEAR, PATH_TEAR, left.session]] == [
-        [(NEAR, 4003)], [(NEAR, 4004)], [(NEAR, 4003)], [(NEAR, 4004)]]
+    assert sorted(tear.senders for tear in seen[FROM_NEAR, PATH_TEAR, left.session]) == 2 * [[(NEAR, 4003)]] + 2 * [
+        [(NEAR, 4004)]]
     assert not seen[FROM_NEAR, PATH_TEAR, kept.session] and seen[FROM_NEAR, PATH, kept.session]
 
 

@@ -676,6 +676,20 @@ static void an_engine_that_goes_is_told(void **state)
 	WSACloseEvent(overlapped.hEvent);
 }
 
+/* E26: and what it has told is there to be fetched, also when there is no other */
+static void what_has_been_told_outlives_the_engine(void **state)
+{
+	set_types(SERVICETYPE_GUARANTEED, SERVICETYPE_CONTROLLEDLOAD);
+	fake_post(fake.last, GW_EVENT_DISCONNECTED, 0, -ESHUTDOWN);
+	gqos_dispatch();
+	fake.open_result = -ECONNREFUSED;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(get(sizeof(answer)), 0);
+		assert_int_equal(got_code(), WSA_QOS_GENERIC_ERROR);
+	}
+	assert_int_equal(get(sizeof(answer)), WSAENETDOWN);
+}
+
 /* Its answer and "shut down" are one number; the connection knows which it was. */
 static void a_direction_shut_down_is_no_dead_engine(void **state)
 {
@@ -884,6 +898,7 @@ int main(void)
 		TEST(waiting_gets_survive_all_but_closing),
 		TEST(descriptors_that_are_used_again_begin_anew),
 		TEST(an_engine_that_goes_is_told),
+		TEST(what_has_been_told_outlives_the_engine),
 		TEST(a_direction_shut_down_is_no_dead_engine),
 		TEST(without_an_engine_calls_fail),
 		TEST(children_open_their_own),
