@@ -803,6 +803,49 @@ def test_sink_of_frames(hosts):
         assert frames(made) == []
 
 
+def test_link_goes_down(hosts):
+    """P-104: what was noted for somebody is gone when the link comes back."""
+    hosts.agent(hosts.b, 'sink', 'frames')
+    own, other = station(hosts.a), station(hosts.b)
+
+    def ask(made, *frame):
+        made.send(frame_of(other, own, *frame))
+        return [data[17] for data in frames(made)]
+
+    probe = struct.pack('!QQQBBB', 1, 0, 0, 0, 1, 0) + bytes(5)
+    with raw(hosts.a) as made:
+        assert ask(made, 0, 1, b'\xff') == [1]
+        assert ask(made, 2, 2, probe) == [] and ask(made, 3, 2) == [4]
+        hosts.b.must('ip', 'link', 'set', CABLE, 'down')
+        hosts.b.must('ip', 'link', 'set', CABLE, 'up')
+        until(lambda: 'LOWER_UP' in hosts.a.must('ip', 'link', 'show', CABLE))
+        until(lambda: ask(made, 0, 3, b'\xff') == [1])
+        assert ask(made, 3, 2) == []
+
+
+def test_counts_of_a_link(hosts):
+    """P-105, P-106: what has passed the interface, second by second, as the kernel has counted it."""
+    hosts.agent(hosts.b, 'sink', 'frames')
+    own, other = station(hosts.a), station(hosts.b)
+    with raw(hosts.a) as made:
+        made.send(frame_of(other, own, 8, 1, b'\3'))
+        assert [data[32] for data in frames(made)] == [0]
+        made.send(frame_of(b'\xff' * 6, own, 10, 0))
+        with hosts.a.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(34):
+                sender.sendto(bytes(10000), (B4, 9))
+                time.sleep(0.1)
+        made.send(frame_of(other, own, 8, 2, b'\3'))
+        counts = [data for data in frames(made) if data[17] == 9]
+    assert len(counts) == 1
+    span, byte_scale, packet_scale, history = struct.unpack_from('!BBBB', counts[0], 32)
+    assert history == 3 and span > 0
+    seconds = [struct.unpack_from('!HHHH', counts[0], 36 + 8 * i) for i in range(history)]
+    received = sum(second[0] for second in seconds) * (byte_scale + 1) * 1024 / history
+    assert 50000 < received < 150000, seconds
+    assert 20 < sum(second[1] for second in seconds) * (packet_scale + 1) / history < 200, seconds
+
+
 def test_bad_frames(hosts):
     """P-090, P-091, P-093, P-100, P-110: forged, reflected and cut frames, and a flood of them."""
     sink = hosts.agent(hosts.b, 'sink', 'frames')
