@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_lib_events.c: requests that pend, and what comes unasked: nothing of it is told twice, out of
- * turn or never. In front of the embedded engine, on paths to this host itself, where requests pend
- * until the discovery time is over.
+ * turn or never. In front of the embedded engine, on paths to this host itself, where requests of TCP sockets
+ * pend: nobody takes part in measurements there, but their own connections would tell.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -30,7 +30,7 @@ static int n_completed, n_disconnected;
 static int set_up(void **state)
 {
 	(void)state;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	memset(completed, 0, sizeof(completed));
 	n_completed = n_disconnected = 0;
 	return fd < 0;
