@@ -63,8 +63,13 @@ static unsigned head_of(const uint64_t *gaps_ns, unsigned n)
 	tail_ns = median_gap(gaps_ns + n - n / 3, n / 3);
 	while (head < n - n / 3 && gaps_ns[head] < tail_ns / 2)
 		head++;
+	/* A single one may be a batch's doing, if there are others like it. */
+	for (unsigned i = 1; head == 1 && i < n; i++) {
+		if (gaps_ns[i] < tail_ns / 2)
+			head = 0;
+	}
 	/* The one after them is what was left in the bucket, and less than a packet. */
-	if (head < 2)
+	if (head == 0)
 		return 0;
 	return head + 1 < n - n / 3 ? head + 1 : head;
 }
@@ -197,6 +202,11 @@ static void add(struct capacity *capacity, uint64_t bps)
 		memmove(capacity->trains_bps, capacity->trains_bps + 1,
 			--capacity->n_trains * sizeof(*capacity->trains_bps));
 	capacity->trains_bps[capacity->n_trains++] = bps;
+}
+
+void capacity_doubt(struct capacity *capacity)
+{
+	capacity->n_trains = 0;
 }
 
 bool capacity_is_disputed(const struct capacity *capacity)

@@ -31,6 +31,8 @@ uint64_t capacity_of_train(const struct probe_train *train);
  */
 bool capacity_take(struct capacity *capacity, const struct probe_train *train,
 		   uint64_t own_link_bps, uint64_t now_us);
+/* The next trains alone count; until then what is known is not forgotten. */
+void capacity_doubt(struct capacity *capacity);
 /* Of the last trains no two have shown about the same: whatever is said of it, another one says otherwise. */
 bool capacity_is_disputed(const struct capacity *capacity);
 

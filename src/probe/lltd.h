@@ -114,13 +114,17 @@ struct lltd_request {
 int lltd_open(struct lltd *lltd, const struct lltd_request *request, uint32_t *ret_session,
 	      uint64_t now_us);
 
-/*
- * `n` packets (2 to LLTD_EVENTS_MAX) of that many octets behind the Ethernet header, back to back: train(), then
- * ready(). -EBUSY: something else is under way; -EINVAL; -ENOENT: there is no such session.
- */
 #define LLTD_TRAIN_PACKET_MIN (LLTD_HEADER_LEN + LLTD_PROBE_LEN - LLTD_LINK_HEADER_LEN)
 #define LLTD_TRAIN_PACKET_MAX 1496
-int lltd_train(struct lltd *lltd, uint32_t session, unsigned n, uint32_t packet_bytes,
+
+struct lltd_train_request {
+	unsigned n;	       /* packets, 2 to LLTD_EVENTS_MAX */
+	uint32_t packet_bytes; /* behind the Ethernet header */
+	uint64_t rate_bps;     /* of those; 0: back to back */
+};
+
+/* train(), then ready(). -EBUSY: something else is under way; -EINVAL; -ENOENT: there is no such session. */
+int lltd_train(struct lltd *lltd, uint32_t session, const struct lltd_train_request *request,
 	       uint64_t now_us);
 
 struct lltd_gap_request {

@@ -9,6 +9,8 @@
  *   initialising  Error, other         ended()                                       -> ended
  *   initialising  timer                InitializeSink again; the 5th time ended()
  *   ready         lltd_train()         probes, Query                                 -> querying
+ *   ready         lltd_train(), paced  the first probes                              -> sending
+ *   sending       timer                the next ones; after the last one Query       -> sending, querying
  *   querying      QueryResp            train(), ready()                              -> ready
  *   querying      timer                Query again; the 5th time ended()
  *   ready         lltd_probegap()      a probe                                       -> probing
@@ -191,30 +193,69 @@ static int find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_ses
 	return 0;
 }
 
-int lltd_train(struct lltd *lltd, uint32_t id, unsigned n, uint32_t packet_bytes, uint64_t now_us)
+/* What is due of the train; then the Query. */
+static int send_train(struct lltd *lltd, struct controlled *session, uint64_t now_us)
+{
+	struct timed some = session->batch;
+	int sent;
+
+	some.first = session->batch_sent;
+	some.n =
+		pace_due(&session->pace, session->batch_sent, session->batch.n, now_us * NS_PER_US);
+	if (some.n > 0) {
+		pace_note(&session->pace, session->batch_sent,
+			  lltd->ports.stamp_ns(lltd->ports.user_data));
+		sent = lltd_send_timed(lltd, session, &some);
+		if (sent < 0)
+			return sent;
+		if ((unsigned)sent < some.n)
+			return -ENOBUFS;
+		session->batch_sent += some.n;
+	}
+	if (session->batch_sent == session->batch.n)
+		ask_first(lltd, session, CONTROLLED_QUERYING, now_us);
+	else
+		session->deadline_us = pace_next_us(&session->pace, session->batch_sent, now_us);
+	return 0;
+}
+
+int lltd_train(struct lltd *lltd, uint32_t id, const struct lltd_train_request *request,
+	       uint64_t now_us)
 {
 	struct controlled *session;
 	int r = find_idle(lltd, id, &session);
 
 	if (r < 0)
 		return r;
-	if (n < 2 || n > LLTD_EVENTS_MAX || packet_bytes < LLTD_TRAIN_PACKET_MIN ||
-	    packet_bytes > LLTD_TRAIN_PACKET_MAX)
+	if (request->n < 2 || request->n > LLTD_EVENTS_MAX ||
+	    request->packet_bytes < LLTD_TRAIN_PACKET_MIN ||
+	    request->packet_bytes > LLTD_TRAIN_PACKET_MAX)
 		return -EINVAL;
 	session->sequence = lltd_next_sequence(session->sequence);
 	session->batch = (struct timed){
-		.n = n,
-		.packet_bytes = packet_bytes,
+		.n = request->n,
+		.packet_bytes = request->packet_bytes,
 		.sequence = session->sequence,
 		.sent = lltd_now_ticks(lltd),
 	};
-	r = lltd_send_timed(lltd, session, &session->batch);
+	session->batch_sent = 0;
+	session->pace = pace_of(request->rate_bps, request->packet_bytes);
+	session->pace.begun_ns = now_us * NS_PER_US;
+	session->state = CONTROLLED_SENDING;
+	r = send_train(lltd, session, now_us);
+	if (r < 0) {
+		session->state = CONTROLLED_READY;
+		session->deadline_us = UINT64_MAX;
+	}
+	return r;
+}
+
+static void sending_tick(struct lltd *lltd, struct controlled *session, uint64_t now_us)
+{
+	int r = send_train(lltd, session, now_us);
+
 	if (r < 0)
-		return r;
-	if ((unsigned)r < n)
-		return -ENOBUFS;
-	ask_first(lltd, session, CONTROLLED_QUERYING, now_us);
-	return 0;
+		become_ready(lltd, session, r);
 }
 
 /* Ticks of the sink as nanoseconds. Both wrap; what counts is the difference. */
@@ -252,6 +293,7 @@ static void take_query_resp(struct lltd *lltd, struct controlled *session, const
 		.sink_link_bps = session->link_bps,
 		.n_sent = session->batch.n,
 		.gaps_ns = gaps_ns,
+		.spread_ns = pace_spread_ns(&session->pace),
 	};
 	unsigned n_events;
 	bool failed;
@@ -514,6 +556,9 @@ static void tick_one(struct lltd *lltd, struct controlled *session, uint64_t now
 		break;
 	case CONTROLLED_PROBING:
 		probing_tick(lltd, session, now_us);
+		break;
+	case CONTROLLED_SENDING:
+		sending_tick(lltd, session, now_us);
 		break;
 	case CONTROLLED_READY:
 	case CONTROLLED_ENDED:

@@ -14,6 +14,7 @@
 #include "probe/claim.h"
 #include "probe/limit.h"
 #include "probe/lltd.h"
+#include "probe/pace.h"
 
 #define NS_PER_US UINT64_C(1000)
 #define US_PER_MS UINT64_C(1000)
@@ -80,6 +81,7 @@ struct counting {
 enum controlled_state {
 	CONTROLLED_INITIALISING,
 	CONTROLLED_READY,
+	CONTROLLED_SENDING,   /* a paced train */
 	CONTROLLED_QUERYING,  /* a train has been sent */
 	CONTROLLED_PROBING,   /* probegap is under way */
 	CONTROLLED_RESETTING, /* closed; the sink is not yet known to know it */
@@ -88,7 +90,8 @@ enum controlled_state {
 
 /* Timed probes that leave together. */
 struct timed {
-	unsigned n; /* at most LLTD_EVENTS_MAX */
+	unsigned first; /* its number in the train */
+	unsigned n;	/* at most LLTD_EVENTS_MAX */
 	uint32_t packet_bytes;
 	uint16_t sequence;
 	uint64_t sent; /* ticks: what each carries */
@@ -105,7 +108,9 @@ struct controlled {
 	uint8_t moderation;
 	uint64_t link_bps, frequency; /* of the sink */
 
-	struct timed batch;
+	struct timed batch; /* the whole train */
+	struct pace pace;
+	unsigned batch_sent;
 	struct {
 		struct lltd_gap_request request;
 		uint32_t n_sent;

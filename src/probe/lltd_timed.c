@@ -32,7 +32,7 @@ int lltd_send_timed(struct lltd *lltd, const struct controlled *session, const s
 		lltd_put_probe(frame + header_len, &(struct lltd_probe){
 							   .controller_sent = timed->sent,
 							   .test = LLTD_TEST_TIMED,
-							   .packet_id = (uint8_t)i,
+							   .packet_id = (uint8_t)(timed->first + i),
 						   });
 		frames[i] = (struct lltd_frame){ frame, len };
 	}

@@ -104,6 +104,7 @@ void path_reset(struct path *path, uint64_t own_link_bps, uint64_t now_us)
 	path_stop_all(path);
 	path->config.own_link_bps = own_link_bps;
 	path->capacity = (struct capacity){ 0 };
+	path->train_packets = 0;
 	path->passive = (struct passive){ 0 };
 	path_unlearn(path);
 	path->support = SUPPORT_UNTRIED;

@@ -25,6 +25,7 @@ enum path_kind {
 	PATH_ROUTE_CHECK, /* once; path_priority() */
 	PATH_TRAIN,	  /* path_train() */
 	PATH_GAPS,	  /* path_gap() for each */
+	PATH_PACED,	  /* a train at a rate; path_paced() */
 	PATH_CLAIM,	  /* only load: what a flow would send that wants to be admitted */
 	PATH_KIND_COUNT
 };
@@ -35,8 +36,8 @@ struct path_experiment {
 	unsigned packets;      /* of a train; of gaps, 0: until they are stopped */
 	uint32_t packet_bytes; /* of trains and claims */
 	uint32_t interval_us;  /* between gaps */
-	uint64_t rate_bps;     /* of a claim ... */
-	uint32_t duration_us;  /* ... and how long */
+	uint64_t rate_bps;     /* of what is paced, or claimed */
+	uint32_t duration_us;  /* of a claim */
 };
 
 /* ---- what comes of it ---- */
@@ -102,6 +103,7 @@ void path_reset(struct path *path, uint64_t own_link_bps, uint64_t now_us);
 
 /* true: that is enough, no more trains need be sent. */
 bool path_train(struct path *path, const struct probe_train *train, uint64_t now_us);
+void path_paced(struct path *path, const struct probe_train *train, uint64_t now_us);
 void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us);
 void path_priority(struct path *path, enum probe_priority priority);
 /* It has ended by itself: 0, or why there is no (further) result. -ECANCELED: for what another one has ended for. */

@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "probe/estimate_capacity.h"
+#include "probe/estimate_load.h"
 #include "probe/estimate_spare.h"
 #include "probe/path.h"
 
@@ -66,8 +67,8 @@ struct path {
 	bool route_checked;
 
 	bool running[PATH_KIND_COUNT];
-	uint64_t train_us, gaps_us; /* when the next ones are due */
-	unsigned trains_seen;	    /* of the experiment that is running */
+	uint64_t train_us, gaps_us, paced_us; /* when the next ones are due */
+	unsigned trains_seen;		      /* of the experiment that is running */
 	unsigned trains_begun;
 	unsigned trains_postponed; /* in succession */
 	unsigned train_packets;
@@ -88,6 +89,11 @@ struct path {
 
 	struct capacity capacity;
 	struct spare spare;
+	struct load paced;
+	uint64_t paced_from_us, paced_until_us; /* while the path is full of the last one */
+	double seemed;				/* share that is free as small packets say */
+	uint64_t entered_us;			/* the state that it is in */
+	bool deceived; /* small packets say something else than paced trains do */
 	struct passive passive;
 
 	uint64_t judge_us;
@@ -125,6 +131,8 @@ void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes);
 void path_judge(struct path *path, uint64_t now_us);
 /* Without probes nothing is known of what is free, nor of congestion, until something is told again. */
 void path_unlearn(struct path *path);
+/* In the last moment nobody has found the path without a queue. */
+bool path_is_queueing(const struct path *path, uint64_t now_us);
 /* What is free as the last moments show it, rather too much than too little. */
 bool path_free_now(const struct path *path, uint64_t now_us, uint64_t *ret_bps);
 

@@ -33,6 +33,12 @@
 /* For half a second nobody waited for less than so many packets, and so long. */
 #define SLOW_US (500 * US_PER_MS)
 #define SLOW_PROBES 5
+/* Where each probe waits for the one before, so long ones are few, but they say more. */
+#define LONG_WAIT_PROBES 3
+#define LONG_WAIT_PACKETS 20
+#define LONG_WAIT_MIN_NS 20e6
+/* The last moment alone. */
+#define NOW_US (300 * US_PER_MS)
 #define SLOW_PACKETS 5.0
 /* Delays that vary without any queue are less than that. */
 #define SLOW_MIN_NS 2e6
@@ -45,7 +51,7 @@
 #define TELL_SHARE 0.02
 
 struct views {
-	bool has_short, has_full, has_slow, has_long, silent;
+	bool has_short, has_full, has_slow, has_long, silent, waits_long;
 	struct spare_view shortly, full, slow, loss, lately;
 };
 
@@ -77,6 +83,18 @@ static bool look_back(const struct spare *spare, uint64_t span_us, uint64_t pack
 	       view->n - view->lost >= SLOW_PROBES;
 }
 
+static bool waits_long(const struct path *path, uint64_t now_us)
+{
+	uint64_t packet_ns = path_packet_ns(path);
+	double limit_ns = LONG_WAIT_PACKETS * (double)packet_ns;
+	struct spare_view view;
+
+	if (limit_ns < LONG_WAIT_MIN_NS)
+		limit_ns = LONG_WAIT_MIN_NS;
+	return spare_look(&path->spare, ns(SLOW_US), packet_ns, ns(now_us), &view) &&
+	       view.n - view.lost >= LONG_WAIT_PROBES && view.waited_least_ns > limit_ns;
+}
+
 static void look(const struct path *path, uint64_t now_us, struct views *views)
 {
 	uint64_t packet_ns = path_packet_ns(path), now_ns = ns(now_us);
@@ -84,6 +102,7 @@ static void look(const struct path *path, uint64_t now_us, struct views *views)
 	const struct spare *spare = &path->spare;
 
 	views->silent = is_silent(path, now_us);
+	views->waits_long = waits_long(path, now_us);
 	views->has_short = spare_look(spare,
 				      span_ns(path, SHORT_PROBES, SHORT_US, SHORT_MAX_US, now_us),
 				      packet_ns, now_ns, &views->shortly) &&
@@ -114,22 +133,28 @@ static bool is_losing(const struct views *views)
 	       (views->loss.n >= LOSS_PROBES && loss_of(&views->loss) > LOSS_SHARE);
 }
 
+/* What nobody waits for unless there is a queue. */
+static double slow_ns(const struct path *path)
+{
+	double packets_ns = SLOW_PACKETS * (double)path_packet_ns(path);
+
+	return packets_ns > SLOW_MIN_NS ? packets_ns : SLOW_MIN_NS;
+}
+
 static bool is_slow(const struct path *path, const struct views *views)
 {
-	double limit_ns = SLOW_PACKETS * (double)path_packet_ns(path);
-
-	if (limit_ns < SLOW_MIN_NS)
-		limit_ns = SLOW_MIN_NS;
-	return views->has_slow && views->slow.waited_least_ns > limit_ns;
+	return views->waits_long ||
+	       (views->has_slow && views->slow.waited_least_ns > slow_ns(path));
 }
 
 static void count(struct path *path, const struct views *views)
 {
 	bool slow = is_slow(path, views);
 	bool full = views->has_full && views->full.idle < FULL_SHARE &&
-		    views->full.waited_mean_ns > SLOW_MIN_NS;
-	bool clear = views->has_short && views->shortly.idle > CLEAR_SHARE && !slow &&
-		     !is_losing(views);
+		    views->full.waited_mean_ns > SLOW_MIN_NS && !path->deceived;
+	bool idle = views->shortly.idle > CLEAR_SHARE ||
+		    (path->deceived && views->shortly.waited_mean_ns < slow_ns(path));
+	bool clear = views->has_short && idle && !slow && !is_losing(views);
 
 	path->slow = slow ? path->slow + 1 : 0;
 	path->full = full ? path->full + 1 : 0;
@@ -161,10 +186,60 @@ static void enter(struct path *path, enum path_state state, uint64_t now_us)
 	if (state == path->state)
 		return;
 	path->state = state;
+	path->entered_us = now_us;
 	path->full = path->slow = path->clear = 0;
 	/* What was before the change says nothing about what is free now. */
 	path->steady_us = now_us - SHORT_US;
 	path_tell(path, state == PATH_CONGESTED ? PATH_EVENT_CONGESTED : PATH_EVENT_UNCONGESTED);
+}
+
+/* ---- small packets, and what fills the link ---- */
+
+#define PACED_US (180 * US_PER_S)
+#define PACED_MIN 6
+/* What is free differs by so much of the link, and that cannot be chance. */
+#define DECEIVED 0.08
+#define SIGMAS 2.5
+/* Of one alone at least, as few of them may be alike by chance. */
+#define PACED_VARIANCE 0.1
+
+static double in_bounds(double share)
+{
+	return share < 0 ? 0 : share > 1 ? 1 : share;
+}
+
+static bool is_deceived(const struct load_view *view)
+{
+	double difference = 1 - view->busy - view->seemed, variance = PACED_VARIANCE / view->n;
+
+	if (view->variance > variance)
+		variance = view->variance;
+	return (difference > DECEIVED || difference < -DECEIVED) &&
+	       difference * difference > SIGMAS * SIGMAS * variance;
+}
+
+/*
+ * What share is free: what small packets say, unless paced trains have said something else at the same time; then
+ * what these say, if there are enough since things are as they are, or else what that comes to. In a queue both find
+ * the same.
+ */
+static double believed_share(struct path *path, double share, uint64_t now_us)
+{
+	uint64_t since_us = now_us > PACED_US ? now_us - PACED_US : 0;
+	struct load_view view;
+
+	path->seemed = share;
+	load_look(&path->paced, since_us > path->entered_us ? since_us : path->entered_us, &view);
+	if (path->state == PATH_CONGESTED)
+		return share;
+	if (view.n >= PACED_MIN)
+		path->deceived = is_deceived(&view);
+	if (!path->deceived)
+		return share;
+	if (view.n > 0)
+		share += 1 - view.busy - view.seemed;
+	load_look(&path->paced, since_us > path->steady_us ? since_us : path->steady_us, &view);
+	return in_bounds(view.n >= PACED_MIN ? 1 - view.busy : share);
 }
 
 /* ---- what is free ---- */
@@ -204,6 +279,7 @@ static void estimate(struct path *path, const struct views *views, uint64_t now_
 
 	if (!views->has_long || path->capacity.bps == 0)
 		return;
+	share = believed_share(path, share, now_us);
 	/* A shaper with a bucket lets small packets pass at once, busy or not. */
 	if (own_share < share)
 		share = own_share;
@@ -253,10 +329,20 @@ void path_judge(struct path *path, uint64_t now_us)
 void path_unlearn(struct path *path)
 {
 	spare_clear(&path->spare);
+	path->paced = (struct load){ 0 };
+	path->deceived = false;
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
 	path->refresh.wanted = path->troubled = false;
 	path->full = path->clear = path->slow = path->moved = 0;
+}
+
+bool path_is_queueing(const struct path *path, uint64_t now_us)
+{
+	struct spare_view view;
+
+	return spare_look(&path->spare, ns(NOW_US), path_packet_ns(path), ns(now_us), &view) &&
+	       view.waited_least_ns > slow_ns(path);
 }
 
 bool path_free_now(const struct path *path, uint64_t now_us, uint64_t *ret_bps)

@@ -40,6 +40,15 @@
 #define POSTPONE_US (1 * US_PER_S)
 #define POSTPONED_MAX 30
 
+/* Paced trains say something on links on which enough of them can be afforded. */
+#define PACED_MIN_BPS 4000000
+#define PACED_SHARE 0.3
+/* Once they agree with small packets, only to see whether they still do. */
+#define PACED_ENOUGH 24
+/* Until it is on its way. */
+#define PACED_SETTLE_US (10 * US_PER_MS)
+#define PACED_AGREED_SHARE 0.05
+
 #define RETRY_US (30 * US_PER_S)
 #define RETRY_MAX_US (600 * US_PER_S)
 #define FAILURES_MAX 3
@@ -132,16 +141,22 @@ void path_try_next(struct path *path, uint64_t now_us)
 
 /* ---- trains ---- */
 
-/* Of a fast path more of them, since receivers take packets in batches there. */
+/*
+ * Of a fast path more of them, since receivers take packets in batches there; and not fewer again, as what shorter
+ * ones have shown there may have been a shaper's bucket.
+ */
 static unsigned train_packets(const struct path *path)
 {
 	uint64_t bps = path->capacity.bps;
+	unsigned packets = 16;
 
-	if (bps == 0 || bps > 100000000)
-		return bps == 0 ? 16 : 64;
-	if (bps > 30000000)
-		return 32;
-	return bps > 4000000 ? 16 : 8;
+	if (bps > 100000000)
+		packets = 64;
+	else if (bps > 30000000)
+		packets = 32;
+	else if (bps > 0 && bps <= 4000000)
+		packets = 8;
+	return bps > 30000000 && path->train_packets > packets ? path->train_packets : packets;
 }
 
 static uint64_t train_interval_us(const struct path *path)
@@ -150,14 +165,17 @@ static uint64_t train_interval_us(const struct path *path)
 	double affordable_us = cost / (TRAIN_SHARE * earns_bps(path)) * US_PER_S;
 	uint64_t regular_us = path->flows > 0 ? ACTIVE_TRAIN_US : TRACKED_TRAIN_US;
 
-	if (path->capacity.n_trains < 2 && path->trains_begun < FIRST_TRAINS)
+	if ((path->capacity.n_trains < 2 || train_packets(path) > path->train_packets) &&
+	    path->trains_begun < FIRST_TRAINS)
 		return FIRST_TRAIN_US;
 	return affordable_us > (double)regular_us ? (uint64_t)affordable_us : regular_us;
 }
 
 static bool postpone_train(struct path *path, uint64_t now_us)
 {
-	if (!path->troubled || path->support != SUPPORT_YES || path->failures > 0 ||
+	bool troubled = path->troubled || path_is_queueing(path, now_us);
+
+	if (!troubled || path->support != SUPPORT_YES || path->failures > 0 ||
 	    path->capacity.n_trains < 2 || path->trains_postponed == POSTPONED_MAX) {
 		path->trains_postponed = 0;
 		return false;
@@ -185,6 +203,8 @@ static void send_train(struct path *path, uint64_t now_us)
 		path->train_us = now_us + BUSY_US;
 		return;
 	}
+	if (path->train_packets < train.packets)
+		capacity_doubt(&path->capacity);
 	path->trains_begun++;
 	path->trains_seen = 0;
 	path->train_packets = train.packets;
@@ -243,6 +263,58 @@ static void go_on_with_gaps(struct path *path, uint64_t now_us)
 	path_finished(path, PATH_GAPS, -ETIMEDOUT, now_us);
 }
 
+/* ---- paced trains ---- */
+
+/* The longer, the less a bucket or varying delays mean. */
+static unsigned paced_packets(const struct path *path)
+{
+	if (path->capacity.bps > 30000000)
+		return 64;
+	return path->capacity.bps > 15000000 ? 32 : 16;
+}
+
+static uint64_t paced_interval_us(const struct path *path)
+{
+	double cost = cost_bits(paced_packets(path), TRAIN_PACKET_BYTES);
+	bool agreed = !path->deceived && path->paced.n >= PACED_ENOUGH;
+	double share = agreed ? PACED_AGREED_SHARE : PACED_SHARE;
+
+	return (uint64_t)(cost / (share * earns_bps(path)) * US_PER_S);
+}
+
+/* From half of it to half as much again: hosts that began together must not meet each time. */
+static uint64_t some_of(const struct path *path, uint64_t us)
+{
+	return us / 2 + path->ports.random(path->ports.user_data) % (us + 1);
+}
+
+static void send_paced(struct path *path, uint64_t now_us)
+{
+	struct path_experiment paced = {
+		.method = path->method,
+		.kind = PATH_PACED,
+		.packets = paced_packets(path),
+		.packet_bytes = TRAIN_PACKET_BYTES,
+		.rate_bps = (uint64_t)((double)path->capacity.bps * LOAD_PACE),
+	};
+
+	path->paced_us = now_us + some_of(path, paced_interval_us(path));
+	if (path->troubled || path_is_queueing(path, now_us) || path->credit_bits < 0)
+		return;
+	if (start(path, &paced) < 0)
+		return;
+	path_spend(path, paced.packets, TRAIN_PACKET_BYTES);
+	path->paced_from_us = now_us;
+	path->paced_until_us =
+		now_us + PACED_SETTLE_US + paced.packets * path_packet_ns(path) / NS_PER_US * 3 / 2;
+}
+
+static bool wants_paced(const struct path *path)
+{
+	return path->flows > 0 && path->capacity.n_trains >= 2 &&
+	       path->capacity.bps >= PACED_MIN_BPS && !path->running[PATH_PACED];
+}
+
 /* ---- all of it ---- */
 
 static void check_route(struct path *path)
@@ -262,6 +334,8 @@ static void schedule_experiments(struct path *path, uint64_t now_us)
 		return;
 	if (!path->route_checked && !path->running[PATH_ROUTE_CHECK])
 		check_route(path);
+	if (wants_paced(path) && now_us >= path->paced_us)
+		send_paced(path, now_us);
 	if (path->hurry && path->credit_bits <= 0)
 		path->hurry = false;
 	if (path->running[PATH_GAPS])
@@ -308,6 +382,8 @@ uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us)
 		return path_earlier(deadline_us, path->retry_us);
 	if (!path->running[PATH_TRAIN])
 		deadline_us = path_earlier(deadline_us, path->train_us);
+	if (path->support == SUPPORT_YES && wants_paced(path))
+		deadline_us = path_earlier(deadline_us, path->paced_us);
 	if (path->support == SUPPORT_YES && !path->running[PATH_GAPS])
 		deadline_us = path_earlier(deadline_us, path->gaps_us);
 	else if (path->support == SUPPORT_YES && path->flows > 0)
@@ -338,11 +414,26 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 	return enough || path->capacity.n_trains >= CAPACITY_TRAINS;
 }
 
+void path_paced(struct path *path, const struct probe_train *train, uint64_t now_us)
+{
+	if (path->available_known)
+		load_take(&path->paced, train, path->capacity.bps, path->seemed, now_us);
+}
+
+static bool is_beside_paced(const struct path *path, const struct probe_gap *gap)
+{
+	uint64_t sent_us = gap->sent_ns / NS_PER_US;
+
+	return sent_us >= path->paced_from_us && sent_us < path->paced_until_us;
+}
+
 void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us)
 {
 	path->gap_bytes = gap->packet_bytes;
 	path_spend(path, 1, gap->packet_bytes);
-	spare_take(&path->spare, gap);
+	/* Who waited for our own train says nothing about others. */
+	if (!is_beside_paced(path, gap))
+		spare_take(&path->spare, gap);
 	if (path->refresh.gaps > 0)
 		path->refresh.gaps--;
 	if (gap->lost)
@@ -359,7 +450,8 @@ void path_priority(struct path *path, enum probe_priority priority)
 void path_finished(struct path *path, enum path_kind kind, int status, uint64_t now_us)
 {
 	path->running[kind] = false;
-	if (kind == PATH_CLAIM)
+	/* Of these nothing depends on each. */
+	if (kind == PATH_CLAIM || kind == PATH_PACED)
 		return;
 	if (kind == PATH_ROUTE_CHECK) {
 		/* Who cannot say so does not get tags (spec/probing.md §4.2). */

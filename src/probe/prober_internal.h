@@ -117,6 +117,8 @@ uint64_t prober_now(struct prober *prober);
 void prober_settle(struct prober_path *path);
 void prober_tick_path(struct prober_path *path, uint64_t now_us);
 void prober_forget_path(struct prober_path *path);
+/* What an experiment has seen: whether that is enough. */
+bool prober_take_train(struct run *run, const struct probe_train *train);
 /* An experiment has ended by itself. */
 void prober_run_ended(struct run *run, int status);
 

@@ -12,7 +12,7 @@
  *   idle     something is wanted                                        it is begun: busy
  *   idle     nothing is, and nobody uses the path (any more)            closed: none
  *   busy     ready                                                      it has ended, or was interrupted: idle
- *   busy     trains or route checks are wanted while it does gaps       these are stopped; ready follows
+ *   busy     something shorter is wanted while it does gaps             these are stopped; ready follows
  *   any      the session ends                                           all that is wanted has failed: none
  */
 #include "probe/prober_internal.h"
@@ -118,14 +118,30 @@ static int check_route(struct prober_path *path, uint64_t now_us)
 	return lltd_probegap(node_of(path), path->lltd.session, &request, now_us);
 }
 
+static bool is_train(enum path_kind kind)
+{
+	return kind == PATH_TRAIN || kind == PATH_PACED;
+}
+
+static int send_train(struct prober_path *path, const struct path_experiment *experiment,
+		      uint64_t now_us)
+{
+	const struct lltd_train_request request = {
+		.n = experiment->packets,
+		.packet_bytes = experiment->packet_bytes,
+		.rate_bps = experiment->rate_bps,
+	};
+
+	return lltd_train(node_of(path), path->lltd.session, &request, now_us);
+}
+
 static int begin(struct prober_path *path, enum path_kind kind, uint64_t now_us)
 {
 	const struct path_experiment *experiment = &path->runs[kind].experiment;
 	struct lltd_gap_request gaps = { .interval_us = experiment->interval_us };
 
-	if (kind == PATH_TRAIN)
-		return lltd_train(node_of(path), path->lltd.session, experiment->packets,
-				  experiment->packet_bytes, now_us);
+	if (is_train(kind))
+		return send_train(path, experiment, now_us);
 	if (kind == PATH_ROUTE_CHECK)
 		return check_route(path, now_us);
 	if (experiment->packets > 0)
@@ -136,7 +152,8 @@ static int begin(struct prober_path *path, enum path_kind kind, uint64_t now_us)
 /* What comes first of what is wanted; PATH_KIND_COUNT: nothing is. */
 static enum path_kind first_wanted(const struct prober_path *path)
 {
-	static const enum path_kind kinds[] = { PATH_TRAIN, PATH_ROUTE_CHECK, PATH_GAPS };
+	static const enum path_kind kinds[] = { PATH_TRAIN, PATH_ROUTE_CHECK, PATH_PACED,
+						PATH_GAPS };
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (is_wanted(path, kinds[i]))
@@ -168,7 +185,7 @@ static void go_on(struct prober_path *path, uint64_t now_us)
 static void interrupt(struct prober_path *path)
 {
 	if (path->lltd.state == STATION_BUSY && path->lltd.doing == PATH_GAPS &&
-	    (is_wanted(path, PATH_TRAIN) || is_wanted(path, PATH_ROUTE_CHECK)))
+	    first_wanted(path) != PATH_GAPS)
 		lltd_stop(node_of(path), path->lltd.session);
 }
 
@@ -272,8 +289,8 @@ static void on_ready(void *user_data, void *data, int status)
 	path->lltd.state = STATION_IDLE;
 	path->lltd.timer_us = UINT64_MAX;
 	if (was_busy && !path->lltd.stopped) {
-		if (done == PATH_TRAIN)
-			prober_run_ended(&path->runs[PATH_TRAIN], status);
+		if (is_train(done))
+			prober_run_ended(&path->runs[done], status);
 		else if (done == PATH_ROUTE_CHECK)
 			end_check(path);
 		else
@@ -289,8 +306,7 @@ static void on_train(void *user_data, void *data, const struct probe_train *trai
 
 	if (path->lltd.stopped)
 		return;
-	path_train(path->path, train, prober_now(path->prober));
-	prober_settle(path);
+	prober_take_train(&path->runs[path->lltd.doing], train);
 }
 
 static void on_gap(void *user_data, void *data, const struct probe_gap *gap)

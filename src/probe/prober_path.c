@@ -75,6 +75,20 @@ static uint32_t on_random(void *user_data)
 	return prober->ports.random(prober->ports.user_data);
 }
 
+bool prober_take_train(struct run *run, const struct probe_train *train)
+{
+	struct prober_path *path = run->path;
+	uint64_t now_us = prober_now(path->prober);
+	bool enough = true;
+
+	if (run->experiment.kind == PATH_PACED)
+		path_paced(path->path, train, now_us);
+	else
+		enough = path_train(path->path, train, now_us);
+	prober_settle(path);
+	return enough;
+}
+
 void prober_run_ended(struct run *run, int status)
 {
 	struct prober_path *path = run->path;

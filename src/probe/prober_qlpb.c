@@ -70,11 +70,7 @@ static bool on_is_on_link(void *user_data, const struct address *address, uint32
 
 static bool on_train(void *user_data, void *data, const struct probe_train *train)
 {
-	struct prober_path *path = ((struct run *)data)->path;
-	bool enough = path_train(path->path, train, prober_now(path->prober));
-
-	prober_settle(path);
-	return enough;
+	return prober_take_train(data, train);
 }
 
 static void on_gap(void *user_data, void *data, const struct probe_gap *gap)
@@ -138,6 +134,12 @@ static int fill_in(struct qlpb_request *request, const struct path_experiment *e
 		request->packet_bytes = experiment->packet_bytes;
 		request->rate_bps = experiment->rate_bps;
 		request->duration_us = experiment->duration_us;
+		return 0;
+	case PATH_PACED:
+		request->kind = QLPB_PACKET_PAIR;
+		request->train_size = experiment->packets;
+		request->packet_bytes = experiment->packet_bytes;
+		request->rate_bps = experiment->rate_bps;
 		return 0;
 	case PATH_KIND_COUNT:
 		break;

@@ -177,9 +177,9 @@ struct qlpb_request {
 
 	uint64_t flood_bytes;
 
-	/* Of a claim. */
+	/* Of a claim; or of a packet pair that is one train, paced; else 0. */
 	uint64_t rate_bps;    /* of IP packets */
-	uint32_t duration_us; /* at most 1 s */
+	uint32_t duration_us; /* of a claim, at most 1 s */
 };
 
 #define QLPB_PACKET_MAX_BYTES 1496

@@ -13,6 +13,7 @@
 
 #include "probe/claim.h"
 #include "probe/limit.h"
+#include "probe/pace.h"
 #include "probe/qlpb.h"
 #include "probe/qlpb_judge.h"
 
@@ -107,11 +108,13 @@ struct route_check {
 
 struct packet_pair {
 	uint64_t end_us, next_send_us;
-	unsigned trains;
+	unsigned trains, trains_max;
 	uint32_t awaited
 		[PAIR_TRAINS_MAX]; /* first sequence of each; 0: nothing more is expected of it */
 	int send_error;
 	unsigned train_size;
+	unsigned sent; /* of the train that is under way; train_size: none is */
+	struct pace pace;
 	uint32_t packet_bytes;
 	uint8_t *probes; /* a whole train */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * qlpb_packet_pair.c: how narrow is the path (MS-QLPB §3.1.5)? Up to three trains of probes that leave back to back,
- * 20 ms apart; the sink tells how far from each other they arrived. What follows from that is the estimator's.
+ * 20 ms apart; the sink tells how far from each other they arrived. What follows from that is the estimator's. Or one
+ * train whose probes leave at a rate, which the sink cannot tell from the others.
  */
 #include "probe/qlpb_internal.h"
 
@@ -25,33 +26,44 @@ int qlpb_packet_pair_init(struct experiment *experiment, const struct qlpb_reque
 	    bytes < overhead + QLPB_PROBE_LEN)
 		return -EINVAL;
 	experiment->pair = (struct packet_pair){
+		.trains_max = request->rate_bps ? 1 : PAIR_TRAINS_MAX,
 		.train_size = train_size,
+		.sent = train_size,
+		.pace = pace_of(request->rate_bps, bytes),
 		.packet_bytes = bytes,
 		.probes = calloc(train_size, bytes - overhead),
 	};
 	return experiment->pair.probes ? 0 : -ENOMEM;
 }
 
-static void set_deadline(struct experiment *experiment)
+static bool is_sending(const struct packet_pair *pair)
+{
+	return pair->sent < pair->train_size;
+}
+
+static void set_deadline(struct experiment *experiment, uint64_t now_us)
 {
 	const struct packet_pair *pair = &experiment->pair;
+	uint64_t deadline_us = pair->end_us;
 
-	experiment->deadline_us = pair->trains < PAIR_TRAINS_MAX
-					  ? qlpb_earlier(pair->next_send_us, pair->end_us)
-					  : pair->end_us;
+	if (is_sending(pair))
+		deadline_us =
+			qlpb_earlier(deadline_us, pace_next_us(&pair->pace, pair->sent, now_us));
+	else if (pair->trains < pair->trains_max)
+		deadline_us = qlpb_earlier(deadline_us, pair->next_send_us);
+	experiment->deadline_us = deadline_us;
 }
 
 static void begin(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_us)
 {
 	experiment->pair.end_us = now_us + LIMIT_US;
 	experiment->pair.next_send_us = now_us;
-	set_deadline(experiment);
+	set_deadline(experiment, now_us);
 }
 
 /* ---- sending ---- */
 
-static void build(struct qlpb *qlpb, struct experiment *experiment,
-		  struct qlpb_datagram datagrams[static QLPB_TRAIN_MAX])
+static void build(struct qlpb *qlpb, struct experiment *experiment)
 {
 	const struct packet_pair *pair = &experiment->pair;
 	size_t len = pair->packet_bytes - qlpb_ip_overhead(experiment->sink.family);
@@ -67,28 +79,52 @@ static void build(struct qlpb *qlpb, struct experiment *experiment,
 						.sequence = experiment->sequence++,
 					});
 		qlpb_fill(qlpb, payload + QLPB_PROBE_LEN, len - QLPB_PROBE_LEN);
-		datagrams[i] = qlpb_probe_to(experiment, QLPB_SOCKET_PROBE);
-		datagrams[i].data = payload;
-		datagrams[i].len = len;
 	}
 }
 
-static void send_train(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_us)
+/* The next `n` of the train: whether they have left. */
+static bool send_some(struct qlpb *qlpb, struct experiment *experiment, unsigned n)
 {
 	struct qlpb_datagram datagrams[QLPB_TRAIN_MAX];
 	struct packet_pair *pair = &experiment->pair;
-	uint32_t first = experiment->sequence;
+	size_t len = pair->packet_bytes - qlpb_ip_overhead(experiment->sink.family);
 	int sent;
 
-	build(qlpb, experiment, datagrams);
-	sent = qlpb_send(qlpb, datagrams, pair->train_size);
+	for (unsigned i = 0; i < n; i++) {
+		datagrams[i] = qlpb_probe_to(experiment, QLPB_SOCKET_PROBE);
+		datagrams[i].data = pair->probes + (pair->sent + i) * len;
+		datagrams[i].len = len;
+	}
+	pace_note(&pair->pace, pair->sent, qlpb->ports.stamp_ns(qlpb->ports.user_data));
+	sent = qlpb_send(qlpb, datagrams, n);
+	pair->sent += n;
+	if (sent >= 0 && (unsigned)sent == n)
+		return true;
+	pair->send_error = sent < 0 ? sent : -ENOBUFS;
+	return false;
+}
+
+static void send_what_is_due(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_us)
+{
+	struct packet_pair *pair = &experiment->pair;
+	unsigned n = pace_due(&pair->pace, pair->sent, pair->train_size, now_us * NS_PER_US);
+	bool whole = n == 0 || send_some(qlpb, experiment, n);
+
+	if (whole && is_sending(pair))
+		return;
 	/* A train with a hole says nothing. The next one may have more luck. */
-	if (sent < 0 || (unsigned)sent < pair->train_size)
-		pair->send_error = sent < 0 ? sent : -ENOBUFS;
-	else
-		pair->awaited[pair->trains] = first;
+	if (whole)
+		pair->awaited[pair->trains] = experiment->sequence - pair->train_size;
+	pair->sent = pair->train_size;
 	pair->trains++;
 	pair->next_send_us = now_us + INTERVAL_US;
+}
+
+static void begin_train(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_us)
+{
+	build(qlpb, experiment);
+	experiment->pair.sent = 0;
+	experiment->pair.pace.begun_ns = now_us * NS_PER_US;
 }
 
 /* The time is over: what has been heard is what there is. */
@@ -107,9 +143,11 @@ static void tick(struct qlpb *qlpb, struct experiment *experiment, uint64_t now_
 		end(qlpb, experiment, now_us);
 		return;
 	}
-	if (pair->trains < PAIR_TRAINS_MAX && now_us >= pair->next_send_us)
-		send_train(qlpb, experiment, now_us);
-	set_deadline(experiment);
+	if (!is_sending(pair) && pair->trains < pair->trains_max && now_us >= pair->next_send_us)
+		begin_train(qlpb, experiment, now_us);
+	if (is_sending(pair))
+		send_what_is_due(qlpb, experiment, now_us);
+	set_deadline(experiment, now_us);
 }
 
 /* ---- what the sink says ---- */
@@ -134,7 +172,7 @@ static bool is_heard_of_all(const struct packet_pair *pair)
 		if (pair->awaited[i] != 0)
 			return false;
 	}
-	return pair->trains == PAIR_TRAINS_MAX;
+	return pair->trains == pair->trains_max;
 }
 
 /* false: no sink can have seen that. */
@@ -173,6 +211,7 @@ static bool message(struct qlpb *qlpb, struct experiment *experiment, const uint
 		.n_sent = pair->train_size,
 		.n_gaps = summary.n_deltas,
 		.gaps_ns = gaps_ns,
+		.spread_ns = pace_spread_ns(&pair->pace),
 	};
 	experiment->result.samples++;
 	if (qlpb->ports.train(qlpb->ports.user_data, experiment->data, &train) ||

@@ -111,7 +111,7 @@ static void keep_busy(struct lltd *lltd, uint8_t choice)
 	lltd_lease(lltd, world.now_us);
 	lltd_count(lltd, &sink, 3, NULL, world.now_us);
 	if (choice % 4 == 0)
-		lltd_train(lltd, session, 4, 200, world.now_us);
+		lltd_train(lltd, session, &(struct lltd_train_request){ 4, 200, 0 }, world.now_us);
 	else if (choice % 4 == 1)
 		lltd_probegap(lltd, session, &(struct lltd_gap_request){ 10000, 2, true, 5 },
 			      world.now_us);

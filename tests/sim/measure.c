@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define GAP_BYTES 60
+#define TRAIN_BYTES 1496
 #define DEAD_NS (3 * MEASURE_S)
 
 const struct measure_plan measure_plan_default = {
@@ -71,6 +72,59 @@ static void send_train(struct measure_host *host, const struct path_experiment *
 		host->train_ns = measure->now_ns + 1500 * MEASURE_MS;
 }
 
+static void start_paced(struct measure_host *host, const struct path_experiment *train)
+{
+	host->paced_packets = train->packets;
+	host->paced_sent = 0;
+	host->paced_next_ns = host->paced_first_ns = host->measure->now_ns;
+	host->paced_interval_ns = UINT64_C(8000000000) * train->packet_bytes / train->rate_bps;
+	host->paced_done_ns = 0;
+}
+
+static void send_paced(struct measure_host *host)
+{
+	struct measure *measure = host->measure;
+	uint64_t arrives_ns, stamp;
+
+	if (!bottleneck_pass(&measure->link, measure->now_ns, TRAIN_BYTES, &arrives_ns)) {
+		host->paced_packets = 0;
+		host->paced_done_ns = measure->now_ns + 1500 * MEASURE_MS;
+		return;
+	}
+	stamp = sink_stamp(measure, &host->dice, arrives_ns);
+	if (host->paced_sent > 0)
+		host->paced_gaps[host->paced_sent - 1] =
+			stamp > host->paced_stamp_ns ? stamp - host->paced_stamp_ns : 0;
+	host->paced_stamp_ns = stamp;
+	host->paced_last_ns = measure->now_ns;
+	host->paced_next_ns += host->paced_interval_ns;
+	if (++host->paced_sent == host->paced_packets)
+		host->paced_done_ns = arrives_ns + measure->plan.back_delay_ns;
+}
+
+static void take_paced(struct measure_host *host)
+{
+	uint64_t now_us = measure_now_us(host->measure);
+	const struct probe_train train = {
+		.packet_bytes = TRAIN_BYTES,
+		.n_sent = host->paced_packets,
+		.n_gaps = host->paced_packets - 1,
+		.gaps_ns = host->paced_gaps,
+		.spread_ns = host->paced_last_ns - host->paced_first_ns,
+	};
+
+	host->paced_done_ns = 0;
+	if (host->paced_packets > 0)
+		path_paced(host->path, &train, now_us);
+	path_finished(host->path, PATH_PACED, host->paced_packets > 0 ? 0 : -ETIMEDOUT, now_us);
+	host->paced_packets = host->paced_sent = 0;
+}
+
+static bool is_pacing(const struct measure_host *host)
+{
+	return host->paced_sent < host->paced_packets;
+}
+
 static int on_start(void *user_data, void *data, const struct path_experiment *experiment)
 {
 	struct measure_host *host = data;
@@ -96,6 +150,9 @@ static int on_start(void *user_data, void *data, const struct path_experiment *e
 		host->gaps_left = experiment->packets > 0 ? experiment->packets : UINT32_MAX;
 		host->sequence = 0;
 		break;
+	case PATH_PACED:
+		start_paced(host, experiment);
+		break;
 	case PATH_CLAIM:
 		host->claim_ends_ns = measure->now_ns + experiment->duration_us * UINT64_C(1000);
 		bottleneck_source(&measure->link, 4 + host->number, BOTTLENECK_CONSTANT,
@@ -117,6 +174,9 @@ static void on_stop(void *user_data, void *data, enum path_kind kind)
 		host->flight_n = 0;
 	} else if (kind == PATH_TRAIN) {
 		host->train_ns = 0;
+	} else if (kind == PATH_PACED) {
+		host->paced_packets = host->paced_sent = 0;
+		host->paced_done_ns = 0;
 	} else if (kind == PATH_CLAIM) {
 		host->claim_ends_ns = 0;
 		bottleneck_source(&host->measure->link, 4 + host->number, BOTTLENECK_CONSTANT, 0,
@@ -259,6 +319,10 @@ static uint64_t next_of(struct measure_host *host)
 	}
 	if (host->train_ns > 0)
 		next_ns = earlier(next_ns, host->train_ns);
+	if (is_pacing(host))
+		next_ns = earlier(next_ns, host->paced_next_ns);
+	if (host->paced_done_ns > 0)
+		next_ns = earlier(next_ns, host->paced_done_ns);
 	if (host->refuse_ns > 0)
 		next_ns = earlier(next_ns, host->refuse_ns);
 	if (host->claim_ends_ns > 0)
@@ -277,6 +341,10 @@ static void step(struct measure_host *host)
 		host->refuse_ns = 0;
 		path_finished(host->path, host->refused, -ETIMEDOUT, measure_now_us(measure));
 	}
+	if (is_pacing(host) && measure->now_ns >= host->paced_next_ns)
+		send_paced(host);
+	if (host->paced_done_ns > 0 && measure->now_ns >= host->paced_done_ns)
+		take_paced(host);
 	if (host->gaps && measure->now_ns >= host->gap_ns) {
 		measure->now_ns += late_ns;
 		send_gap(host);

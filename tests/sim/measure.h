@@ -54,6 +54,13 @@ struct measure_host {
 	uint64_t refuse_ns; /* when a deaf sink is noticed; 0: never */
 	enum path_kind refused;
 	uint64_t claim_ends_ns;
+	/* a paced train */
+	unsigned paced_packets, paced_sent;
+	uint64_t paced_next_ns, paced_interval_ns; /* of its packets */
+	uint64_t paced_first_ns, paced_last_ns;	   /* as they left */
+	uint64_t paced_arrives_ns, paced_stamp_ns;
+	uint64_t paced_gaps[512];
+	uint64_t paced_done_ns; /* when its summary is there; 0: none is */
 
 	/* what the path said */
 	unsigned events[PATH_EVENT_UNSUPPORTED + 1];

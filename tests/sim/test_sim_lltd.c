@@ -330,7 +330,9 @@ static void probe(struct station *from)
 static void send_train(struct station *from)
 {
 	from->ready = false;
-	assert_int_equal(lltd_train(from->lltd, from->session, 20, 1400, clock_us(from)), 0);
+	assert_int_equal(lltd_train(from->lltd, from->session,
+				    &(struct lltd_train_request){ 20, 1400, 0 }, clock_us(from)),
+			 0);
 	plan_tick(from);
 	run(SECOND);
 }
@@ -461,8 +463,10 @@ static void drive(struct station *station)
 	station->doing = kind;
 	station->busy = true;
 	if (kind == PATH_TRAIN) {
-		r = lltd_train(station->lltd, station->session, experiment->packets,
-			       experiment->packet_bytes, clock_us(station));
+		const struct lltd_train_request train = { experiment->packets,
+							  experiment->packet_bytes, 0 };
+
+		r = lltd_train(station->lltd, station->session, &train, clock_us(station));
 	} else {
 		const struct lltd_gap_request gaps = { .interval_us = experiment->interval_us,
 						       .count = experiment->packets };

@@ -183,6 +183,81 @@ static void other_links(void **state)
 	assert_true(seeds_run("other_links", 3, batches));
 }
 
+/* ---- what deceives small packets ---- */
+
+static bool free_on(const struct measure_plan *plan, const char *what, double cross, uint64_t seed)
+{
+	double mbps = (double)plan->link.rate_bps / 1e6, free_bps;
+	struct path_fundamentals known = { 0 };
+	bool good = true;
+
+	start(plan, seed);
+	measure_cross(&measure, BOTTLENECK_POISSON, cross);
+	measure_run(&measure, 120 * MEASURE_S);
+	path_fundamentals(path_of(0), measure_now_us(&measure), &known);
+	free_bps = capacity() * (1 - cross);
+	figure(what, mbps, cross, (double)known.available_bps, free_bps);
+	if (fabs((double)known.bottleneck_bps - capacity()) > 0.15 * capacity())
+		good = wrong(what, mbps, cross, (double)known.bottleneck_bps, capacity());
+	if (good && fabs((double)known.available_bps - free_bps) > 0.2 * capacity())
+		good = wrong(what, mbps, cross, (double)known.available_bps, free_bps);
+	if ((double)path_load(path_of(0)).sent_bits / 120 > 0.01 * capacity())
+		good = wrong("cost", mbps, cross, (double)path_load(path_of(0)).sent_bits / 120,
+			     0.01 * capacity());
+	measure_end(&measure);
+	return good;
+}
+
+/* In a shaper's bucket small packets never wait. */
+static bool buckets(uint64_t seed)
+{
+	static const struct {
+		double mbps;
+		uint32_t bytes;
+	} shapers[] = { { 10, 1600 },  { 10, 5000 },  { 50, 1600 },
+			{ 50, 25000 }, { 200, 1600 }, { 500, 3200 } };
+	bool good = true;
+
+	for (unsigned i = 0; i < sizeof(shapers) / sizeof(shapers[0]); i++) {
+		struct measure_plan plan = plan_of(shapers[i].mbps);
+
+		plan.link.bucket_bytes = shapers[i].bytes;
+		good &= free_on(&plan, "bucket", 0, seed);
+		good &= free_on(&plan, "bucket", 0.5, seed);
+		/* A hundredth of 10 Mbit/s is too few trains in two minutes for that. */
+		if (shapers[i].mbps > 10)
+			good &= free_on(&plan, "bucket", 0.8, seed);
+	}
+	return good;
+}
+
+/* Where delays vary by more than a packet's time, small packets seem to wait though nobody else is there. */
+static bool varying_delays(uint64_t seed)
+{
+	static const struct {
+		double mbps;
+		uint64_t us;
+	} links[] = {
+		{ 2, 500 }, { 10, 500 }, { 20, 1000 }, { 50, 500 }, { 50, 1000 }, { 100, 500 }
+	};
+	bool good = true;
+
+	for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		struct measure_plan plan = plan_of(links[i].mbps);
+
+		plan.link.jitter_ns = links[i].us * 1000;
+		good &= free_on(&plan, "jitter", 0, seed);
+		good &= free_on(&plan, "jitter", 0.5, seed);
+	}
+	return good;
+}
+
+static void not_deceived(void **state)
+{
+	assert_true(seeds_run("not_deceived", 2, buckets));
+	assert_true(seeds_run("not_deceived", 2, varying_delays));
+}
+
 /* ---- how long (P-079) ---- */
 
 static void round_trip(void **state)
@@ -398,6 +473,7 @@ int main(void)
 		cmocka_unit_test(accurate),
 		cmocka_unit_test(regular_traffic),
 		cmocka_unit_test(other_links),
+		cmocka_unit_test(not_deceived),
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(noticed_and_relieved),
 		cmocka_unit_test(steady_load),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_estimate.c: probe/estimate_*: what trains, gaps and the host's own counters say, and what they cannot say. */
 #include "probe/estimate_capacity.h"
+#include "probe/estimate_load.h"
 #include "probe/estimate_passive.h"
 #include "probe/estimate_spare.h"
 
@@ -132,6 +133,56 @@ static void disputed(void **state)
 		capacity_take(&capacity, &train, 0, 1);
 		assert_int_equal(capacity_is_disputed(&capacity), trains[i].is_disputed);
 	}
+}
+
+/* ---- paced trains ---- */
+
+static void take_paced(struct load *load, uint64_t gap_ns, uint64_t spread_ns, unsigned n_gaps)
+{
+	uint64_t gaps_ns[31];
+	const struct probe_train train = {
+		.packet_bytes = 1496,
+		.n_sent = 32,
+		.n_gaps = n_gaps,
+		.gaps_ns = gaps_ns,
+		.spread_ns = spread_ns,
+	};
+
+	for (unsigned i = 0; i < 31; i++)
+		gaps_ns[i] = gap_ns;
+	load_take(load, &train, 99733333, 0.5, 1000);
+}
+
+static void load_by_stretch(void **state)
+{
+	struct load load = { 0 };
+	struct load_view view;
+
+	load_look(&load, 0, &view);
+	assert_int_equal(view.n, 0);
+	/* Back to back; with a hole; sent too slowly: these say nothing. */
+	take_paced(&load, 120000, 0, 31);
+	take_paced(&load, 120000, UINT64_C(31) * 114286, 30);
+	take_paced(&load, 150000, UINT64_C(31) * 150000, 31);
+	load_look(&load, 0, &view);
+	assert_int_equal(view.n, 0);
+	/* As it was sent: idle. Half as long again: others took about as much of the time as it took to send. */
+	take_paced(&load, 120000, UINT64_C(31) * 114286, 31);
+	load_look(&load, 0, &view);
+	assert_true(view.n == 1 && view.busy > -0.01 && view.busy < 0.01);
+	assert_true(view.variance >= 1);
+	take_paced(&load, 180000, UINT64_C(31) * 114286, 31);
+	load_look(&load, 0, &view);
+	assert_true(view.n == 2 && view.busy > 0.25 && view.busy < 0.28);
+	assert_true(view.seemed > 0.49 && view.seemed < 0.51 && view.variance < 0.1);
+	load_look(&load, 1001, &view);
+	assert_int_equal(view.n, 0);
+	/* No more are kept than there is room for. */
+	for (unsigned i = 0; i < 2 * LOAD_RING; i++)
+		take_paced(&load, 120000, UINT64_C(31) * 114286, 31);
+	load_look(&load, 0, &view);
+	assert_int_equal(view.n, LOAD_RING);
+	assert_true(view.busy < 0.01);
 }
 
 /* ---- gaps ---- */
@@ -333,6 +384,7 @@ int main(void)
 		cmocka_unit_test(no_faster_than_interfaces),
 		cmocka_unit_test(another_path),
 		cmocka_unit_test(disputed),
+		cmocka_unit_test(load_by_stretch),
 		cmocka_unit_test_setup_teardown(round_trips, setup_spare, teardown_spare),
 		cmocka_unit_test_setup_teardown(lies, setup_spare, teardown_spare),
 		cmocka_unit_test_setup_teardown(share_of_idle, setup_spare, teardown_spare),

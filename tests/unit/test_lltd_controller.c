@@ -16,6 +16,8 @@
 
 static uint32_t session;
 
+static const struct lltd_train_request four_packets = { 4, 1496, 0 };
+
 static int setup(void **state)
 {
 	play_open(&play_controller);
@@ -127,7 +129,9 @@ static void refusals(void **state)
 
 static void send_train(unsigned n)
 {
-	assert_int_equal(lltd_train(play.lltd, session, n, 1496, play.now_us), 0);
+	assert_int_equal(lltd_train(play.lltd, session, &(struct lltd_train_request){ n, 1496, 0 },
+				    play.now_us),
+			 0);
 }
 
 /* Events of the probes, each 120 us after the one before. */
@@ -235,6 +239,39 @@ static void nonsense_in_a_train(void **state)
 	assert_int_equal(play.trains[0].n_gaps, 0);
 }
 
+/* At a rate: what it took is told with it. */
+static void paced_train(void **state)
+{
+	static const uint8_t ids[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	/* A packet each 2 ms. */
+	const struct lltd_train_request request = { 8, 1496, 5984000 };
+
+	open_ready();
+	assert_int_equal(lltd_train(play.lltd, session, &request, play.now_us), 0);
+	assert_int_equal(lltd_train(play.lltd, session, &request, play.now_us), -EBUSY);
+	play_pass(13 * MS);
+	assert_int_equal(play.n_sent, 1 + 7);
+	play_pass(2 * MS);
+	assert_int_equal(play.n_sent, 1 + 8 + 1);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_in_range(play.sent[1 + i].at_us, SECOND + i * 2 * MS,
+				SECOND + i * 2 * MS + 10);
+		assert_int_equal(play_view(1 + i).header.sequence, last_sequence());
+		assert_int_equal(play.sent[1 + i].data[57], i);
+	}
+	assert_int_equal(play_view(9).header.function, LLTD_QUERY);
+	answer_query(last_sequence(), ids, 8, false);
+	assert_int_equal(play.n_trains, 1);
+	assert_int_equal(play.trains[0].n_gaps, 7);
+	assert_in_range(play.trains[0].spread_ns, 14000000, 14010000);
+	assert_int_equal(play.n_ready, 1);
+	/* What cannot be sent ends it. */
+	assert_int_equal(lltd_train(play.lltd, session, &request, play.now_us), 0);
+	play.send_error = -ENOBUFS;
+	play_pass(5 * MS);
+	assert_int_equal(play.ready[1], -ENOBUFS);
+}
+
 static void sink_without_memory(void **state)
 {
 	open_ready();
@@ -278,7 +315,7 @@ static void probegap(void **state)
 
 	open_ready();
 	assert_int_equal(lltd_probegap(play.lltd, session, &request, play.now_us), 0);
-	assert_int_equal(lltd_train(play.lltd, session, 4, 1496, play.now_us), -EBUSY);
+	assert_int_equal(lltd_train(play.lltd, session, &four_packets, play.now_us), -EBUSY);
 	/* It bears the tag that its answer is to have. */
 	assert_int_equal(play_last()->len, LLTD_HEADER_LEN + LLTD_TAG_LEN + LLTD_PROBE_LEN);
 	assert_int_equal(play_last()->data[14], 0xa0);
@@ -369,7 +406,7 @@ static void reset(void **state)
 	lltd_close(play.lltd, session, play.now_us);
 	play_frame(LLTD_ACK, last_sequence(), NULL, 0);
 	assert_int_equal(lltd_sizes(play.lltd).controlled, 0);
-	assert_int_equal(lltd_train(play.lltd, session, 4, 1496, play.now_us), -ENOENT);
+	assert_int_equal(lltd_train(play.lltd, session, &four_packets, play.now_us), -ENOENT);
 }
 
 static void open_again(void)
@@ -411,7 +448,7 @@ static void cannot_send(void **state)
 {
 	open_ready();
 	play.send_error = -ENETDOWN;
-	assert_int_equal(lltd_train(play.lltd, session, 4, 1496, play.now_us), -ENETDOWN);
+	assert_int_equal(lltd_train(play.lltd, session, &four_packets, play.now_us), -ENETDOWN);
 	lltd_probegap(play.lltd, session, &(struct lltd_gap_request){ 10000, 2, false, 0 },
 		      play.now_us);
 	play_pass(100 * MS);
@@ -432,6 +469,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(train_with_losses, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(lies, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(nonsense_in_a_train, setup, play_teardown),
+		cmocka_unit_test_setup_teardown(paced_train, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(sink_without_memory, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(query_lost, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(probegap, setup, play_teardown),

@@ -602,6 +602,29 @@ static void one_is_enough(void **state)
 }
 
 /* P-065; and at the end of the time */
+/* One train, at a rate: what it took is told with it. */
+static void paced(void **state)
+{
+	struct qlpb_request request = request_of(QLPB_PACKET_PAIR);
+	uint32_t pair;
+	uint64_t from_us;
+
+	request.train_size = 8;
+	request.rate_bps = 5984000; /* a packet each 2 ms */
+	assert_int_equal(qlpb_start(hand.qlpb, &request, &pair, hand.now_us), 0);
+	qlpb_connected(hand.qlpb, pair, 49876, hand.now_us);
+	hand_receive_hex(pair, "1e 00 00 01");
+	from_us = hand.now_us;
+	hand_pass(100 * 1000);
+	assert_int_equal(hand.n_sent, 8);
+	for (unsigned i = 0; i < 8; i++)
+		assert_in_range(hand.sent[i].at_us, from_us + i * 2000, from_us + i * 2000 + 10);
+	summary(pair, 1, 7, 20000);
+	assert_int_equal(hand.n_trains, 1);
+	assert_in_range(hand.trains[0].train.spread_ns, 14000000, 14010000);
+	assert_result(QLPB_PACKET_PAIR, 0);
+}
+
 static void one_summary(void **state)
 {
 	uint32_t pair = hand_experiment(QLPB_PACKET_PAIR, HAND_PEER);
@@ -743,6 +766,7 @@ int main(void)
 		TEST(no_summary),
 		TEST(three_summaries),
 		TEST(one_is_enough),
+		TEST(paced),
 		TEST(one_summary),
 		TEST(summaries_that_do_not_fit),
 		TEST(trains_do_not_leave),
