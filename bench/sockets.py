@@ -35,8 +35,8 @@ def ask(here, program, *words):
 
 
 def run_set(here, figures, quick):
-    figures.title('qos: what a socket sends, described anew, as the application waits for it; × is the median of paired '
-                  'slices to the bare message')
+    figures.title('qos: what a socket sends, described anew, as the application waits for it; × is the median of '
+                  'paired slices to the bare message')
     daemon = here.daemon(more_config='rsvp { enabled = true }\n')
     place = daemon.place
     place.drop_on_arrival()  # what the other end does with it is not ours
