@@ -128,6 +128,19 @@ static struct gw_flow_record record(uint32_t id)
 	return record;
 }
 
+/* But for what lies unused between members of the path. */
+static void assert_same(const struct gw_flow_record *a, const struct gw_flow_record *b)
+{
+	const struct gw_path_info *p = &a->path, *q = &b->path;
+
+	assert_memory_equal(a, b, offsetof(struct gw_flow_record, path));
+	assert_true(p->size == q->size && p->rtt_us == q->rtt_us);
+	assert_true(p->capacity_known == q->capacity_known && p->rtt_known == q->rtt_known &&
+		    p->available_known == q->available_known);
+	assert_true(p->capacity_bps == q->capacity_bps && p->available_bps == q->available_bps);
+	assert_int_equal(a->direction, b->direction);
+}
+
 static void records(void **state)
 {
 	struct msg message = { .head = { .type = MSG_LIST } };
@@ -144,7 +157,7 @@ static void records(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(msg_next(buf, (size_t)len, TAG_RECORD, &position, &nested), 1);
 		assert_int_equal(record_decode(&nested, &out), 0);
-		assert_memory_equal(&out, &in[i], sizeof(out));
+		assert_same(&out, &in[i]);
 	}
 	assert_int_equal(msg_next(buf, (size_t)len, TAG_RECORD, &position, &nested), 0);
 	assert_int_equal(msg_next(buf, 11, TAG_RECORD, &position, &nested), -EBADMSG);
@@ -186,7 +199,8 @@ static void records_of_other_ages(void **state)
 	old.metered = 0;
 	old.path_state = GW_PATH_NONE;
 	old.path = (struct gw_path_info){ .size = sizeof(old.path) };
-	assert_memory_equal(&out, &old, sizeof(out));
+	old.direction = 0;
+	assert_same(&out, &old);
 }
 
 /* The numbers are those that programs out there were built with. */
