@@ -97,7 +97,7 @@ void lltd_controller_clear(struct lltd *lltd, int status)
 	}
 }
 
-static void become_ready(struct lltd *lltd, struct controlled *session, int status)
+void lltd_become_ready(struct lltd *lltd, struct controlled *session, int status)
 {
 	session->state = CONTROLLED_READY;
 	session->deadline_us = UINT64_MAX;
@@ -119,8 +119,8 @@ static void ask(struct lltd *lltd, struct controlled *session, uint64_t now_us)
 	session->deadline_us = now_us + TIMER_US;
 }
 
-static void ask_first(struct lltd *lltd, struct controlled *session, enum controlled_state state,
-		      uint64_t now_us)
+void lltd_ask_first(struct lltd *lltd, struct controlled *session, enum controlled_state state,
+		    uint64_t now_us)
 {
 	session->state = state;
 	session->expiries = 0;
@@ -163,7 +163,7 @@ int lltd_open(struct lltd *lltd, const struct lltd_request *request, uint32_t *r
 	session->moderation = request->keep_moderation ? LLTD_MODERATION_KEEP : LLTD_MODERATION_OFF;
 	session->sequence = lltd_first_sequence(lltd);
 	session->claim.deadline_us = UINT64_MAX;
-	ask_first(lltd, session, CONTROLLED_INITIALISING, now_us);
+	lltd_ask_first(lltd, session, CONTROLLED_INITIALISING, now_us);
 	*ret_session = session->id;
 	return 0;
 }
@@ -176,12 +176,12 @@ void lltd_close(struct lltd *lltd, uint32_t id, uint64_t now_us)
 		return;
 	session->sequence = lltd_next_sequence(session->sequence);
 	session->claim.deadline_us = UINT64_MAX;
-	ask_first(lltd, session, CONTROLLED_RESETTING, now_us);
+	lltd_ask_first(lltd, session, CONTROLLED_RESETTING, now_us);
 }
 
-/* ---- timed probes ---- */
+/* ---- what trains and gaps have in common ---- */
 
-static int find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_session)
+int lltd_find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_session)
 {
 	struct controlled *session = lltd_find_controlled(lltd, id);
 
@@ -193,124 +193,10 @@ static int find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_ses
 	return 0;
 }
 
-/* What is due of the train; then the Query. */
-static int send_train(struct lltd *lltd, struct controlled *session, uint64_t now_us)
-{
-	struct timed some = session->batch;
-	int sent;
-
-	some.first = session->batch_sent;
-	some.n =
-		pace_due(&session->pace, session->batch_sent, session->batch.n, now_us * NS_PER_US);
-	if (some.n > 0) {
-		pace_note(&session->pace, session->batch_sent,
-			  lltd->ports.stamp_ns(lltd->ports.user_data));
-		sent = lltd_send_timed(lltd, session, &some);
-		if (sent < 0)
-			return sent;
-		if ((unsigned)sent < some.n)
-			return -ENOBUFS;
-		session->batch_sent += some.n;
-	}
-	if (session->batch_sent == session->batch.n)
-		ask_first(lltd, session, CONTROLLED_QUERYING, now_us);
-	else
-		session->deadline_us = pace_next_us(&session->pace, session->batch_sent, now_us);
-	return 0;
-}
-
-int lltd_train(struct lltd *lltd, uint32_t id, const struct lltd_train_request *request,
-	       uint64_t now_us)
-{
-	struct controlled *session;
-	int r = find_idle(lltd, id, &session);
-
-	if (r < 0)
-		return r;
-	if (request->n < 2 || request->n > LLTD_EVENTS_MAX ||
-	    request->packet_bytes < LLTD_TRAIN_PACKET_MIN ||
-	    request->packet_bytes > LLTD_TRAIN_PACKET_MAX)
-		return -EINVAL;
-	session->sequence = lltd_next_sequence(session->sequence);
-	session->batch = (struct timed){
-		.n = request->n,
-		.packet_bytes = request->packet_bytes,
-		.sequence = session->sequence,
-		.sent = lltd_now_ticks(lltd),
-	};
-	session->batch_sent = 0;
-	session->pace = pace_of(request->rate_bps, request->packet_bytes);
-	session->pace.begun_ns = now_us * NS_PER_US;
-	session->state = CONTROLLED_SENDING;
-	r = send_train(lltd, session, now_us);
-	if (r < 0) {
-		session->state = CONTROLLED_READY;
-		session->deadline_us = UINT64_MAX;
-	}
-	return r;
-}
-
-static void sending_tick(struct lltd *lltd, struct controlled *session, uint64_t now_us)
-{
-	int r = send_train(lltd, session, now_us);
-
-	if (r < 0)
-		become_ready(lltd, session, r);
-}
-
 /* Ticks of the sink as nanoseconds. Both wrap; what counts is the difference. */
-static uint64_t ticks_to_ns(uint64_t ticks, uint64_t frequency)
+uint64_t lltd_ticks_to_ns(uint64_t ticks, uint64_t frequency)
 {
 	return (uint64_t)((unsigned __int128)ticks * UINT64_C(1000000000) / frequency);
-}
-
-/* The gaps between probes that were sent one after the other and arrived so. */
-static unsigned gaps_of(const struct controlled *session, const uint8_t *body, unsigned n_events,
-			uint64_t gaps_ns[static LLTD_EVENTS_MAX])
-{
-	struct lltd_event before = { 0 }, event;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < n_events; i++, before = event) {
-		lltd_get_event(body, i, &event);
-		if (i == 0 || event.packet_id != before.packet_id + 1 ||
-		    event.packet_id >= session->batch.n ||
-		    event.controller_sent != session->batch.sent ||
-		    event.sink_received < before.sink_received)
-			continue;
-		gaps_ns[n++] =
-			ticks_to_ns(event.sink_received - before.sink_received, session->frequency);
-	}
-	return n;
-}
-
-static void take_query_resp(struct lltd *lltd, struct controlled *session, const uint8_t *body,
-			    size_t body_len)
-{
-	uint64_t gaps_ns[LLTD_EVENTS_MAX];
-	struct probe_train train = {
-		.packet_bytes = session->batch.packet_bytes,
-		.sink_link_bps = session->link_bps,
-		.n_sent = session->batch.n,
-		.gaps_ns = gaps_ns,
-		.spread_ns = pace_spread_ns(&session->pace),
-	};
-	unsigned n_events;
-	bool failed;
-
-	if (lltd_read_query_resp(body, body_len, &n_events, &failed) < 0) {
-		lltd_note(lltd, LLTD_COUNT_BAD_FRAME);
-		return;
-	}
-	if (n_events > session->batch.n) {
-		lltd_note(lltd, LLTD_COUNT_UNEXPECTED);
-		return;
-	}
-	if (!failed) {
-		train.n_gaps = gaps_of(session, body, n_events, gaps_ns);
-		lltd->ports.train(lltd->ports.user_data, session->data, &train);
-	}
-	become_ready(lltd, session, failed ? -EIO : 0);
 }
 
 /* ---- probegap ---- */
@@ -375,7 +261,7 @@ static void go_on_probing(struct lltd *lltd, struct controlled *session, uint64_
 
 	session->gap.waiting = false;
 	if (are_all_sent(session)) {
-		become_ready(lltd, session, 0);
+		lltd_become_ready(lltd, session, 0);
 		return;
 	}
 	if (session->gap.next_ns < now_ns)
@@ -398,7 +284,7 @@ int lltd_probegap(struct lltd *lltd, uint32_t id, const struct lltd_gap_request 
 		  uint64_t now_us)
 {
 	struct controlled *session;
-	int r = find_idle(lltd, id, &session);
+	int r = lltd_find_idle(lltd, id, &session);
 
 	if (r < 0)
 		return r;
@@ -440,7 +326,7 @@ static void probing_tick(struct lltd *lltd, struct controlled *session, uint64_t
 
 	if (!session->gap.waiting) {
 		if (are_all_sent(session))
-			become_ready(lltd, session, 0);
+			lltd_become_ready(lltd, session, 0);
 		else
 			send_gap(lltd, session, now_us);
 		return;
@@ -467,8 +353,8 @@ void lltd_controller_probe(struct lltd *lltd, const struct arrival *arrival,
 		return;
 	}
 	sample = gap_sample(session);
-	sample.sink_received_ns = ticks_to_ns(probe->sink_received, session->frequency);
-	sample.sink_sent_ns = ticks_to_ns(probe->sink_sent, session->frequency);
+	sample.sink_received_ns = lltd_ticks_to_ns(probe->sink_received, session->frequency);
+	sample.sink_sent_ns = lltd_ticks_to_ns(probe->sink_sent, session->frequency);
 	sample.received_ns = arrival->received_ns;
 	set_gap_timer(session, 2 * (arrival->now_us - session->gap.sent_ns / NS_PER_US));
 	lltd->ports.gap(lltd->ports.user_data, session->data, &sample);
@@ -488,7 +374,7 @@ static void take_ready(struct lltd *lltd, struct controlled *session, const stru
 	}
 	session->link_bps = ready.link_bps;
 	session->frequency = ready.frequency;
-	become_ready(lltd, session, 0);
+	lltd_become_ready(lltd, session, 0);
 }
 
 static void take_error(struct lltd *lltd, struct controlled *session, const struct arrival *arrival)
@@ -509,7 +395,7 @@ static void take_error(struct lltd *lltd, struct controlled *session, const stru
 	if (error == LLTD_ERROR_MODERATION && session->moderation != LLTD_MODERATION_KEEP) {
 		session->moderation = LLTD_MODERATION_KEEP;
 		session->sequence = lltd_next_sequence(session->sequence);
-		ask_first(lltd, session, CONTROLLED_INITIALISING, arrival->now_us);
+		lltd_ask_first(lltd, session, CONTROLLED_INITIALISING, arrival->now_us);
 		return;
 	}
 	end(lltd, session, statuses[error]);
@@ -530,7 +416,7 @@ void lltd_controller_receive(struct lltd *lltd, const struct arrival *arrival)
 			return;
 		}
 		if (session->state == CONTROLLED_QUERYING && function == LLTD_QUERY_RESP) {
-			take_query_resp(lltd, session, arrival->body, arrival->body_len);
+			lltd_take_query_resp(lltd, session, arrival->body, arrival->body_len);
 			return;
 		}
 		if (session->state == CONTROLLED_RESETTING && function == LLTD_ACK) {
@@ -558,7 +444,7 @@ static void tick_one(struct lltd *lltd, struct controlled *session, uint64_t now
 		probing_tick(lltd, session, now_us);
 		break;
 	case CONTROLLED_SENDING:
-		sending_tick(lltd, session, now_us);
+		lltd_train_tick(lltd, session, now_us);
 		break;
 	case CONTROLLED_READY:
 	case CONTROLLED_ENDED:

@@ -224,10 +224,19 @@ void lltd_settle(struct lltd *lltd);
 /* One that is neither closed nor over. */
 struct controlled *lltd_find_controlled(struct lltd *lltd, uint32_t id);
 
+/* That, and it waits for what to do next. -ENOENT, -EBUSY. */
+int lltd_find_idle(struct lltd *lltd, uint32_t id, struct controlled **ret_session);
+void lltd_become_ready(struct lltd *lltd, struct controlled *session, int status);
+/* Sends what is repeated until it is answered in that state. */
+void lltd_ask_first(struct lltd *lltd, struct controlled *session, enum controlled_state state,
+		    uint64_t now_us);
+uint64_t lltd_ticks_to_ns(uint64_t ticks, uint64_t frequency);
+
 /* ---- lltd_timed.c ---- */
 
-/* How many have left, or a negative errno. */
-int lltd_send_timed(struct lltd *lltd, const struct controlled *session, const struct timed *timed);
+void lltd_train_tick(struct lltd *lltd, struct controlled *session, uint64_t now_us);
+void lltd_take_query_resp(struct lltd *lltd, struct controlled *session, const uint8_t *body,
+			  size_t body_len);
 void lltd_claim_tick(struct lltd *lltd, struct controlled *session, uint64_t now_us);
 
 /* ---- lltd_client.c ---- */

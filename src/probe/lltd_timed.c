@@ -13,7 +13,9 @@
 
 #define FAR 0x8000
 
-int lltd_send_timed(struct lltd *lltd, const struct controlled *session, const struct timed *timed)
+/* How many have left, or a negative errno. */
+static int send_timed(struct lltd *lltd, const struct controlled *session,
+		      const struct timed *timed)
 {
 	struct lltd_header header =
 		lltd_header_to(lltd, &session->sink, LLTD_PROBE, timed->sequence);
@@ -39,6 +41,122 @@ int lltd_send_timed(struct lltd *lltd, const struct controlled *session, const s
 	sent = lltd_send(lltd, frames, timed->n);
 	free(buf);
 	return sent;
+}
+
+/* ---- trains ---- */
+
+/* What is due of the train; then the Query. */
+static int send_train(struct lltd *lltd, struct controlled *session, uint64_t now_us)
+{
+	struct timed some = session->batch;
+	int sent;
+
+	some.first = session->batch_sent;
+	some.n =
+		pace_due(&session->pace, session->batch_sent, session->batch.n, now_us * NS_PER_US);
+	if (some.n > 0) {
+		pace_note(&session->pace, session->batch_sent,
+			  lltd->ports.stamp_ns(lltd->ports.user_data));
+		sent = send_timed(lltd, session, &some);
+		if (sent < 0)
+			return sent;
+		if ((unsigned)sent < some.n)
+			return -ENOBUFS;
+		session->batch_sent += some.n;
+	}
+	if (session->batch_sent == session->batch.n)
+		lltd_ask_first(lltd, session, CONTROLLED_QUERYING, now_us);
+	else
+		session->deadline_us = pace_next_us(&session->pace, session->batch_sent, now_us);
+	return 0;
+}
+
+int lltd_train(struct lltd *lltd, uint32_t id, const struct lltd_train_request *request,
+	       uint64_t now_us)
+{
+	struct controlled *session;
+	int r = lltd_find_idle(lltd, id, &session);
+
+	if (r < 0)
+		return r;
+	if (request->n < 2 || request->n > LLTD_EVENTS_MAX ||
+	    request->packet_bytes < LLTD_TRAIN_PACKET_MIN ||
+	    request->packet_bytes > LLTD_TRAIN_PACKET_MAX)
+		return -EINVAL;
+	session->sequence = lltd_next_sequence(session->sequence);
+	session->batch = (struct timed){
+		.n = request->n,
+		.packet_bytes = request->packet_bytes,
+		.sequence = session->sequence,
+		.sent = lltd_now_ticks(lltd),
+	};
+	session->batch_sent = 0;
+	session->pace = pace_of(request->rate_bps, request->packet_bytes);
+	session->pace.begun_ns = now_us * NS_PER_US;
+	session->state = CONTROLLED_SENDING;
+	r = send_train(lltd, session, now_us);
+	if (r < 0) {
+		session->state = CONTROLLED_READY;
+		session->deadline_us = UINT64_MAX;
+	}
+	return r;
+}
+
+void lltd_train_tick(struct lltd *lltd, struct controlled *session, uint64_t now_us)
+{
+	int r = send_train(lltd, session, now_us);
+
+	if (r < 0)
+		lltd_become_ready(lltd, session, r);
+}
+
+/* The gaps between probes that were sent one after the other and arrived so. */
+static unsigned gaps_of(const struct controlled *session, const uint8_t *body, unsigned n_events,
+			uint64_t gaps_ns[static LLTD_EVENTS_MAX])
+{
+	struct lltd_event before = { 0 }, event;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < n_events; i++, before = event) {
+		lltd_get_event(body, i, &event);
+		if (i == 0 || event.packet_id != before.packet_id + 1 ||
+		    event.packet_id >= session->batch.n ||
+		    event.controller_sent != session->batch.sent ||
+		    event.sink_received < before.sink_received)
+			continue;
+		gaps_ns[n++] = lltd_ticks_to_ns(event.sink_received - before.sink_received,
+						session->frequency);
+	}
+	return n;
+}
+
+void lltd_take_query_resp(struct lltd *lltd, struct controlled *session, const uint8_t *body,
+			  size_t body_len)
+{
+	uint64_t gaps_ns[LLTD_EVENTS_MAX];
+	struct probe_train train = {
+		.packet_bytes = session->batch.packet_bytes,
+		.sink_link_bps = session->link_bps,
+		.n_sent = session->batch.n,
+		.gaps_ns = gaps_ns,
+		.spread_ns = pace_spread_ns(&session->pace),
+	};
+	unsigned n_events;
+	bool failed;
+
+	if (lltd_read_query_resp(body, body_len, &n_events, &failed) < 0) {
+		lltd_note(lltd, LLTD_COUNT_BAD_FRAME);
+		return;
+	}
+	if (n_events > session->batch.n) {
+		lltd_note(lltd, LLTD_COUNT_UNEXPECTED);
+		return;
+	}
+	if (!failed) {
+		train.n_gaps = gaps_of(session, body, n_events, gaps_ns);
+		lltd->ports.train(lltd->ports.user_data, session->data, &train);
+	}
+	lltd_become_ready(lltd, session, failed ? -EIO : 0);
 }
 
 /* ---- claims ---- */
@@ -84,7 +202,7 @@ void lltd_claim_tick(struct lltd *lltd, struct controlled *session, uint64_t now
 
 	/* What has found no room is load that nobody saw. */
 	if (timed.n > 0)
-		lltd_send_timed(lltd, session, &timed);
+		send_timed(lltd, session, &timed);
 	if (!claim_is_over(&session->claim.pace, now_us)) {
 		session->claim.deadline_us = claim_deadline_us(&session->claim.pace, now_us);
 		return;
