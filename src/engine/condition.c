@@ -120,10 +120,15 @@ int engine_notify(struct engine *engine, struct owner *owner, uint32_t flow_id, 
 
 /* ---- figures ---- */
 
-/* Nothing yet is, to who wants it now, that it cannot be had now. */
-static int fresh_status(int r)
+/*
+ * To who wants it now, that nothing is known yet, or that who took part has gone, is that it cannot be had now
+ * (spec/qwave.md §17, Q-137).
+ */
+static int fresh_status(const struct flow_path *path, int r)
 {
-	return r == -ENODATA ? -EAGAIN : r;
+	bool gone = r == -EOPNOTSUPP && (path->lost || path->support == SUPPORT_YES);
+
+	return r == -ENODATA || gone ? -EAGAIN : r;
 }
 
 void flow_serve_fresh(struct engine *engine, struct flow *flow)
@@ -136,7 +141,7 @@ void flow_serve_fresh(struct engine *engine, struct flow *flow)
 
 		if (op->kind != OP_FRESH)
 			continue;
-		r = fresh_status(path_known(engine, flow->path, &info));
+		r = fresh_status(flow->path, path_known(engine, flow->path, &info));
 		op_complete_with(engine, op,
 				 &(struct engine_completion){ .status = r,
 							      .path = r == 0 ? &info : NULL });
@@ -177,7 +182,7 @@ static int query_fresh(struct engine *engine, struct owner *owner, struct flow *
 		return -EAGAIN;
 	r = refresh(engine, flow);
 	if (r < 0)
-		return r;
+		return fresh_status(flow->path, r);
 	begun.wait = *wait;
 	r = op_start(engine, owner, &begun, &op);
 	if (r < 0)
@@ -206,7 +211,9 @@ int engine_query_path(struct engine *engine, struct owner *owner, uint32_t flow_
 			return r;
 	}
 	r = path_known(engine, flow->path, ret_info);
-	if (r == -EOPNOTSUPP || !(flags & GW_PATH_FRESH) || flow->owner != owner)
+	if (!(flags & GW_PATH_FRESH) || flow->owner != owner)
 		return r;
+	if (r == -EOPNOTSUPP)
+		return fresh_status(flow->path, r);
 	return query_fresh(engine, owner, flow, wait);
 }

@@ -222,6 +222,7 @@ struct flow_path {
 	struct address destination;
 	bool on_link; /* and one host */
 	enum path_support support;
+	bool lost;		   /* somebody took part, and does not any more */
 	struct measured *measured; /* the host's; NULL: it is not measured */
 	struct flow *flows;	   /* that use it */
 	uint32_t n_flows;

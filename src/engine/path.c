@@ -118,6 +118,7 @@ static void path_loses_support(struct engine *engine, struct flow_path *path)
 	struct flow *flow;
 
 	path_set_support(engine, path, SUPPORT_NO);
+	path->lost |= lost;
 	DL_FOREACH2(path->flows, flow, path_next) {
 		flow_fail_conditions(engine, flow, lost ? -ECONNRESET : -EOPNOTSUPP);
 		flow_fail_fresh(engine, flow, lost ? -EAGAIN : -EOPNOTSUPP);
@@ -132,6 +133,7 @@ static void path_gains_support(struct engine *engine, struct flow_path *path)
 	if (!path->on_link || path->support == SUPPORT_YES)
 		return;
 	path_set_support(engine, path, SUPPORT_YES);
+	path->lost = false;
 	path_serve_trackers(engine, path, 0);
 }
 
