@@ -31,6 +31,7 @@ void config_probe_default(struct config_probe *ret_probe)
 {
 	*ret_probe = (struct config_probe){
 		.initiator = true,
+		.sink = true,
 		.max_sessions = 32,
 		.max_sessions_per_host = 4,
 		.max_answers_per_s = 4000,

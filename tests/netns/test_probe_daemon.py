@@ -70,7 +70,7 @@ def packet_sockets(host):
 
 def test_takes_no_port_by_itself(net, start):
     """P-012: who is no sink listens nowhere, and who measures nothing has no port; raw frames need no right later on."""
-    daemon = start('')
+    daemon = start('probe { sink = false }')
     assert ports(net.b) == set()
     assert not is_answered(net)
     assert daemon.has('probe-udp') and daemon.has('probe-frames') and daemon.has('probe-tcp-info')
@@ -81,7 +81,7 @@ def test_takes_no_port_by_itself(net, start):
 def test_roles_follow_the_configuration(net, start):
     """P-012, P-042: a sink while the configuration says so, and by those interfaces alone that it names."""
     others = packet_sockets(net.b)
-    daemon = start('probe { sink = true }')
+    daemon = start('')
     assert ports(net.b) == ALL_PORTS
     assert is_answered(net) and daemon.has('probe-sink')
     assert packet_sockets(net.b) == others + 1
@@ -92,7 +92,7 @@ def test_roles_follow_the_configuration(net, start):
     reload(daemon, 'probe { sink = true  max-answers-per-second = 10  max-answers-per-second-per-host = 10 }')
     answers = [is_answered(net) for _ in range(4)]
     assert answers[0] and False in answers
-    reload(daemon, 'probe { initiator = false }')
+    reload(daemon, 'probe { initiator = false  sink = false }')
     assert ports(net.b) == set() and packet_sockets(net.b) == others
     assert 'probe-udp' not in daemon.status()['kernel']['mechanisms']
     reload(daemon, 'probe { sink = true }')

@@ -94,7 +94,7 @@ static void assert_gqos_defaults(const struct provider_config *gqos)
 static void assert_probe_defaults(const struct config_probe *probe)
 {
 	assert_true(probe->initiator);
-	assert_false(probe->sink);
+	assert_true(probe->sink);
 	assert_int_equal(probe->interfaces.count, 0);
 	assert_int_equal(probe->max_sessions, 32);
 	assert_int_equal(probe->max_sessions_per_host, 4);
@@ -238,11 +238,11 @@ static void wrong_gqos(void **state)
 static void probe_keys(void **state)
 {
 	struct config *config =
-		parse("probe { initiator = no sink = on interfaces = {eth0, eth1}\n"
+		parse("probe { initiator = no sink = off interfaces = {eth0, eth1}\n"
 		      "max-sessions = 5 max-sessions-per-host = 6\n"
 		      "max-answers-per-second = 70 max-answers-per-second-per-host = 80 }\n");
 	assert_false(config->probe.initiator);
-	assert_true(config->probe.sink);
+	assert_false(config->probe.sink);
 	assert_int_equal(config->probe.interfaces.count, 2);
 	assert_string_equal(config->probe.interfaces.name[1], "eth1");
 	assert_int_equal(config->probe.max_sessions, 5);
