@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "host/probe/inbox.h"
 #include "host/probe/stamp.h"
 #include "host/probe/throttle.h"
 #include "probe/qlpb_wire.h"
@@ -21,10 +22,6 @@
 #define SOCKETS 2  /* enum qlpb_socket */
 #define FAMILIES 2 /* IPv4, IPv6 */
 
-#define BATCH 32
-#define BATCHES_PER_TURN 4
-#define BUFFER_LEN 2048 /* more than any message has */
-#define CONTROL_LEN 256
 #define SEND_BATCH 64
 /* Of all that may be answered, and of trains, several times as much. */
 #define READS_PER_S 20000
@@ -48,7 +45,7 @@ struct datagrams {
 	struct datagrams_options options;
 	struct udp udp[SOCKETS][FAMILIES];
 	uint64_t rests; /* of sockets that are closed */
-	uint8_t (*buffers)[BUFFER_LEN];
+	struct inbox *inbox;
 };
 
 /* ---- opening ---- */
@@ -204,8 +201,8 @@ int datagrams_new(const struct datagrams_options *options, struct datagrams **re
 				(struct udp){ .datagrams = datagrams,
 					      .fd = -1,
 					      .family = i == 0 ? AF_INET : AF_INET6 };
-	datagrams->buffers = calloc(BATCH, sizeof(*datagrams->buffers));
-	if (!datagrams->buffers) {
+	datagrams->inbox = inbox_new();
+	if (!datagrams->inbox) {
 		free(datagrams);
 		return -ENOMEM;
 	}
@@ -218,7 +215,7 @@ struct datagrams *datagrams_free(struct datagrams *datagrams)
 	if (!datagrams)
 		return NULL;
 	datagrams_close(datagrams);
-	free(datagrams->buffers);
+	inbox_free(datagrams->inbox);
 	free(datagrams);
 	return NULL;
 }
@@ -266,73 +263,26 @@ static void read_details(struct msghdr *message, struct qlpb_arrival *arrival)
 	}
 }
 
-struct inbox {
-	struct mmsghdr messages[BATCH];
-	struct iovec iov[BATCH];
-	struct sockaddr_storage sources[BATCH];
-	_Alignas(struct cmsghdr) char control[BATCH][CONTROL_LEN];
-};
-
-static int receive(struct udp *udp, struct inbox *inbox)
+static void hand_in(void *user_data, const struct inbox_packet *packet)
 {
-	int n;
-
-	memset(inbox->messages, 0, sizeof(inbox->messages));
-	for (int i = 0; i < BATCH; i++) {
-		inbox->iov[i] = (struct iovec){ udp->datagrams->buffers[i], BUFFER_LEN };
-		inbox->messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &inbox->sources[i],
-			.msg_namelen = sizeof(inbox->sources[i]),
-			.msg_iov = &inbox->iov[i],
-			.msg_iovlen = 1,
-			.msg_control = inbox->control[i],
-			.msg_controllen = CONTROL_LEN,
-		};
-	}
-	do
-		n = recvmmsg(udp->fd, inbox->messages, BATCH, MSG_DONTWAIT, NULL);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
-static void hand_in(struct udp *udp, struct inbox *inbox, int i, const struct stamp_clock *clock)
-{
-	struct datagrams *datagrams = udp->datagrams;
-	struct msghdr *header = &inbox->messages[i].msg_hdr;
-	struct qlpb_arrival arrival = { 0 };
+	struct datagrams *datagrams = user_data;
+	struct msghdr *header = packet->header;
+	struct qlpb_arrival arrival = { .received_ns = packet->received_ns };
 
 	if (address_from_sockaddr(header->msg_name, header->msg_namelen, &arrival.source) < 0)
 		return;
 	read_details(header, &arrival);
-	arrival.received_ns = stamp_of(clock, header);
-	datagrams->options.arrived(datagrams->options.user_data, &arrival, datagrams->buffers[i],
-				   inbox->messages[i].msg_len, clock->now_ns / NSEC_PER_USEC);
+	datagrams->options.arrived(datagrams->options.user_data, &arrival, packet->data,
+				   packet->len, packet->now_us);
 }
 
-/* A bounded part of what has come; the rest makes the socket readable again. */
 static void on_readable(evutil_socket_t fd, short what, void *user_data)
 {
 	struct udp *udp = user_data;
 	struct datagrams *datagrams = udp->datagrams;
-	struct inbox inbox;
-	struct stamp_clock clock;
 
-	(void)fd;
 	(void)what;
-	for (int turn = 0; turn < BATCHES_PER_TURN; turn++) {
-		int n = receive(udp, &inbox);
-		bool rest = false;
-
-		stamp_clock_read(&clock);
-		for (int i = 0; i < n; i++) {
-			rest = !throttle_take(&udp->throttle, clock.now_ns / NSEC_PER_USEC);
-			if (rest)
-				break; /* what was read beyond is lost */
-			hand_in(udp, &inbox, i, &clock);
-		}
-		if (n < BATCH || rest)
-			break;
-	}
+	inbox_read(datagrams->inbox, fd, &udp->throttle, hand_in, datagrams);
 	datagrams->options.settled(datagrams->options.user_data, time_now_us());
 }
 

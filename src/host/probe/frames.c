@@ -17,14 +17,11 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "host/probe/inbox.h"
 #include "host/probe/stamp.h"
 #include "host/probe/throttle.h"
 #include "probe/lltd_wire.h"
 
-#define BATCH 32
-#define BATCHES_PER_TURN 4
-#define BUFFER_LEN 2048
-#define CONTROL_LEN 256
 #define SEND_BATCH 64
 #define READS_PER_S 20000
 #define ROOM_BYTES (1 << 20)
@@ -36,7 +33,7 @@
 struct frames {
 	struct frames_options options;
 	struct throttle throttle;
-	uint8_t (*buffers)[LLTD_TAG_LEN + BUFFER_LEN]; /* with room for a tag before */
+	struct inbox *inbox;
 };
 
 /* ---- opening ---- */
@@ -49,7 +46,7 @@ static int attach_filter(int fd)
 		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PACKET_MULTICAST, 3, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, VERSION_AT),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, VERSION_AND_SERVICE, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, BUFFER_LEN),
+		BPF_STMT(BPF_RET | BPF_K, INBOX_PACKET_MAX),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	const struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
@@ -88,35 +85,6 @@ int frames_open(int *ret_fd)
 
 /* ---- receiving ---- */
 
-struct inbox {
-	struct mmsghdr messages[BATCH];
-	struct iovec iov[BATCH];
-	struct sockaddr_ll sources[BATCH];
-	_Alignas(struct cmsghdr) char control[BATCH][CONTROL_LEN];
-};
-
-static int receive(struct frames *frames, struct inbox *inbox)
-{
-	int n;
-
-	memset(inbox->messages, 0, sizeof(inbox->messages));
-	for (int i = 0; i < BATCH; i++) {
-		inbox->iov[i] = (struct iovec){ frames->buffers[i] + LLTD_TAG_LEN, BUFFER_LEN };
-		inbox->messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &inbox->sources[i],
-			.msg_namelen = sizeof(inbox->sources[i]),
-			.msg_iov = &inbox->iov[i],
-			.msg_iovlen = 1,
-			.msg_control = inbox->control[i],
-			.msg_controllen = CONTROL_LEN,
-		};
-	}
-	do
-		n = recvmmsg(frames->options.fd, inbox->messages, BATCH, MSG_DONTWAIT, NULL);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
 /* The tag that the interface or the kernel has taken out of the frame. */
 static bool find_tag(struct msghdr *message, uint16_t *ret_tci)
 {
@@ -133,6 +101,8 @@ static bool find_tag(struct msghdr *message, uint16_t *ret_tci)
 	return false;
 }
 
+_Static_assert(LLTD_TAG_LEN <= INBOX_HEADROOM, "a tag fits before a frame");
+
 static uint8_t *put_tag_back(uint8_t *frame, uint16_t tci)
 {
 	const uint16_t tag[2] = { htons(ETH_P_8021Q), htons(tci) };
@@ -142,45 +112,28 @@ static uint8_t *put_tag_back(uint8_t *frame, uint16_t tci)
 	return frame - sizeof(tag);
 }
 
-static void hand_in(struct frames *frames, struct inbox *inbox, int i,
-		    const struct stamp_clock *clock)
+static void hand_in(void *user_data, const struct inbox_packet *packet)
 {
-	struct msghdr *message = &inbox->messages[i].msg_hdr;
-	uint8_t *frame = frames->buffers[i] + LLTD_TAG_LEN;
-	size_t len = inbox->messages[i].msg_len;
+	const struct frames *frames = user_data;
+	const struct sockaddr_ll *source = packet->header->msg_name;
+	uint8_t *frame = packet->data;
+	size_t len = packet->len;
 	uint16_t tci;
 
-	if (len >= ETH_HLEN && find_tag(message, &tci)) {
+	if (len >= ETH_HLEN && find_tag(packet->header, &tci)) {
 		frame = put_tag_back(frame, tci);
 		len += LLTD_TAG_LEN;
 	}
-	frames->options.arrived(frames->options.user_data, (uint32_t)inbox->sources[i].sll_ifindex,
-				frame, len, stamp_of(clock, message),
-				clock->now_ns / NSEC_PER_USEC);
+	frames->options.arrived(frames->options.user_data, (uint32_t)source->sll_ifindex, frame,
+				len, packet->received_ns, packet->now_us);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *user_data)
 {
 	struct frames *frames = user_data;
-	struct inbox inbox;
-	struct stamp_clock clock;
 
-	(void)fd;
 	(void)what;
-	for (int turn = 0; turn < BATCHES_PER_TURN; turn++) {
-		int n = receive(frames, &inbox);
-		bool rest = false;
-
-		stamp_clock_read(&clock);
-		for (int i = 0; i < n; i++) {
-			rest = !throttle_take(&frames->throttle, clock.now_ns / NSEC_PER_USEC);
-			if (rest)
-				break; /* what was read beyond is lost */
-			hand_in(frames, &inbox, i, &clock);
-		}
-		if (n < BATCH || rest)
-			break;
-	}
+	inbox_read(frames->inbox, fd, &frames->throttle, hand_in, frames);
 	frames->options.settled(frames->options.user_data, time_now_us());
 }
 
@@ -231,7 +184,7 @@ struct frames *frames_free(struct frames *frames)
 	if (!frames)
 		return NULL;
 	throttle_stop(&frames->throttle);
-	free(frames->buffers);
+	inbox_free(frames->inbox);
 	free(frames);
 	return NULL;
 }
@@ -246,8 +199,8 @@ int frames_new(const struct frames_options *options, struct frames **ret_frames)
 	if (!frames)
 		return -ENOMEM;
 	frames->options = *options;
-	frames->buffers = calloc(BATCH, sizeof(*frames->buffers));
-	if (!frames->buffers)
+	frames->inbox = inbox_new();
+	if (!frames->inbox)
 		return -ENOMEM;
 	r = throttle_start(&frames->throttle, options->base, options->fd, READS_PER_S, on_readable,
 			   frames);
