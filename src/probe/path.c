@@ -84,6 +84,9 @@ void path_set_users(struct path *path, unsigned trackers, unsigned flows, uint64
 
 	if (is_used(path))
 		path->used_us = now_us;
+	/* For a client that was only tracked the next ones may be due much later. */
+	if (flows > 0 && path->flows == 0)
+		path->gaps_us = path_earlier(path->gaps_us, now_us);
 	path->trackers = trackers;
 	path->flows = flows;
 	if (is_used(path)) {
