@@ -112,7 +112,7 @@ class Programs:
                      'tests/netns/gqos_alone', 'tests/netns/probe_agent', 'tests/netns/static_sender',
                      'tests/netns/stream', 'tests/netns/priority.bpf.o', 'tests/netns/qwave_conformance',
                      'tests/abi/client_patterns',
-                     'examples/voice_sender', 'examples/cleanup_qos'):
+                     'examples/voice_sender', 'examples/cleanup_qos', 'examples/adaptive_sender'):
             if (build / path).exists():
                 shutil.copy(build / path, folder)
         for library in ('lib/libgreenwave', 'winqos/libgreenwave-win', 'winqos/libqwave',
