@@ -91,8 +91,8 @@ class Hosts(contextlib.ExitStack):
             sink.close()
 
     def look(self, number, mode='daemon', seconds=LOOK_S):
-        """`greenwave probe`, at work."""
-        return self.host(ASKER).popen(
+        """`greenwave probe`, at work: by the daemon of its host, or where there is none."""
+        return self.host(ASKER if mode == 'daemon' else OTHERS).popen(
             [str(self.here.build / 'src/cli/greenwave'), 'probe', '--json', '--time', str(seconds),
              self.segment.address(number)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env=self.environment(mode))
