@@ -49,7 +49,7 @@ struct datapath_target {
 };
 
 struct datapath_treatment {
-	uint32_t flow_id;
+	uint32_t flow_id; /* or that of the flow whose meter it is under */
 	enum gw_class traffic_class;
 	struct mark mark; /* core/class.h: what to write, if anything */
 	bool metered;	  /* the flow has a meter */

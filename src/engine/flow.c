@@ -47,16 +47,26 @@ static bool flow_marks(const struct engine *engine, const struct flow *flow)
 	return settings->rate_bps == 0 || settings->shaping != GW_SHAPE_ONLY;
 }
 
+/* Whose meter its packets are under, if there is one. */
+static const struct flow *flow_meterer(const struct engine *engine, const struct flow *flow)
+{
+	uint32_t id = flow->settings.lender;
+	const struct flow *lender = id != 0 ? flow_find(engine, id) : NULL;
+
+	return lender && lender->metered ? lender : flow;
+}
+
 void flow_treatment(const struct engine *engine, const struct flow *flow,
 		    struct datapath_treatment *ret_treatment)
 {
 	const struct flow_settings *settings = &flow->settings;
 	const struct mark_profile *profile = &engine->config.profile;
+	const struct flow *meterer = flow_meterer(engine, flow);
 
 	*ret_treatment = (struct datapath_treatment){
-		.flow_id = flow->id,
+		.flow_id = meterer->id,
 		.traffic_class = settings->traffic_class,
-		.metered = flow->metered,
+		.metered = meterer->metered,
 		.watched = flow->watches,
 	};
 	if (!flow_marks(engine, flow)) {

@@ -73,6 +73,7 @@ struct flow_settings {
 	enum gw_excess excess;
 	bool excess_waits; /* instead */
 	struct flow_marks marks;
+	uint32_t lender; /* the flow whose meter it is under, in place of one of its own; 0: none */
 };
 
 /* The links that packets leave through; none: not known, it may be any. */
@@ -120,6 +121,7 @@ struct flow {
 	struct tuple *tuples;	   /* neither: sockets */
 	struct metering *metering; /* NULL: there is no meter */
 	bool metered;		   /* its targets are put under the meter */
+	bool lends; /* other flows may be under it too: the provider knows which */
 	bool watches; /* it does nothing, and ends with its socket alone: see engine_watch() */
 	struct flow_path *path; /* adaptive flows */
 	struct grant grant;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/internal.h"
+#include "engine/provider.h"
 
 /* A rate that no link has needs no meter. */
 #define RATE_UNLIMITED_BPS UINT64_C(1000000000000000)
@@ -337,9 +338,12 @@ void flow_unmeter(struct engine *engine, struct flow *flow)
 
 	if (!metering)
 		return;
+	flow->metered = false;
+	if (flow->lends && engine->provider)
+		provider_meter_ends(engine->provider, flow->id);
+	flow->lends = false;
 	engine->ports.datapath->meter_end(engine->ports.datapath_data, flow->id);
 	meter_unbook(engine, metering);
 	free(metering);
 	flow->metering = NULL;
-	flow->metered = false;
 }

@@ -141,4 +141,25 @@ int provider_reserve(struct provider *provider, const struct signalling_session 
 		     const struct address *source, const struct engine_service *service,
 		     struct admission_refusal *ret_refusal, uint64_t now_us);
 
+/* What is reserved for several senders in common, and the flow of the host that has it. */
+struct provider_shared {
+	struct signalling_session session;
+	const struct address *sources; /* family AF_UNSPEC: every one */
+	unsigned n_sources;
+	struct engine_service service;
+	uint32_t flow_id;
+};
+
+/*
+ * The same for what any number of sockets send. The host has a flow for it already, with the one meter; all of these
+ * sockets come under that, each with the marks of its own, so that together they have no more than is reserved. What
+ * is beyond waits if it would wait for each of them, is discarded if it would be for each, and else goes on. A socket
+ * that this flow had, and that is no longer among them, is transitional again; with the flow's meter ends all of it.
+ * Returns how many there are.
+ */
+unsigned provider_share(struct provider *provider, const struct provider_shared *shared,
+			uint64_t now_us);
+/* From the engine: such a meter is about to end. */
+void provider_meter_ends(struct provider *provider, uint32_t flow_id);
+
 #endif

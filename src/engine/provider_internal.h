@@ -91,6 +91,7 @@ struct part {
 	bool reserved;		 /* traffic control of the host has this: */
 	struct engine_service service;
 	uint32_t service_ifindex;
+	uint32_t lender; /* the flow whose meter that is, of what several sockets send; 0: its own */
 	bool refused; /* and the owner knows */
 	struct {
 		bool stands;
@@ -220,6 +221,10 @@ int sender_begin(struct part *part, struct sending *sending);
 void sender_settle(struct part *part);
 void sender_forget(struct part *part);	/* the session has been closed */
 void sender_refresh(struct part *part); /* what its flow gets may have changed */
+struct flow *sender_flow(const struct part *part); /* NULL: none */
+bool sender_wants_flow(const struct part *part, const struct sending *sending);
+int sender_flow_set(const struct part *part, struct flow *flow, const struct sending *sending,
+		    struct admission_refusal *ret_refusal);
 
 /* provider_receiver.c */
 bool part_hears(const struct part *part);

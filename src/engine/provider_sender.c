@@ -28,7 +28,7 @@ static bool asks_of_best_effort(const struct sending *sending)
 	       sending->shaping_bps != 0;
 }
 
-static bool wants_flow(const struct part *part, const struct sending *sending)
+bool sender_wants_flow(const struct part *part, const struct sending *sending)
 {
 	const struct address *peer = &part->qsock->socket.peer;
 
@@ -158,6 +158,7 @@ static void set_bucket(const struct part *part, const struct sending *sending,
 {
 	const struct gw_tspec *tspec = &sending->direction.tspec;
 	const struct engine_service *service = &part->service;
+	bool reserved = is_reserved(part, sending);
 	struct bucket_spec bucket = {
 		.rate_bps = tspec->rate_bps,
 		.depth_bytes = tspec->depth_bytes,
@@ -166,9 +167,11 @@ static void set_bucket(const struct part *part, const struct sending *sending,
 		.max_bytes = tspec->max_bytes,
 	};
 
-	if (bucket.rate_bps == 0)
+	if (reserved && part->lender != 0 && service->bucket.rate_bps != 0)
+		settings->lender = part->lender;
+	if (bucket.rate_bps == 0 || settings->lender != 0)
 		return;
-	if (is_reserved(part, sending) && service->bucket.rate_bps != 0) {
+	if (reserved && service->bucket.rate_bps != 0) {
 		bucket.rate_bps = least(bucket.rate_bps, service->bucket.rate_bps);
 		if (service->bucket.depth_bytes != 0)
 			bucket.depth_bytes = least(bucket.depth_bytes, service->bucket.depth_bytes);
@@ -227,7 +230,7 @@ static struct flow_settings make_settings(const struct part *part, const struct 
 
 /* ---- the flow ---- */
 
-static struct flow *part_flow(const struct part *part)
+struct flow *sender_flow(const struct part *part)
 {
 	struct flow *flow;
 
@@ -238,7 +241,7 @@ static struct flow *part_flow(const struct part *part)
 }
 
 /* Where nothing keeps packets to a rate, they are only marked. */
-static int flow_set(const struct part *part, struct flow *flow, const struct sending *sending,
+int sender_flow_set(const struct part *part, struct flow *flow, const struct sending *sending,
 		    struct admission_refusal *ret_refusal)
 {
 	struct engine *engine = part->qsock->provider->engine;
@@ -282,7 +285,7 @@ static int add_flow(struct part *part, const struct sending *sending)
 		       named ? &part->destination : NULL, &request, &part->flow_id,
 		       provider->now_us);
 	if (r == 0)
-		r = flow_set(part, part_flow(part), sending, NULL);
+		r = sender_flow_set(part, sender_flow(part), sending, NULL);
 	if (r < 0)
 		end_flow(part);
 	return r;
@@ -290,10 +293,10 @@ static int add_flow(struct part *part, const struct sending *sending)
 
 void sender_refresh(struct part *part)
 {
-	struct flow *flow = part_flow(part);
+	struct flow *flow = sender_flow(part);
 
-	if (flow && wants_flow(part, part->sending))
-		flow_set(part, flow, part->sending, NULL);
+	if (flow && sender_wants_flow(part, part->sending))
+		sender_flow_set(part, flow, part->sending, NULL);
 }
 
 /* ---- Path ---- */
@@ -402,6 +405,7 @@ void sender_forget(struct part *part)
 	sending_unref(part->sent);
 	part->sent = NULL;
 	part->reserved = part->refused = false;
+	part->lender = 0;
 	part->resv.stands = false;
 }
 
@@ -423,19 +427,18 @@ static void retract(struct part *part)
 
 static int begin_flow(struct part *part, const struct sending *sending)
 {
-	struct flow *flow = part_flow(part);
+	struct flow *flow = sender_flow(part);
 
-	if (!wants_flow(part, sending))
+	if (!sender_wants_flow(part, sending))
 		return 0;
-	return flow ? flow_set(part, flow, sending, NULL) : add_flow(part, sending);
+	return flow ? sender_flow_set(part, flow, sending, NULL) : add_flow(part, sending);
 }
 
 int sender_begin(struct part *part, struct sending *sending)
 {
 	struct engine *engine = part->qsock->provider->engine;
-	struct flow *flow = part_flow(part);
+	struct flow *flow = sender_flow(part);
 	struct flow_settings before;
-	bool reserved = part->reserved;
 	int r;
 
 	if (flow)
@@ -455,8 +458,8 @@ int sender_begin(struct part *part, struct sending *sending)
 	sending_ref(sending);
 	sending_unref(part->sending);
 	part->sending = sending;
-	if (part->reserved != reserved)
-		sender_refresh(part); /* it stood already */
+	if (part->reserved)
+		sender_refresh(part); /* it stood already, or was changed on the way */
 	return 0;
 }
 
@@ -464,89 +467,6 @@ void sender_settle(struct part *part)
 {
 	if (part->sent && !wants_path(part, part->sending))
 		retract(part);
-	if (!wants_flow(part, part->sending))
+	if (!sender_wants_flow(part, part->sending))
 		end_flow(part);
-}
-
-/* ---- what is reserved ---- */
-
-static bool is_source(const struct part *part, const struct address *source)
-{
-	if (!part->sent)
-		return false;
-	if (!source || source->family == AF_UNSPEC)
-		return true;
-	return part->source.port == source->port &&
-	       (address_is_unspecified(&part->source) ||
-		memcmp(part->source.addr, source->addr, sizeof(source->addr)) == 0);
-}
-
-static int find_reserved(const struct provider *provider, const struct signalling_session *session,
-			 const struct address *source, struct part **ret_part)
-{
-	struct target *target = target_find(provider, &session->destination, session->protocol);
-	struct part *part, *found = NULL;
-
-	if (!target)
-		return -ENOENT;
-	DL_FOREACH2(target->parts, part, target_next) {
-		if (!is_source(part, source))
-			continue;
-		if (found)
-			return -ENOENT;
-		found = part;
-	}
-	if (!found || (found->reserved && found->service_ifindex != session->ifindex))
-		return -ENOENT;
-	*ret_part = found;
-	return 0;
-}
-
-/* The owner is told once, not each time that the reservation is asked for again. */
-static void tell_refusal(struct part *part)
-{
-	if (!part->refused)
-		tell_error(part, GW_EVENT_RSVP_PATH_ERROR, ERROR_ADMISSION, ADMISSION_BANDWIDTH);
-	part->refused = true;
-}
-
-int provider_reserve(struct provider *provider, const struct signalling_session *session,
-		     const struct address *source, const struct engine_service *service,
-		     struct admission_refusal *ret_refusal, uint64_t now_us)
-{
-	struct engine_service before;
-	struct flow *flow;
-	struct part *part;
-	bool had;
-	int r;
-
-	(void)now_us;
-	r = find_reserved(provider, session, source, &part);
-	if (r < 0)
-		return r;
-	if (!service && !part->reserved)
-		return -ENOENT;
-	had = part->reserved;
-	before = part->service;
-	part->reserved = service;
-	if (service) {
-		part->service = *service;
-		part->service_ifindex = session->ifindex;
-	}
-	flow = part_flow(part);
-	if (!flow || !wants_flow(part, part->sending)) {
-		if (!service)
-			part->refused = false;
-		return 0;
-	}
-	r = flow_set(part, flow, part->sending, ret_refusal);
-	if (service && r < 0) {
-		part->reserved = had;
-		part->service = before;
-		if (r == -EDQUOT)
-			tell_refusal(part);
-		return r;
-	}
-	part->refused = false;
-	return 0;
 }

@@ -183,3 +183,9 @@ int server_reserve_socket(struct server *server, const struct signalling_session
 {
 	return provider_reserve(server->provider, session, source, service, ret_refusal, now_us);
 }
+
+unsigned server_share_sockets(struct server *server, const struct provider_shared *shared,
+			      uint64_t now_us)
+{
+	return provider_share(server->provider, shared, now_us);
+}

@@ -105,6 +105,9 @@ void server_run_signals(struct server *server, uint64_t now_us);
 int server_reserve_socket(struct server *server, const struct signalling_session *session,
 			  const struct address *source, const struct engine_service *service,
 			  struct admission_refusal *ret_refusal, uint64_t now_us);
+struct provider_shared;
+unsigned server_share_sockets(struct server *server, const struct provider_shared *shared,
+			      uint64_t now_us); /* see provider_share() */
 
 /*
  * Tells an owner. `record` has the kind that belongs to the type: GW_RSVP_SENDER to PATH, _RESERVATION to RESV and

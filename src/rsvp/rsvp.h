@@ -73,6 +73,7 @@ struct rsvp_tc_request {
 	struct rsvp_flowspec flowspec; /* what is reserved: the merged one */
 	struct rsvp_tspec tspec;       /* what is policed to: min(Resv_Te, Path_Te) */
 	bool police_edge, police_merge, police_branch;
+	unsigned n_senders; /* that are known now */
 	unsigned n_filters; /* 0: every sender (WF) */
 	const struct rsvp_tc_filter *filters;
 	uint16_t preemption_priority, defending_priority;

@@ -113,6 +113,7 @@ static uint64_t digest_of(const struct rsvp *rsvp, const struct rsvp_tc_request 
 	uint16_t rest[] = {
 		request->police_edge,	      request->police_merge,	   request->police_branch,
 		request->preemption_priority, request->defending_priority,
+		(uint16_t)request->n_senders,
 	};
 
 	digest = rsvp_digest64(digest, &request->tspec, sizeof(request->tspec));
@@ -164,6 +165,7 @@ static int update(struct rsvp *rsvp, struct install *install, const struct rsvp_
 	request.police_edge = senders->e_police && interface && interface->info.enforced;
 	request.police_merge = !install->sender && senders->n > 1;
 	request.police_branch = is_branch(install, flowspec);
+	request.n_senders = senders->n;
 	request.n_filters = senders->n_filters;
 	request.filters = senders->filters;
 	priorities = rsvp_priorities_merged(install);

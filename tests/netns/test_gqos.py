@@ -146,9 +146,9 @@ def test_traffic_control(play, row):
             assert play.marks_after[data] <= {0}
         else:
             assert play.marks_after[data] == {CONTROLLED_LOAD_DSCP}
-    # Of senders that share what is reserved, neither has it alone.
-    if row.receives and row.kind.peers == 1:
-        data = row.far, row.far_ports[0], row.near_port
+    # Senders of one host that share what is reserved have it all of them.
+    for port in row.far_ports if row.receives else []:
+        data = row.far, port, row.near_port
         assert play.marks_before[data] == {CONTROLLED_LOAD_DSCP}
         assert play.marks_after[data] <= ({0} if row.closing.receiving else {CONTROLLED_LOAD_DSCP})
 

@@ -66,17 +66,42 @@ static int reserve_socket(void *user_data, const struct signalling_session *sess
 	return 0;
 }
 
+/* Sockets of this host, as many as there are, that have a flow in common. */
+static struct {
+	unsigned n, n_calls, n_sources;
+	uint32_t flow_id;
+	struct address first;
+} sharing;
+
+static unsigned share_sockets(void *user_data, const struct provider_shared *shared,
+			      uint64_t now_us)
+{
+	(void)now_us;
+	assert_ptr_equal(user_data, &traffic);
+	assert_int_equal(shared->session.ifindex, LINK);
+	assert_int_equal(shared->session.destination.port, 5060);
+	assert_non_null(flow_find(world->engine, shared->flow_id));
+	sharing.n_calls++;
+	sharing.n_sources = shared->n_sources;
+	sharing.flow_id = shared->flow_id;
+	if (shared->n_sources > 0)
+		sharing.first = shared->sources[0];
+	return shared->n_sources > 0 ? sharing.n : 0;
+}
+
 static int setup(void **state)
 {
 	const struct traffic_ports ports = {
 		.user_data = &traffic,
 		.mtu_of = mtu_of,
 		.reserve_socket = reserve_socket,
+		.share_sockets = share_sockets,
 	};
 
 	(void)state;
 	world = world_new(NULL);
 	memset(&sender, 0, sizeof(sender));
+	memset(&sharing, 0, sizeof(sharing));
 	assert_int_equal(traffic_new(world->engine, &ports, &traffic), 0);
 	return 0;
 }
@@ -478,13 +503,54 @@ static void sockets(void **state)
 	assert_int_equal(sender.n_ends, 2);
 }
 
+/* G-132: what several sockets send has one flow, from when there are several, and to its end. */
+static void shared_by_sockets(void **state)
+{
+	struct rsvp_tc_filter filters[] = { from("192.0.2.1", 4000), from("192.0.2.1", 4001) };
+	struct rsvp_tc_request r = request(RSVP_STYLE_WF, NULL, 0);
+	struct rsvp_error error;
+	uint64_t handle;
+
+	(void)state;
+	hand_over(5000000); /* of which 2.5 may be reserved: not twice as much as is asked for */
+	sender.source = world_address("192.0.2.1", 4000);
+	handle = must_reserve(&r);
+	assert_int_equal(sharing.n_calls, 0);
+	assert_int_equal(sender.n_changes, 1);
+	/* There are two by now, which is no single one. */
+	sender.source.family = AF_UNSPEC;
+	sharing.n = 2;
+	assert_int_equal(traffic_reserve(traffic, &r, &handle, &error, 0), 0);
+	assert_int_equal(sharing.n_calls, 1);
+	assert_int_equal(sharing.flow_id, only_meter()->flow_id);
+	assert_int_equal(sharing.n_sources, 1);
+	assert_int_equal(sharing.first.family, AF_UNSPEC);
+	/* Of which one goes: the other one is served as before. */
+	sender.source = world_address("192.0.2.1", 4001);
+	sharing.n = 1;
+	assert_int_equal(traffic_reserve(traffic, &r, &handle, &error, 0), 0);
+	assert_int_equal(sharing.n_calls, 2);
+	assert_int_equal(sender.n_changes, 1);
+	/* Some that are named. */
+	r = request(RSVP_STYLE_SE, filters, 2);
+	assert_int_equal(traffic_reserve(traffic, &r, &handle, &error, 0), 0);
+	assert_int_equal(sharing.n_sources, 2);
+	assert_int_equal(sharing.first.port, 4000);
+	/* They are told before the flow ends. */
+	traffic_release(traffic, handle, 0);
+	assert_int_equal(sharing.n_calls, 4);
+	assert_int_equal(sharing.n_sources, 0);
+	assert_int_equal(world->datapath.n_meters, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(services), TEST(styles),	TEST(ipv6_and_ipsec), TEST(changes),
-		TEST(refusals), TEST(failures), TEST(without_tuples), TEST(sockets),
+		TEST(services),	      TEST(styles),   TEST(ipv6_and_ipsec),
+		TEST(changes),	      TEST(refusals), TEST(failures),
+		TEST(without_tuples), TEST(sockets),  TEST(shared_by_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

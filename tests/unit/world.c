@@ -259,10 +259,13 @@ static void check_treatment(const struct world *world, const struct fake_mark *m
 
 	flow_treatment(world->engine, flow, &treatment);
 	assert_non_null(mark);
-	assert_int_equal(mark->treatment.flow_id, flow->id);
+	assert_int_equal(mark->treatment.flow_id, treatment.flow_id);
+	assert_true(treatment.flow_id == flow->id || treatment.flow_id == flow->settings.lender);
 	assert_int_equal(mark->treatment.traffic_class, treatment.traffic_class);
 	assert_memory_equal(&mark->treatment.mark, &treatment.mark, sizeof(treatment.mark));
-	assert_int_equal(mark->treatment.metered, flow->metering != NULL);
+	assert_int_equal(mark->treatment.metered, treatment.metered);
+	if (treatment.flow_id == flow->id)
+		assert_int_equal(treatment.metered, flow->metering != NULL);
 	assert_int_equal(mark->treatment.watched, flow->watches);
 }
 

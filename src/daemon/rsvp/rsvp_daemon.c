@@ -171,6 +171,14 @@ static int reserve_socket(void *user_data, const struct signalling_session *sess
 				     ret_refusal, now_us);
 }
 
+static unsigned share_sockets(void *user_data, const struct provider_shared *shared,
+			      uint64_t now_us)
+{
+	const struct rsvp_daemon *daemon = user_data;
+
+	return server_share_sockets(host_server(daemon->host), shared, now_us);
+}
+
 static void on_links(evutil_socket_t fd, short what, void *user_data)
 {
 	struct rsvp_daemon *daemon = user_data;
@@ -280,6 +288,7 @@ static int open_parts(struct rsvp_daemon *daemon)
 		.user_data = daemon,
 		.mtu_of = mtu_of,
 		.reserve_socket = reserve_socket,
+		.share_sockets = share_sockets,
 	};
 	int r;
 

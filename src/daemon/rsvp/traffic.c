@@ -33,6 +33,7 @@ struct reservation {
 	unsigned n_tuples;
 	struct datapath_tuple *tuples;
 	struct sending_socket socket; /* that has it in place of a flow of its own */
+	bool shared;		      /* sockets of this host have the flow in common */
 	UT_hash_handle hh;
 };
 
@@ -344,6 +345,23 @@ static int change_flow(struct traffic *traffic, struct reservation *reservation,
 	return 0;
 }
 
+/* What its sockets sent is as it was before; they can be told by its flow alone. */
+static void end_flow(struct traffic *traffic, struct reservation *reservation, uint64_t now_us)
+{
+	const struct provider_shared nobody = {
+		.session = { .destination = reservation->tuples[0].destination,
+			     .protocol = (uint8_t)reservation->tuples[0].protocol,
+			     .ifindex = reservation->tuples[0].ifindex },
+		.flow_id = reservation->flow_id,
+	};
+
+	if (reservation->shared)
+		traffic->ports.share_sockets(traffic->ports.user_data, &nobody, now_us);
+	reservation->shared = false;
+	engine_remove(traffic->engine, traffic->owner, reservation->flow_id, now_us);
+	reservation->flow_id = 0;
+}
+
 /* A flow for the tuples, another for others, or none for none. */
 static int update_flow(struct traffic *traffic, struct reservation *reservation,
 		       const struct engine_service *service, const struct datapath_tuple *tuples,
@@ -356,9 +374,8 @@ static int update_flow(struct traffic *traffic, struct reservation *reservation,
 	if (n > 0)
 		return begin_flow(traffic, service, tuples, n, &reservation->flow_id, ret_refusal,
 				  now_us);
-	reservation->flow_id = 0;
 	if (flow_id != 0)
-		engine_remove(traffic->engine, traffic->owner, flow_id, now_us);
+		end_flow(traffic, reservation, now_us);
 	return 0;
 }
 
@@ -395,7 +412,7 @@ static void release_socket(struct traffic *traffic, struct reservation *reservat
 	socket->holds = false;
 }
 
-/* -ENOENT: it is not what one socket of this host sends. */
+/* -ENOENT: it is not what one socket of this host sends, or not alone: what is shared stays so to its end. */
 static int update_socket(struct traffic *traffic, struct reservation *reservation,
 			 const struct rsvp_tc_request *request,
 			 const struct engine_service *service,
@@ -404,7 +421,8 @@ static int update_socket(struct traffic *traffic, struct reservation *reservatio
 	struct sending_socket socket;
 	int r = -ENOENT;
 
-	if (traffic->ports.reserve_socket && sending_socket_of(request, &socket))
+	if (traffic->ports.reserve_socket && !reservation->shared &&
+	    sending_socket_of(request, &socket))
 		r = traffic->ports.reserve_socket(traffic->ports.user_data, &socket.session,
 						  &socket.source, service, ret_refusal, now_us);
 	if (r != 0)
@@ -413,6 +431,51 @@ static int update_socket(struct traffic *traffic, struct reservation *reservatio
 		release_socket(traffic, reservation, now_us);
 	reservation->socket = socket;
 	return 0;
+}
+
+/* The flow is there, and what sockets of this host send comes under its meter. */
+static int share(struct traffic *traffic, struct reservation *reservation,
+		 const struct engine_service *service, const struct datapath_tuple *tuples,
+		 unsigned n, uint64_t now_us)
+{
+	_cleanup_(freep) struct address *sources = NULL;
+	struct provider_shared shared = {
+		.session = { .destination = tuples[0].destination,
+			     .protocol = (uint8_t)tuples[0].protocol,
+			     .ifindex = tuples[0].ifindex },
+		.n_sources = n,
+		.service = *service,
+		.flow_id = reservation->flow_id,
+	};
+
+	sources = calloc(n, sizeof(*sources));
+	if (!sources)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		sources[i] = tuples[i].source;
+	shared.sources = sources;
+	reservation->shared =
+		traffic->ports.share_sockets(traffic->ports.user_data, &shared, now_us) > 0;
+	return 0;
+}
+
+/* What one socket had it keeps until all of them have it in common, unless there is no room for both. */
+static int update_tuples(struct traffic *traffic, struct reservation *reservation,
+			 const struct rsvp_tc_request *request,
+			 const struct engine_service *service, const struct datapath_tuple *tuples,
+			 unsigned n, struct admission_refusal *ret_refusal, uint64_t now_us)
+{
+	bool shares = traffic->ports.share_sockets && request->session.form == RSVP_FORM_PORTS;
+	int r = update_flow(traffic, reservation, service, tuples, n, ret_refusal, now_us);
+
+	if (r == -EDQUOT && reservation->socket.holds) {
+		release_socket(traffic, reservation, now_us);
+		r = update_flow(traffic, reservation, service, tuples, n, ret_refusal, now_us);
+	}
+	if (r == 0 && n > 0 && shares)
+		r = share(traffic, reservation, service, tuples, n, now_us);
+	release_socket(traffic, reservation, now_us);
+	return r;
 }
 
 static int update(struct traffic *traffic, struct reservation *reservation,
@@ -426,12 +489,14 @@ static int update(struct traffic *traffic, struct reservation *reservation,
 	int r;
 
 	r = update_socket(traffic, reservation, request, &service, &refusal, now_us);
-	if (r == -ENOENT) {
-		release_socket(traffic, reservation, now_us);
+	if (r == 0) {
+		r = update_flow(traffic, reservation, &service, NULL, 0, &refusal, now_us);
+	} else if (r == -ENOENT) {
 		r = tuples_of(request, &tuples, &n);
+		if (r == 0)
+			r = update_tuples(traffic, reservation, request, &service, tuples, n,
+					  &refusal, now_us);
 	}
-	if (r == 0)
-		r = update_flow(traffic, reservation, &service, tuples, n, &refusal, now_us);
 	/* Nobody here tells packets by their addresses: where nothing is promised, that is no lie. */
 	if (r == -EOPNOTSUPP && !traffic_is_enforced(traffic, request->ifindex, NULL)) {
 		n = 0;
@@ -492,7 +557,7 @@ void traffic_release(struct traffic *traffic, uint64_t handle, uint64_t now_us)
 		return;
 	release_socket(traffic, reservation, now_us);
 	if (reservation->flow_id != 0)
-		engine_remove(traffic->engine, traffic->owner, reservation->flow_id, now_us);
+		end_flow(traffic, reservation, now_us);
 	HASH_DEL(traffic->reservations, reservation);
 	reservation_free(reservation);
 }

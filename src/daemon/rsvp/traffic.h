@@ -10,7 +10,7 @@
  * | null            | excellent-effort | nothing            | nothing                  | there is none   |
  *
  * What one socket of this host sends, whose QoS a program has stated, has it by that socket (engine/provider.h) and needs
- * no tuples.
+ * no tuples. What several of its sockets send is under the one meter all the same, each of them by its socket.
  *
  * On links that are not handed over nothing is refused for want of bandwidth, and nothing is promised.
  */
@@ -18,6 +18,7 @@
 #define GW_DAEMON_RSVP_TRAFFIC_H
 
 #include "engine/engine.h"
+#include "engine/provider.h"
 #include "engine/signalling.h"
 #include "rsvp/rsvp.h"
 
@@ -31,6 +32,8 @@ struct traffic_ports {
 	int (*reserve_socket)(void *user_data, const struct signalling_session *session,
 			      const struct address *source, const struct engine_service *service,
 			      struct admission_refusal *ret_refusal, uint64_t now_us);
+	unsigned (*share_sockets)(void *user_data, const struct provider_shared *shared,
+				  uint64_t now_us); /* as server_share_sockets(); likewise */
 };
 
 /* `ports` is copied. */
