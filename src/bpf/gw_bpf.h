@@ -68,6 +68,8 @@ struct gw_dest {
 #define GW_VERDICT_SET_PRIORITY 0x04
 #define GW_VERDICT_METERED 0x08 /* `meters` says more about the flow */
 #define GW_VERDICT_PACED 0x10	/* the socket itself keeps to the rate: no need to delay */
+#define GW_VERDICT_TAG \
+	0x20 /* and a priority tag with `priority`, where the link has none of its own */
 
 struct gw_verdict {
 	__u32 flow_id;
@@ -190,6 +192,8 @@ struct gw_link {
 };
 
 #define GW_LINK_EDT 0x1 /* every queue below its root is fq: departure times are kept */
+#define GW_LINK_UNTAGGED \
+	0x2 /* it has tags of its own (a VLAN), or no use for them: none is put on here */
 
 /*
  * On its way from the mark program to the root of a scheduled link a packet carries its class in

@@ -14,6 +14,7 @@
 
 #define DSCP_SHIFT 2
 #define ECN_MASK 0x03
+#define PRIORITY_SHIFT 13 /* in the second half of a VLAN tag */
 
 static __always_inline int same_destination(const struct gw_dest *a, const struct gw_dest *b)
 {
@@ -174,6 +175,24 @@ static __always_inline __u32 tag_from_above(const struct __sk_buff *skb, int is_
 	return skb->tc_index & GW_TAG && skb->ingress_ifindex == 0 && !is_tuple ? skb->tc_index : 0;
 }
 
+/*
+ * A priority tag: IEEE 802.1Q with the VLAN 0, which the kernel keeps beside the packet until a device wants it in
+ * there; so nothing moves, and segments get it too. Where links lie one above the other, the topmost puts it on.
+ * What has a tag already keeps to that one.
+ */
+static __always_inline void push_priority_tag(struct __sk_buff *skb, __u8 priority)
+{
+	__u32 ifindex = skb->ifindex;
+	const struct gw_link *link;
+
+	if (skb->vlan_present || is_vlan((__be16)skb->protocol))
+		return;
+	link = bpf_map_lookup_elem(&links, &ifindex);
+	if (link && link->flags & GW_LINK_UNTAGGED)
+		return;
+	bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), (__u16)(priority << PRIORITY_SHIFT));
+}
+
 /* The packet's tag, and in `verdict` what it gets; 0: it is to be dropped. */
 static __always_inline __u32 meter_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
 					   struct gw_verdict *verdict, __u32 above,
@@ -206,8 +225,8 @@ static __always_inline __u32 meter_verdict(struct __sk_buff *skb, const struct i
 }
 
 static __always_inline int apply_verdict(struct __sk_buff *skb, const struct ip_packet *ip,
-					 const struct gw_verdict *found, int is_tuple,
-					 struct gw_stats *count)
+					 const struct gw_verdict *found, enum link_kind kind,
+					 int is_tuple, struct gw_stats *count)
 {
 	struct gw_verdict verdict = *found;
 	__u32 tag = GW_TAG | GW_BAND(verdict.traffic_class);
@@ -224,6 +243,9 @@ static __always_inline int apply_verdict(struct __sk_buff *skb, const struct ip_
 	}
 	skb->tc_index = (__u16)tag;
 	write_mark(skb, ip, &verdict, count);
+	/* Last: where the packet lies is not known any more after it. */
+	if (verdict.flags & GW_VERDICT_TAG && kind == LINK_ETHERNET && above == 0)
+		push_priority_tag(skb, verdict.priority);
 	return TC_ACT_UNSPEC;
 }
 
@@ -265,7 +287,7 @@ static __always_inline int mark_packet(struct __sk_buff *skb, __u64 cookie, enum
 
 	verdict = find_verdict(skb, cookie, kind, &ip, &search, count);
 	if (verdict)
-		return apply_verdict(skb, &ip, verdict, verdict == &search.found, count);
+		return apply_verdict(skb, &ip, verdict, kind, verdict == &search.found, count);
 	/* A tag from elsewhere, such as the link that a tunnel came through, means nothing on this one. */
 	if (skb->tc_index & GW_TAG)
 		skb->tc_index = 0;

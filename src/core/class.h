@@ -13,6 +13,7 @@
 struct mark {
 	bool set_dscp;
 	bool set_priority;
+	bool tag;	  /* the priority goes into the frame too, in a tag of IEEE 802.1Q */
 	uint8_t dscp;	  /* 0..63 */
 	uint8_t priority; /* 802.1p user priority, also skb->priority: 0..7 */
 };

@@ -122,6 +122,7 @@ struct datapath_ops {
 	uint64_t (*count)(void *datapath);
 
 	bool needs_descriptor; /* apply and clear work only on a descriptor */
+	bool tags;	       /* a mark's `tag` is heeded; else no frame has one */
 };
 
 #endif

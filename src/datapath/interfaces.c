@@ -123,15 +123,29 @@ static bool take_address(const struct rtattr *attribute, int family, struct addr
 	return true;
 }
 
+/* What RTM_NEWLINK says of the interface's kind is nested. */
+static bool is_vlan(const struct rtattr *info)
+{
+	const struct rtattr *a = info ? RTA_DATA(info) : NULL;
+	int left = info ? (int)RTA_PAYLOAD(info) : 0;
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_INFO_KIND)
+			return RTA_PAYLOAD(a) == sizeof("vlan") &&
+			       memcmp(RTA_DATA(a), "vlan", sizeof("vlan")) == 0;
+	}
+	return false;
+}
+
 static int read_link(struct table *table, const struct nlmsghdr *header)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(header);
-	const struct rtattr *attributes[IFLA_MTU + 1];
+	const struct rtattr *attributes[IFLA_LINKINFO + 1];
 	struct interface interface = { 0 };
 
 	if (header->nlmsg_type != RTM_NEWLINK || header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
 		return 0;
-	attributes_of(header, sizeof(*info), attributes, IFLA_MTU + 1);
+	attributes_of(header, sizeof(*info), attributes, IFLA_LINKINFO + 1);
 	interface.ifindex = (uint32_t)info->ifi_index;
 	interface.up = (info->ifi_flags & IFF_UP) && (info->ifi_flags & IFF_RUNNING);
 	interface.loopback = info->ifi_flags & IFF_LOOPBACK;
@@ -139,6 +153,7 @@ static int read_link(struct table *table, const struct nlmsghdr *header)
 	(void)take_u32(attributes[IFLA_MTU], &interface.mtu);
 	interface.has_station = info->ifi_type == ARPHRD_ETHER && attributes[IFLA_ADDRESS] &&
 				RTA_PAYLOAD(attributes[IFLA_ADDRESS]) == sizeof(interface.station);
+	interface.vlan = is_vlan(attributes[IFLA_LINKINFO]);
 	if (interface.has_station)
 		memcpy(interface.station, RTA_DATA(attributes[IFLA_ADDRESS]),
 		       sizeof(interface.station));

@@ -27,6 +27,7 @@ struct interface {
 	bool multicast;
 	bool has_station; /* its link is an Ethernet, or looks like one */
 	uint8_t station[6];
+	bool vlan; /* it tags all frames, with the priority that the sender's stands for */
 	uint32_t mtu;
 	/* The first that others may know it by; AF_UNSPEC: none. For IPv6 one of the link, if there is no other. */
 	struct address address4, address6;

@@ -85,6 +85,7 @@ void flow_treatment(const struct engine *engine, const struct flow *flow,
 	else
 		ret_treatment->mark = class_mark_with_dscp(profile, settings->traffic_class,
 							   (uint8_t)settings->dscp);
+	ret_treatment->mark.tag = flow_tags(flow);
 }
 
 /* What the excess gets, if it is sent at all and not delayed; false: no mark of ours. */
@@ -110,6 +111,7 @@ bool flow_excess_mark(const struct engine *engine, const struct flow *flow, stru
 	/* Where the class marks nothing but a value was set, the excess must not keep an application's own. */
 	if (settings->dscp != GW_DSCP_FROM_CLASS)
 		ret_mark->set_dscp = true;
+	ret_mark->tag = flow_tags(flow);
 	return ret_mark->set_dscp;
 }
 
@@ -270,7 +272,7 @@ int engine_query(struct engine *engine, struct owner *owner, uint32_t flow_id,
 	};
 	if (treatment.mark.set_dscp)
 		ret_info->conformant_dscp = treatment.mark.dscp;
-	if (treatment.mark.set_dscp && flow_may_tag(engine, flow))
+	if (treatment.mark.set_priority && treatment.mark.tag)
 		ret_info->conformant_priority = treatment.mark.priority;
 	if (flow_excess_mark(engine, flow, &excess)) {
 		ret_info->nonconformant_dscp = excess.dscp;

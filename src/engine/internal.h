@@ -225,6 +225,7 @@ struct flow_path {
 	bool on_link; /* and one host */
 	enum path_support support;
 	bool lost;		   /* somebody took part, and does not any more */
+	bool tags;		   /* what the flows' treatments say of it */
 	struct measured *measured; /* the host's; NULL: it is not measured */
 	struct flow *flows;	   /* that use it */
 	uint32_t n_flows;
@@ -440,7 +441,8 @@ int path_known(const struct engine *engine, const struct flow_path *path,
 bool flow_is_watched(const struct flow *flow);
 enum measuring_state path_condition(const struct engine *engine, const struct flow_path *path);
 /* Frames of the flow may carry a priority tag (spec/qwave.md §6.2). */
-bool flow_may_tag(const struct engine *engine, const struct flow *flow);
+/* Frames with a priority tag are proven to arrive, and leave with one (spec/qwave.md §6.2). */
+bool flow_tags(const struct flow *flow);
 enum gw_path_state flow_path_state(const struct engine *engine, const struct flow *flow);
 
 /* op.c: `*ret_op` is in all lists. -ENOBUFS, -ENOMEM, -EBUSY: the owner uses the token already. */

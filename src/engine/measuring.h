@@ -78,7 +78,7 @@ struct measuring {
 	 */
 	int (*refresh)(void *user_data, struct measured *measured, uint64_t now_us);
 	enum measuring_state (*state)(void *user_data, const struct measured *measured);
-	/* Frames with a priority tag are proven to reach the destination, and to be given priority. */
+	/* Frames with a priority tag are proven to reach the destination. Asked when an event tells of a change. */
 	bool (*may_tag)(void *user_data, const struct measured *measured);
 	/* Whether a flow that sends `current_bps` may count on `wanted_bps` in all (spec/qwave.md §5.7). */
 	bool (*is_attainable)(void *user_data, const struct measured *measured,
@@ -103,6 +103,7 @@ enum measuring_event {
 	MEASURING_EVENT_STATE,	     /* congested, or not any more */
 	MEASURING_EVENT_MEASURED,    /* what is free has changed */
 	MEASURING_EVENT_REFRESHED,   /* the answer to refresh() */
+	MEASURING_EVENT_PRIORITY,    /* what may_tag() says */
 	MEASURING_EVENT_SUPPORTED,   /* somebody takes part at the other end */
 	MEASURING_EVENT_UNSUPPORTED, /* nobody does */
 };

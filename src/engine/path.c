@@ -77,13 +77,32 @@ enum gw_path_state flow_path_state(const struct engine *engine, const struct flo
 				     : GW_PATH_UNSUPPORTED;
 }
 
-bool flow_may_tag(const struct engine *engine, const struct flow *flow)
+bool flow_tags(const struct flow *flow)
+{
+	return flow->path && flow->path->tags;
+}
+
+static bool path_may_tag(const struct engine *engine, const struct flow_path *path)
 {
 	const struct measuring *measuring = engine->measuring;
-	const struct flow_path *path = flow->path;
 
-	return path && path->on_link && path->measured &&
-	       measuring->may_tag(measuring->user_data, path->measured);
+	return engine->ports.datapath->tags && path->on_link && path->support == SUPPORT_YES &&
+	       path->measured && measuring->may_tag(measuring->user_data, path->measured);
+}
+
+/* The proof has come, or has gone: at once for all flows that have a mark. */
+static void path_look_at_tags(struct engine *engine, struct flow_path *path)
+{
+	bool tags = path_may_tag(engine, path);
+	struct flow *flow;
+
+	if (tags == path->tags)
+		return;
+	path->tags = tags;
+	DL_FOREACH2(path->flows, flow, path_next) {
+		if (flow_claims(flow))
+			flow_reapply(engine, flow);
+	}
 }
 
 /* ---- whether somebody takes part ---- */
@@ -126,6 +145,7 @@ static void path_loses_support(struct engine *engine, struct flow_path *path)
 		flow_ask_rate(engine, flow);
 	}
 	path_serve_trackers(engine, path, -EHOSTUNREACH);
+	path_look_at_tags(engine, path);
 }
 
 static void path_gains_support(struct engine *engine, struct flow_path *path)
@@ -226,6 +246,7 @@ static void path_measure(struct engine *engine, struct flow_path *path)
 			path_show(engine, flow->entries);
 	}
 	path_look(engine, path);
+	path_look_at_tags(engine, path);
 }
 
 static void path_unmeasure(struct engine *engine, struct flow_path *path)
@@ -243,6 +264,7 @@ static void path_unmeasure(struct engine *engine, struct flow_path *path)
 	}
 	path->measured = NULL;
 	measuring->close(measuring->user_data, measured, engine->now_us);
+	path_look_at_tags(engine, path);
 }
 
 void path_users_changed(struct engine *engine, struct flow_path *path)
@@ -416,6 +438,7 @@ static int flow_move(struct engine *engine, struct flow *flow, const struct engi
 {
 	const struct address *destination = &flow->entries->slot->key.destination;
 	struct flow_path *path = path_obtain(engine, destination, route);
+	bool tagged = flow_tags(flow);
 
 	if (!path)
 		return -ENOMEM;
@@ -426,6 +449,8 @@ static int flow_move(struct engine *engine, struct flow *flow, const struct engi
 	path_enter(engine, flow, path);
 	path_add_entry(engine, flow->entries);
 	path_unhold(engine, path);
+	if (flow_tags(flow) != tagged && flow_claims(flow))
+		flow_reapply(engine, flow);
 	flow_ask_rate(engine, flow);
 	return 0;
 }
@@ -490,9 +515,11 @@ void engine_path_event(struct engine *engine, struct flow_path *path, enum measu
 	case MEASURING_EVENT_STATE:
 	case MEASURING_EVENT_MEASURED:
 	case MEASURING_EVENT_REFRESHED:
+	case MEASURING_EVENT_PRIORITY:
 		path_look(engine, path);
 		break;
 	}
+	path_look_at_tags(engine, path);
 	DL_FOREACH2(path->flows, flow, path_next) {
 		flow_serve_conditions(engine, flow);
 		if (event == MEASURING_EVENT_REFRESHED)

@@ -111,7 +111,7 @@ void path_reset(struct path *path, uint64_t own_link_bps, uint64_t now_us)
 	path->passive = (struct passive){ 0 };
 	path_unlearn(path);
 	path->support = SUPPORT_UNTRIED;
-	path->priority = PROBE_PRIORITY_UNKNOWN;
+	path_priority(path, PROBE_PRIORITY_UNKNOWN);
 	path->route_checked = false;
 	path->retry_delay_us = 0;
 	path->began_us = now_us;

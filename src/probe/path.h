@@ -53,6 +53,7 @@ enum path_event {
 	PATH_EVENT_CONGESTED,
 	PATH_EVENT_UNCONGESTED,
 	PATH_EVENT_MEASURED,	/* what is free has changed */
+	PATH_EVENT_PRIORITY,	/* path_get_priority() says something else */
 	PATH_EVENT_SUPPORTED,	/* a sink answers */
 	PATH_EVENT_UNSUPPORTED, /* none does, by any protocol */
 };

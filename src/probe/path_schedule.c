@@ -130,6 +130,7 @@ static void begin_trying(struct path *path, unsigned method, uint64_t now_us)
 	path->retry_delay_us = path->retry_delay_us * 2 < RETRY_MAX_US ? path->retry_delay_us * 2
 								       : RETRY_MAX_US;
 	path_unlearn(path);
+	path_priority(path, PROBE_PRIORITY_UNKNOWN);
 	path_tell(path, PATH_EVENT_UNSUPPORTED);
 }
 
@@ -444,7 +445,10 @@ void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us)
 
 void path_priority(struct path *path, enum probe_priority priority)
 {
+	if (path->priority == priority)
+		return;
 	path->priority = priority;
+	path_tell(path, PATH_EVENT_PRIORITY);
 }
 
 void path_finished(struct path *path, enum path_kind kind, int status, uint64_t now_us)
@@ -456,7 +460,7 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 	if (kind == PATH_ROUTE_CHECK) {
 		/* Who cannot say so does not get tags (spec/probing.md §4.2). */
 		if (status < 0)
-			path->priority = PROBE_PRIORITY_NOT_SUPPORTED;
+			path_priority(path, PROBE_PRIORITY_NOT_SUPPORTED);
 		return;
 	}
 	if (kind == PATH_TRAIN)

@@ -82,6 +82,7 @@ struct prober_link {
 	bool running;
 	uint64_t rate_bps; /* 0: not known */
 	bool has_stations; /* Ethernet, or what looks like it: LLTD is possible */
+	bool tags;	   /* it puts the priority of a datagram into a tag by itself (a VLAN) */
 	struct lltd_mac mac;
 };
 

@@ -22,7 +22,8 @@ struct interface *prober_interface(const struct prober *prober, uint32_t ifindex
 static bool is_same(const struct prober_link *a, const struct prober_link *b)
 {
 	return a->running == b->running && a->rate_bps == b->rate_bps &&
-	       a->has_stations == b->has_stations && lltd_mac_equal(&a->mac, &b->mac);
+	       a->has_stations == b->has_stations && a->tags == b->tags &&
+	       lltd_mac_equal(&a->mac, &b->mac);
 }
 
 static struct interface *new_interface(struct prober *prober, uint32_t ifindex)

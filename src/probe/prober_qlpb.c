@@ -81,12 +81,22 @@ static void on_gap(void *user_data, void *data, const struct probe_gap *gap)
 	prober_settle(path);
 }
 
+/* Where the link puts no tag on datagrams, all have left without one: that proves nothing of tags. */
+static enum probe_priority proven_priority(const struct prober_path *path,
+					   const struct qlpb_result *result)
+{
+	bool tagged = path->interface && path->interface->link.tags;
+
+	return result->priority == PROBE_PRIORITY_SUPPORTED && !tagged ? PROBE_PRIORITY_UNKNOWN
+								       : result->priority;
+}
+
 static void on_finished(void *user_data, void *data, const struct qlpb_result *result)
 {
 	struct run *run = data;
 
 	if (result->kind == QLPB_ROUTE_CHECK && result->status == 0)
-		path_priority(run->path->path, result->priority);
+		path_priority(run->path->path, proven_priority(run->path, result));
 	prober_run_ended(run, result->status);
 }
 

@@ -16,6 +16,9 @@ volatile __u64 run_clock_ns;
 __u64 run_cookie;
 __u64 other_cookie;
 __u32 run_tag; /* before, then after */
+__u32 run_vlan; /* the tag that the device is to put in, before, then after: RUN_VLAN and what it holds */
+
+#define RUN_VLAN 0x10000
 
 SEC("tc")
 int run_ethernet(struct __sk_buff *skb)
@@ -37,6 +40,40 @@ int run_tagged(struct __sk_buff *skb)
 	skb->tc_index = run_tag;
 	action = mark_packet(skb, run_cookie, LINK_ETHERNET);
 	run_tag = skb->tc_index;
+	return action;
+}
+
+static __always_inline __u32 vlan_of(const struct __sk_buff *skb)
+{
+	return skb->vlan_present ? RUN_VLAN | skb->vlan_tci : 0;
+}
+
+/* A function of its own, as what a tag does to the packet is not for the verifier to follow. */
+__attribute__((noinline)) int tag_before(struct __sk_buff *skb)
+{
+	return (int)bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), (__u16)run_vlan);
+}
+
+SEC("tc")
+int run_vlan_ethernet(struct __sk_buff *skb)
+{
+	int action;
+
+	if (run_vlan != 0)
+		tag_before(skb);
+	skb->tc_index = run_tag;
+	action = mark_packet(skb, run_cookie, LINK_ETHERNET);
+	run_tag = skb->tc_index;
+	run_vlan = vlan_of(skb);
+	return action;
+}
+
+SEC("tc")
+int run_vlan_other(struct __sk_buff *skb)
+{
+	int action = mark_packet(skb, run_cookie, LINK_OTHER);
+
+	run_vlan = vlan_of(skb);
 	return action;
 }
 

@@ -133,6 +133,7 @@ struct prober *probe_whole_new(struct probe_host *host)
 		.running = true,
 		.rate_bps = host->plan.link.rate_bps,
 		.has_stations = true,
+		.tags = true,
 		.mac = mac_of(host),
 	};
 	struct qlpb_ports qlpb;

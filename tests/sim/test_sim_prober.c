@@ -588,6 +588,7 @@ static void set_link(struct view *view, bool running, uint64_t rate_bps)
 		.running = running,
 		.rate_bps = rate_bps,
 		.has_stations = true,
+		.tags = true,
 		.mac = { { 2, 0, 0, 0, 0, (uint8_t)(view->host->number + 1) } },
 	};
 

@@ -195,6 +195,7 @@ const struct datapath_ops fake_datapath_ops = {
 	.shaping = fake_shaping,
 	.meter_read = fake_meter_read,
 	.count = fake_count,
+	.tags = true,
 };
 
 const struct datapath_ops fake_datapath_ops_unmetered = {

@@ -507,29 +507,121 @@ static void cannot_open(void **state)
 	assert_int_equal(ask(id, 0), 0);
 }
 
-/* spec §5.6: a tag only where it is proven to arrive. Q-085: not without a mark. */
+static uint32_t priority_of(uint32_t id)
+{
+	struct gw_flow_info info;
+
+	assert_int_equal(engine_query(world->engine, mine, id, &info), 0);
+	return info.conformant_priority;
+}
+
+static const struct mark *mark_of(uint64_t cookie)
+{
+	const struct fake_mark *mark = fake_find(&world->datapath, cookie, &d1);
+
+	assert_non_null(mark);
+	return &mark->treatment.mark;
+}
+
+static void set_rate(uint32_t id, uint32_t shaping)
+{
+	assert_int_equal(engine_set_rate(world->engine, mine, id, MEGABIT, shaping, 0, NULL,
+					 world->now_us),
+			 0);
+}
+
+static void prove_tags(struct measured *measured, bool may_tag)
+{
+	measured->may_tag = may_tag;
+	tell(measured, MEASURING_EVENT_PRIORITY);
+}
+
+/* spec §5.6: a tag only where it is proven to arrive, with a mark, and for adaptive flows alone. */
 static void priority_tags(void **state)
 {
 	uint32_t id = add_adaptive(1, &d1),
 		 plain = world_add(world, mine, 2, &d1, GW_CLASS_VOICE, 0);
 	struct measured *measured = fake_measured(&measuring, &d1);
-	struct gw_flow_info info;
+	unsigned applies;
 
 	(void)state;
-	measured->may_tag = true;
 	measured->admit_status = 0;
-	assert_int_equal(engine_query(world->engine, mine, id, &info), 0);
-	assert_int_equal(info.conformant_priority, 0);
-	assert_int_equal(
-		engine_set_rate(world->engine, mine, id, MEGABIT, 1, 0, NULL, world->now_us), 0);
-	assert_int_equal(engine_query(world->engine, mine, id, &info), 0);
-	assert_int_equal(info.conformant_priority, 7);
-	measured->may_tag = false;
-	assert_int_equal(engine_query(world->engine, mine, id, &info), 0);
-	assert_int_equal(info.conformant_priority, 0);
-	measured->may_tag = true;
-	assert_int_equal(engine_query(world->engine, mine, plain, &info), 0);
-	assert_int_equal(info.conformant_priority, 0);
+	know(measured, 10 * MEGABIT, 5 * MEGABIT);
+	prove_tags(measured, true);
+	assert_int_equal(priority_of(id), 0);
+	assert_null(fake_find(&world->datapath, 1, &d1));
+	set_rate(id, GW_SHAPE_AND_MARK);
+	assert_int_equal(priority_of(id), 7);
+	assert_true(mark_of(1)->tag);
+	prove_tags(measured, false);
+	assert_int_equal(priority_of(id), 0);
+	assert_true(mark_of(1)->set_dscp && !mark_of(1)->tag);
+	prove_tags(measured, true);
+	assert_true(mark_of(1)->tag);
+	applies = world->datapath.applies;
+	prove_tags(measured, true);
+	assert_int_equal(world->datapath.applies, applies);
+	assert_int_equal(priority_of(plain), 0);
+	assert_false(mark_of(2)->tag);
+	set_rate(id, GW_SHAPE_ONLY);
+	assert_int_equal(priority_of(id), 0);
+	assert_false(mark_of(1)->tag);
+}
+
+/* The excess has its own priority in its own tag. */
+static void excess_is_tagged(void **state)
+{
+	uint32_t id = add_adaptive(1, &d1);
+	struct measured *measured = fake_measured(&measuring, &d1);
+	const struct mark *excess;
+
+	(void)state;
+	measured->admit_status = 0;
+	know(measured, 10 * MEGABIT, 5 * MEGABIT);
+	set_rate(id, GW_SHAPE_MARK_CONFORMANT);
+	assert_false(fake_meter_of(&world->datapath, id)->meter.excess_mark.tag);
+	prove_tags(measured, true);
+	excess = &fake_meter_of(&world->datapath, id)->meter.excess_mark;
+	assert_true(excess->tag && excess->priority == 0);
+}
+
+/* The proof goes with who gave it, and with who measures. */
+static void tags_end(void **state)
+{
+	uint32_t id = add_adaptive(1, &d1);
+	struct measured *measured = fake_measured(&measuring, &d1);
+
+	(void)state;
+	measured->admit_status = 0;
+	know(measured, 10 * MEGABIT, 5 * MEGABIT);
+	prove_tags(measured, true);
+	set_rate(id, GW_SHAPE_AND_MARK);
+	assert_true(mark_of(1)->tag);
+	tell(measured, MEASURING_EVENT_UNSUPPORTED);
+	assert_false(mark_of(1)->tag);
+	tell(measured, MEASURING_EVENT_SUPPORTED);
+	assert_true(mark_of(1)->tag);
+	engine_set_measuring(world->engine, NULL, world->now_us);
+	assert_true(mark_of(1)->set_dscp && !mark_of(1)->tag);
+	assert_int_equal(priority_of(id), 0);
+}
+
+/* A router has come in between: the next request finds that out. */
+static void tags_end_at_a_router(void **state)
+{
+	uint32_t id = add_adaptive(1, &d1);
+	struct measured *measured = fake_measured(&measuring, &d1);
+
+	(void)state;
+	measured->admit_status = 0;
+	know(measured, 10 * MEGABIT, 5 * MEGABIT);
+	prove_tags(measured, true);
+	set_rate(id, GW_SHAPE_AND_MARK);
+	assert_true(mark_of(1)->tag);
+	world->on_link = false;
+	set_rate(id, GW_SHAPE_AND_MARK);
+	assert_true(mark_of(1)->set_dscp && !mark_of(1)->tag);
+	assert_int_equal(priority_of(id), 0);
 }
 
 static const struct gw_flow_record *last_record(void)
@@ -573,15 +665,27 @@ static void watching(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(opened_and_closed), TEST(follows_the_route),
-		TEST(figures),		 TEST(known_already),
-		TEST(late_sink),	 TEST(unsupported_at_once),
-		TEST(fresh_figures),	 TEST(no_fresh_figures),
-		TEST(fresh_by_token),	 TEST(level_triggered),
-		TEST(available),	 TEST(all_that_wait),
-		TEST(sink_dies),	 TEST(off_link),
-		TEST(connections),	 TEST(measuring_comes_and_goes),
-		TEST(cannot_open),	 TEST(priority_tags),
+		TEST(opened_and_closed),
+		TEST(follows_the_route),
+		TEST(figures),
+		TEST(known_already),
+		TEST(late_sink),
+		TEST(unsupported_at_once),
+		TEST(fresh_figures),
+		TEST(no_fresh_figures),
+		TEST(fresh_by_token),
+		TEST(level_triggered),
+		TEST(available),
+		TEST(all_that_wait),
+		TEST(sink_dies),
+		TEST(off_link),
+		TEST(connections),
+		TEST(measuring_comes_and_goes),
+		TEST(cannot_open),
+		TEST(priority_tags),
+		TEST(excess_is_tagged),
+		TEST(tags_end),
+		TEST(tags_end_at_a_router),
 		TEST(watching),
 	};
 

@@ -62,6 +62,8 @@ static struct gw_verdict verdict_of(const struct datapath_treatment *treatment, 
 		verdict.flags |= GW_VERDICT_SET_PRIORITY;
 		verdict.priority = mark->priority;
 	}
+	if (mark->set_priority && mark->tag)
+		verdict.flags |= GW_VERDICT_TAG;
 	if (treatment->metered)
 		verdict.flags |= GW_VERDICT_METERED;
 	if (treatment->metered && paced)

@@ -27,6 +27,7 @@ struct link {
 	char name[IFNAMSIZ];
 	struct egress egress;
 	bool seen;     /* by the dump under way */
+	bool untagged; /* GW_LINK_UNTAGGED */
 	bool requeued; /* its queues may be others than the last look at them found */
 	struct edt edt;
 	int error;
@@ -141,6 +142,7 @@ static struct link *learn_link(struct links *links, const struct nlmsghdr *messa
 		return NULL;
 	link->seen = true;
 	link->egress.ethernet = iface.ethernet;
+	link->untagged = iface.vlan || iface.loopback;
 	snprintf(link->name, sizeof(link->name), "%s", iface.name);
 	return link;
 }
@@ -220,6 +222,11 @@ static void on_any(void *user_data, const struct qdisc_seen *qdisc)
 		edt_add(&link->edt, qdisc);
 }
 
+static uint32_t flags_of(const struct link *link)
+{
+	return (edt_kept(&link->edt) ? GW_LINK_EDT : 0u) | (link->untagged ? GW_LINK_UNTAGGED : 0u);
+}
+
 /* In a dump: to whoever asks for a single queue the kernel answers so that everyone hears it, us included. */
 static void look_at_queues(struct links *links)
 {
@@ -235,8 +242,7 @@ static void look_at_queues(struct links *links)
 		log_debug(MODULE, "queues cannot be looked at");
 	HASH_ITER(hh, links->table, link, next) {
 		if (link->requeued)
-			egress_set_flags(&link->egress, &links->port,
-					 edt_kept(&link->edt) ? GW_LINK_EDT : 0);
+			egress_set_flags(&link->egress, &links->port, flags_of(link));
 		link->requeued = false;
 	}
 }

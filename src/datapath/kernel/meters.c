@@ -47,6 +47,8 @@ static struct gw_verdict excess_verdict(const struct datapath_meter *meter)
 		verdict.flags |= GW_VERDICT_SET_PRIORITY;
 		verdict.priority = mark->priority;
 	}
+	if (mark->set_priority && mark->tag)
+		verdict.flags |= GW_VERDICT_TAG;
 	return verdict;
 }
 

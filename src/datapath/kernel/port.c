@@ -137,4 +137,5 @@ const struct datapath_ops kernel_datapath_ops = {
 	.shaping = shaping,
 	.meter_read = meter_read,
 	.count = count,
+	.tags = true,
 };

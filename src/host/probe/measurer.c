@@ -272,7 +272,8 @@ static void on_link_changed(void *user_data, const struct interface *interface)
 	struct measurer *measurer = user_data;
 	struct prober_link link = { .ifindex = interface->ifindex,
 				    .running = interface->up,
-				    .has_stations = interface->has_station };
+				    .has_stations = interface->has_station,
+				    .tags = interface->vlan };
 	struct qlpb_link speed;
 
 	if (!allows(measurer, interface)) {

@@ -46,6 +46,9 @@ void measurer_on_event(void *user_data, void *data, enum path_event event)
 	case PATH_EVENT_MEASURED:
 		note(data, MEASURING_EVENT_MEASURED);
 		return;
+	case PATH_EVENT_PRIORITY:
+		note(data, MEASURING_EVENT_PRIORITY);
+		return;
 	case PATH_EVENT_SUPPORTED:
 		note(data, MEASURING_EVENT_SUPPORTED);
 		return;
