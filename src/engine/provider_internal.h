@@ -92,7 +92,7 @@ struct part {
 	struct engine_service service;
 	uint32_t service_ifindex;
 	uint32_t lender; /* the flow whose meter that is, of what several sockets send; 0: its own */
-	bool refused; /* and the owner knows */
+	bool refused;	 /* and the owner knows */
 	struct {
 		bool stands;
 		uint32_t service;
@@ -219,8 +219,8 @@ struct target *target_find(const struct provider *provider, const struct address
 /* provider_sender.c */
 int sender_begin(struct part *part, struct sending *sending);
 void sender_settle(struct part *part);
-void sender_forget(struct part *part);	/* the session has been closed */
-void sender_refresh(struct part *part); /* what its flow gets may have changed */
+void sender_forget(struct part *part);		   /* the session has been closed */
+void sender_refresh(struct part *part);		   /* what its flow gets may have changed */
 struct flow *sender_flow(const struct part *part); /* NULL: none */
 bool sender_wants_flow(const struct part *part, const struct sending *sending);
 int sender_flow_set(const struct part *part, struct flow *flow, const struct sending *sending,

@@ -121,6 +121,15 @@ static bool has_sender(const struct part *part)
 	return false;
 }
 
+/* For what is signalled nowhere nobody waits: what was asked for is all that there is of it (§17, §5.2). */
+static enum gw_flow_state unheard_state(const struct qsock *qsock,
+					const struct gw_qos_direction *asked)
+{
+	bool signalled = qsock_can_signal(qsock) && !(asked->flags & GW_QOS_NO_SIGNALLING);
+
+	return signalled ? GW_FLOW_WAITING : GW_FLOW_ACTIVE;
+}
+
 /* Of the addresses at which it waits, those where there is a sender; if there is none, it waits at its own. */
 static int show_receiving(struct visiting *visiting)
 {
@@ -136,14 +145,16 @@ static int show_receiving(struct visiting *visiting)
 			r = show_receiving_at(visiting, part);
 		else if (part->kind == PART_GROUP)
 			r = show(visiting, &part->receiving->direction, GW_QOS_RECEIVING,
-				 GW_FLOW_WAITING, &part->destination, &qsock->socket.peer);
+				 unheard_state(qsock, &part->receiving->direction),
+				 &part->destination, &qsock->socket.peer);
 		else
 			continue;
 		somewhere = true;
 	}
 	if (r == 0 && !somewhere && qsock->receiving && is_asked(&qsock->receiving->direction))
-		r = show(visiting, &qsock->receiving->direction, GW_QOS_RECEIVING, GW_FLOW_WAITING,
-			 &qsock->socket.local, &qsock->socket.peer);
+		r = show(visiting, &qsock->receiving->direction, GW_QOS_RECEIVING,
+			 unheard_state(qsock, &qsock->receiving->direction), &qsock->socket.local,
+			 &qsock->socket.peer);
 	return r;
 }
 

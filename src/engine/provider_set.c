@@ -299,6 +299,28 @@ static int check_shut(const struct qsock *qsock, const struct engine_socket *soc
 	return 0;
 }
 
+static bool has_group(const struct qsock *qsock)
+{
+	const struct part *part;
+
+	DL_FOREACH(qsock->parts, part) {
+		if (part->kind == PART_GROUP)
+			return true;
+	}
+	return false;
+}
+
+/* The end of one destination that there is no session with is none; with groups there never is (§16.3, E8, E9). */
+static bool ends_nothing(const struct qsock *qsock, const struct change *change)
+{
+	if (change->keep_sending || change->destination.family == AF_UNSPEC ||
+	    qsock->socket.peer.family != AF_UNSPEC ||
+	    service_is_signalled(change->sending->direction.service) ||
+	    part_find(qsock, PART_NAMED, &change->destination))
+		return false;
+	return change->sending->direction.service == GW_QOS_NONE || has_group(qsock);
+}
+
 /* The socket as it is now, if it may have what is asked. */
 static int change_begin(struct provider *provider, struct owner *owner,
 			const struct engine_socket *socket, const struct change *change,
@@ -337,8 +359,10 @@ int provider_set(struct provider *provider, struct owner *owner, const struct en
 	if (r < 0)
 		return r;
 	r = change_begin(provider, owner, socket, &change, &qsock, &fresh);
-	if (r == 0)
+	if (r == 0) {
+		change.keep_sending |= ends_nothing(qsock, &change);
 		r = change_end(qsock, fresh, qsock_change(qsock, &change));
+	}
 	change_free(&change);
 	return r;
 }

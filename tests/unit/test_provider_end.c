@@ -670,9 +670,43 @@ static void test_taken_over(void **state)
 	provider_world_free(scene.pw);
 }
 
+/* E8 and E9 with QOS_DESTADDR, of a socket that sends to a group: not what it is for, and ignored (§16.3). */
+static void test_destination_of_a_group_socket(void **state)
+{
+	static const enum gw_qos_service ends[] = { GW_QOS_NONE, GW_QOS_BEST_EFFORT };
+	struct address group = world_address("239.1.2.3", 5004);
+	const struct address named[] = { group, world_address("203.0.113.9", 5004) };
+	struct provider_world *pw = provider_world_new();
+	struct engine_socket socket = udp_socket(1);
+	struct provider_request request = request_sending(GW_QOS_CONTROLLED_LOAD, 1000000);
+	struct gw_qos_info info = { .size = sizeof(info) };
+
+	(void)state;
+	set_ok(pw, &socket, &request);
+	assert_int_equal(provider_join(pw->provider, pw->owner, &socket, &group, GW_QOS_SENDING,
+				       NULL, pw->world->now_us),
+			 0);
+	for (size_t i = 0; i < 4; i++) {
+		request = request_nothing();
+		request.qos.sending.service = ends[i / 2];
+		request.destination = named[i % 2];
+		set_ok(pw, &socket, &request);
+		expect_messages(pw, 1, 0, 0, 0);
+		assert_int_equal(dscp_to(pw, 1, &group), 0);
+		assert_int_equal(provider_query(pw->provider, pw->owner, &socket, &info), 0);
+		assert_int_equal(info.sending.service, GW_QOS_CONTROLLED_LOAD);
+	}
+	/* Without it, that is the end. */
+	request.destination = (struct address){ 0 };
+	set_ok(pw, &socket, &request);
+	expect_messages(pw, 1, 1, 0, 0);
+	provider_world_free(pw);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_destination_of_a_group_socket),
 		cmocka_unit_test(test_matrix),
 		cmocka_unit_test(test_one_ends_the_other_begins),
 		cmocka_unit_test(test_no_signalling_and_no_traffic_control),

@@ -176,6 +176,30 @@ static void test_without_signalling(void **state)
 	provider_world_free(pw);
 }
 
+/* §17: nobody will ever tell who receives of a sender: what it has asked for is in force, and that is all. */
+static void test_receiver_without_signalling(void **state)
+{
+	struct provider_world *pw = provider_world_new_with(&fake_datapath_ops, false);
+	struct provider_request request = request_receiving(GW_QOS_CONTROLLED_LOAD);
+	struct engine_socket socket = udp_socket(1);
+
+	(void)state;
+	set_ok(pw, &socket, &request);
+	assert_int_equal(list_as(pw, UID_USER), 1);
+	expect(GW_QOS_RECEIVING, GW_FLOW_ACTIVE, &socket.local, NULL);
+	provider_world_free(pw);
+	/* The host signals, but this one does not want it. */
+	pw = provider_world_new();
+	set_ok(pw, &socket, &request);
+	list_as(pw, UID_USER);
+	expect(GW_QOS_RECEIVING, GW_FLOW_WAITING, &socket.local, NULL);
+	request.qos.receiving.flags = GW_QOS_NO_SIGNALLING;
+	set_ok(pw, &socket, &request);
+	assert_int_equal(list_as(pw, UID_USER), 1);
+	expect(GW_QOS_RECEIVING, GW_FLOW_ACTIVE, &socket.local, NULL);
+	provider_world_free(pw);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_received),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_without_signalling),
+		cmocka_unit_test(test_receiver_without_signalling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
