@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import Daemon
+from conftest import CABLE, Daemon
 from netns import TIME_FACTOR
 
 FOLDER = pathlib.Path(__file__).resolve().parent / 'conformance'
@@ -14,6 +14,7 @@ ITEM = re.compile(r'^\t\{ "(Q-\d{3})", ', re.MULTILINE)
 LINE = re.compile(r'^(ok|FAIL|SKIP) (Q-\d{3}) (.*)$', re.MULTILINE)
 MODES = ('daemon', 'embedded')
 LIMIT_S = 240
+SILENT = '192.0.2.200'  # on the link, and nobody's
 
 ITEMS = sorted({item for source in FOLDER.glob('*.c') for item in ITEM.findall(source.read_text(encoding='utf-8'))})
 
@@ -23,12 +24,13 @@ def runs(programs, shared_net, tmp_path_factory):
     """The program in both modes at once, for it waits most of the time."""
     folder = tmp_path_factory.mktemp('conformance')
     daemon = Daemon(programs, shared_net.a, shared_net.folder, 'conformance').start()
+    shared_net.a.must('ip', 'neigh', 'add', SILENT, 'lladdr', '02:00:00:00:02:00', 'dev', CABLE, 'nud', 'permanent')
     running = {}
     for mode in MODES:
+        environment = programs.environment(daemon.socket_path, mode, GW_SILENT_HOST=SILENT)
         with open(folder / f'{mode}.out', 'wb') as out, open(folder / f'{mode}.err', 'wb') as error:
             running[mode] = shared_net.a.popen([programs.path('qwave_conformance')], stdin=subprocess.DEVNULL,
-                                               stdout=out, stderr=error,
-                                               env=programs.environment(daemon.socket_path, mode))
+                                               stdout=out, stderr=error, env=environment)
     for mode, child in running.items():
         try:
             child.wait(LIMIT_S * TIME_FACTOR)

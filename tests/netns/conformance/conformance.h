@@ -80,6 +80,11 @@ struct sink { /* a bound UDP socket that reads marks */
 
 struct sink new_sink(int family); /* on 127.0.0.1 or ::1; skips if there is none */
 struct sink new_sink_at(const char *address);
+/*
+ * No sink, but the address of a host on the link that answers nothing, so that what is to be known of the path stays
+ * unknown for the time of discovery: $GW_SILENT_HOST, an IPv4 address. Skips if it is not set.
+ */
+struct sink silent_host(void);
 PSOCKADDR address_of(struct sink *sink);
 struct sockaddr_in6 mapped(const struct sink *sink); /* as an AF_INET6 socket sees it */
 
