@@ -2,6 +2,7 @@
 """802.1p only where proven (spec/qwave.md §6.2): which frames leave with a priority tag, as tshark sees them."""
 import contextlib
 import subprocess
+import threading
 
 import pytest
 
@@ -9,7 +10,7 @@ from conftest import B4, B6, CABLE, Daemon, PORTS, until
 from netns import TIME_FACTOR
 from paths import Flow, MBIT
 
-PORT = PORTS[0]
+PORT, STREAM_PORT = PORTS[0], 7000
 BEYOND = '203.0.113.9'  # behind the second host
 KIND, PRIORITY = 3, 5   # audio-video: what Flow asks for, and its value
 SHAPE_ONLY, SHAPE_AND_MARK = 0, 1
@@ -22,8 +23,8 @@ class Capture:
 
     def __init__(self, host, path):
         self.host, self.path = host, path
-        self.process = host.popen(['tcpdump', '-i', CABLE, '--immediate-mode', '-U', '-w', str(path), '-s', '0', '-Q',
-                                   'in', 'udp or vlan'], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self.process = host.popen(['tcpdump', '-i', CABLE, '--immediate-mode', '-U', '-w', str(path), '-s', '256', '-Q',
+                                   'in', 'udp or tcp or vlan'], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         while b'listening' not in self.process.stderr.readline():
             assert self.process.poll() is None
 
@@ -34,13 +35,16 @@ class Capture:
         self.host.children.remove(self.process)
 
     def tags(self, payload):
-        """(VLAN, priority) of each frame with these bytes; (None, None) of one without a tag."""
-        words = ['tshark', '-n', '-r', str(self.path), '-Y', f'frame contains "{payload.decode()}"', '-T', 'fields',
-                 '-e', 'frame.number', '-e', 'vlan.id', '-e', 'vlan.priority', '-e', 'ip.dsfield.dscp']
+        return self.read(f'frame contains "{payload.decode()}"')
+
+    def read(self, what):
+        """(VLAN, priority) of each frame that tshark finds by it; (None, None) of one without a tag."""
+        words = ['tshark', '-n', '-r', str(self.path), '-Y', what, '-T', 'fields', '-e', 'frame.number', '-e',
+                 'vlan.id', '-e', 'vlan.priority']
         done = subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               timeout=30 * TIME_FACTOR)
         lines = [line.split('\t') for line in done.stdout.splitlines()]
-        return [(int(vlan) if vlan else None, int(priority) if priority else None) for _, vlan, priority, _ in lines]
+        return [(int(vlan) if vlan else None, int(priority) if priority else None) for _, vlan, priority in lines]
 
 
 class Hosts:
@@ -128,6 +132,29 @@ def test_tags(hosts, family):
     hosts.sends(flow.socket, NO_TAG)
     hosts.agent.remove(fixed)
     hosts.check()
+
+
+def test_stream(hosts):
+    """Each segment of a connection has the tag, also those that the device cuts, and all of the stream arrives"""
+    sent, room = 4 << 20, 1 << 16
+    listener = hosts.net.listener(B4, STREAM_PORT)
+    flow = Flow(hosts.agent, (B4, STREAM_PORT), tcp=True)
+    taker, _ = listener.accept()
+    taker.settimeout(10 * TIME_FACTOR)
+    until(lambda: flow.known().error == 0, PROVEN_S, 0.1)
+    assert flow.set_rate(50 * MBIT) == 0
+    until_proven(hosts, flow)
+    sender = threading.Thread(target=flow.socket.sendall, args=(bytes(sent), ))
+    sender.start()
+    taken = 0
+    while taken < sent:
+        taken += len(taker.recv(room))
+    sender.join()
+    hosts.capture.close()
+    seen = hosts.capture.read(f'tcp.dstport == {STREAM_PORT} && tcp.len > 0')
+    assert len(seen) > 40 and set(seen) == {TAG}
+    taker.close()
+    listener.close()
 
 
 def test_tags_end_with_the_sink(hosts):
