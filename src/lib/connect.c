@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,13 @@ static int connect_daemon(const char *path, int *ret_fd)
 	return 0;
 }
 
+/*
+ * Who has lost the daemon may ask again with every call, and a library that is not there is looked for in many places:
+ * that it is missing is remembered for a while.
+ */
+#define LIBRARY_MISSED_US (5 * USEC_PER_SEC)
+static _Atomic uint64_t no_library_until_us;
+
 static int connect_embedded(int *ret_fd)
 {
 	int (*serve)(int fd);
@@ -53,10 +61,14 @@ static int connect_embedded(int *ret_fd)
 	int pair[2];
 	int r;
 
+	if (time_now_us() < atomic_load(&no_library_until_us))
+		return -ELIBACC;
 	/* Stays loaded: its thread runs in it. */
 	library = dlopen(EMBEDDED_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-	if (!library)
+	if (!library) {
+		atomic_store(&no_library_until_us, time_now_us() + LIBRARY_MISSED_US);
 		return -ELIBACC;
+	}
 	*(void **)&serve = dlsym(library, "gw_embedded_serve");
 	if (!serve)
 		return -ELIBBAD;
