@@ -14,7 +14,8 @@
 
 struct load_sample {
 	uint64_t at_us;
-	double busy;   /* share of the link that others took; what varies may make it less than 0 */
+	double left_ns, came_ns; /* how long it took to leave, and to come */
+	double bits;
 	double seemed; /* share that seemed to be free to small packets then */
 };
 
@@ -22,6 +23,7 @@ struct load_sample {
 struct load {
 	struct load_sample ring[LOAD_RING];
 	unsigned n, next;
+	uint64_t capacity_bps; /* as it is known now: what trains have shown before, it may show differently */
 };
 
 /* So much faster than the link, so that it is filled. */

@@ -5,7 +5,8 @@
  * The delays of probes over time have a floor, which only those touch that waited nowhere: a straight line, as
  * clocks drift evenly over such times. How steep it is the lower convex hull of all points shows, how high it is now
  * the lowest of the last ones. When the path is busy all the time, the floor of what is seen lies above the true one;
- * so a floor that has risen more than clocks can is not believed.
+ * so a floor that has risen more than clocks can is not believed. Nor is a packet that was there sooner than all others:
+ * whoever had to wait while he read a clock has stamped it wrong, and all others would seem to have waited.
  *
  * What counts as "has not waited" depends on how noisy the two clocks and the hosts are: those who did not wait
  * stand close together above the floor, those who did are spread over at least a packet's time.
@@ -35,6 +36,12 @@
 #define RECENT_MAX_NS (10 * NS_PER_S)
 #define DRIFT_SHARE 0.15
 #define REFUSE_NS (30 * NS_PER_S)
+/* One is astray unless so many others stand on the same floor. More than some cannot be. */
+#define CONFIRM_PROBES 2
+#define CONFIRM_SHARE 64
+#define ASTRAY_SHARE 16
+/* Two clocks of which nothing is known yet. */
+#define DRIFT_AT_FIRST 100e-6
 
 /* ---- samples ---- */
 
@@ -116,6 +123,28 @@ void spare_take(struct spare *spare, const struct probe_gap *gap)
 		spare->n++;
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static unsigned first_since(const struct spare *spare, uint64_t from_ns)
+{
+	unsigned low = 0, high = spare->n;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (at_const(spare, middle)->at_ns < from_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* ---- the floor ---- */
 
 /* On which side of the line from a to b is c? Positive: above. */
@@ -136,7 +165,7 @@ static unsigned hull_of(const struct spare *spare, uint64_t from_ns,
 	for (unsigned i = 0; i < spare->n; i++) {
 		const struct spare_probe *probe = at_const(spare, i);
 
-		if (probe->lost || probe->at_ns < from_ns)
+		if (probe->lost || probe->astray || probe->at_ns < from_ns)
 			continue;
 		while (n >= 2 && side(hull[n - 2], hull[n - 1], probe) <= 0)
 			n--;
@@ -211,6 +240,71 @@ static double share_on(const struct spare *spare, const struct spare_base *base,
 	return n > 0 ? (double)on / n : 0;
 }
 
+static bool is_floor_known(const struct spare *spare)
+{
+	return spare->base.known && !spare->base.provisional;
+}
+
+/* What two clocks may have drifted apart since the floor was last seen. */
+static double slack_ns(const struct spare *spare, uint64_t now_ns)
+{
+	return DRIFT_UNKNOWN * (double)(now_ns - spare->base.at_ns) + FLOOR_SLACK_NS;
+}
+
+/* How far above each other those may be that stand on one floor. */
+static double near_ns(const struct spare *spare, uint64_t packet_ns, uint64_t span_ns)
+{
+	double near = (double)packet_ns / 2;
+
+	if (!is_floor_known(spare))
+		return near + DRIFT_AT_FIRST * (double)span_ns;
+	return (near > spare->idle_ns ? spare->idle_ns : near) + FLOOR_SLACK_NS;
+}
+
+/* Above the floor that is known; without one, above what the first one took. */
+static double height_of(const struct spare *spare, const struct spare_probe *probe)
+{
+	if (!is_floor_known(spare))
+		return (double)probe->delay_ns;
+	return (double)probe->delay_ns - floor_at(&spare->base, probe->at_ns);
+}
+
+/* Below that they are astray, of the sorted ones. */
+static double least_believed(const struct spare *spare, const double *sorted, unsigned n,
+			     double near, uint64_t now_ns)
+{
+	double slack = is_floor_known(spare) ? slack_ns(spare, now_ns) : 0;
+	unsigned others = n / CONFIRM_SHARE > CONFIRM_PROBES ? n / CONFIRM_SHARE : CONFIRM_PROBES;
+
+	for (unsigned i = 0; i <= (n + ASTRAY_SHARE / 2) / ASTRAY_SHARE && i + others < n; i++) {
+		/* What stands on the floor that is known needs no others. */
+		if ((is_floor_known(spare) && sorted[i] > -slack) ||
+		    sorted[i + others] - sorted[i] <= near)
+			return sorted[i];
+	}
+	return n > 0 ? sorted[0] : 0;
+}
+
+/* Each time anew: what nobody else has confirmed yet others may confirm soon. */
+static void find_astray(struct spare *spare, uint64_t packet_ns, uint64_t from_ns, uint64_t now_ns)
+{
+	double heights[SPARE_RING], least, near;
+	unsigned first = first_since(spare, from_ns), n = 0;
+
+	if (first == spare->n)
+		return;
+	for (unsigned i = first; i < spare->n; i++) {
+		if (!at(spare, i)->lost)
+			heights[n++] = height_of(spare, at(spare, i));
+	}
+	qsort(heights, n, sizeof(*heights), compare_doubles);
+	near = near_ns(spare, packet_ns, now_ns - at(spare, first)->at_ns);
+	least = least_believed(spare, heights, n, near, now_ns);
+	for (unsigned i = first; i < spare->n; i++)
+		at(spare, i)->astray = !at(spare, i)->lost &&
+				       height_of(spare, at(spare, i)) < least;
+}
+
 /* As long as little has been seen, all of it makes the floor. */
 static void found_floor(struct spare *spare, uint64_t now_ns)
 {
@@ -263,22 +357,23 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 	uint64_t span_ns = spare_span_of(spare, RECENT_PROBES, RECENT_MAX_NS, now_ns);
 	const struct spare_probe *hull[SPARE_RING];
 	struct spare_base base;
-	double rise_ns, slack_ns;
+	double rise_ns;
 	unsigned n;
 
-	if (!spare->base.known || spare->base.provisional) {
+	if (!is_floor_known(spare)) {
+		find_astray(spare, packet_ns, 0, now_ns);
 		found_floor(spare, now_ns);
 		return;
 	}
 	if (span_ns < (uint64_t)RECENT_NS)
 		span_ns = RECENT_NS;
+	find_astray(spare, packet_ns, now_ns - span_ns, now_ns);
 	n = hull_of(spare, now_ns - span_ns, hull);
 	if (n == 0)
 		return;
 	base = support(hull, n, spare->base.drift);
 	rise_ns = floor_at(&base, now_ns) - floor_at(&spare->base, now_ns);
-	slack_ns = DRIFT_UNKNOWN * (double)(now_ns - spare->base.at_ns) + FLOOR_SLACK_NS;
-	if (rise_ns > slack_ns) {
+	if (rise_ns > slack_ns(spare, now_ns)) {
 		refuse_floor(spare, packet_ns, now_ns);
 		return;
 	}
@@ -294,13 +389,6 @@ static double waited_ns(const struct spare *spare, const struct spare_probe *pro
 	double waited = (double)probe->delay_ns - floor_at(&spare->base, probe->at_ns);
 
 	return waited > 0 ? waited : 0;
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 /* How many of the sorted ones are less than that. */
@@ -347,7 +435,7 @@ static void learn_idle(struct spare *spare, uint64_t packet_ns)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < spare->n; i++) {
-		if (!at(spare, i)->lost)
+		if (!at(spare, i)->lost && !at(spare, i)->astray)
 			waited[n++] = waited_ns(spare, at(spare, i));
 	}
 	if (n < 10)
@@ -377,21 +465,6 @@ static double correct(double seemed_idle, double share_of_packet)
 	return 1 - busy;
 }
 
-static unsigned first_since(const struct spare *spare, uint64_t from_ns)
-{
-	unsigned low = 0, high = spare->n;
-
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-
-		if (at_const(spare, middle)->at_ns < from_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 bool spare_look(const struct spare *spare, uint64_t span_ns, uint64_t packet_ns, uint64_t now_ns,
 		struct spare_view *ret_view)
 {
@@ -404,6 +477,8 @@ bool spare_look(const struct spare *spare, uint64_t span_ns, uint64_t packet_ns,
 		const struct spare_probe *probe = at_const(spare, i);
 		double waited;
 
+		if (probe->astray)
+			continue;
 		view.n++;
 		view.lost += probe->lost;
 		if (probe->lost)

@@ -17,6 +17,7 @@ struct spare_probe {
 	uint64_t at_ns;	  /* own clock */
 	int64_t delay_ns; /* one way, between the two clocks, and from the first one's on */
 	bool lost, late;
+	bool astray; /* sooner there than any other: its stamps cannot be right */
 };
 
 /* The least that a packet takes at a time, as the clocks show it. */

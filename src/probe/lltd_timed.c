@@ -140,6 +140,7 @@ void lltd_take_query_resp(struct lltd *lltd, struct controlled *session, const u
 		.n_sent = session->batch.n,
 		.gaps_ns = gaps_ns,
 		.spread_ns = pace_spread_ns(&session->pace),
+		.held_ns = session->pace.held_ns,
 	};
 	unsigned n_events;
 	bool failed;

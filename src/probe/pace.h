@@ -15,6 +15,7 @@ struct pace {
 	uint64_t interval_ns;
 	uint64_t begun_ns;	    /* when the first one was due */
 	uint64_t first_ns, last_ns; /* when the first and the last one left, up to now */
+	uint64_t held_ns; /* how late the one left that was held up longest, reckoned from the first */
 };
 
 static inline struct pace pace_of(uint64_t rate_bps, uint32_t packet_bytes)
@@ -46,8 +47,15 @@ static inline uint64_t pace_next_us(const struct pace *pace, unsigned sent, uint
 
 static inline void pace_note(struct pace *pace, unsigned sent, uint64_t stamp_ns)
 {
-	if (sent == 0)
+	uint64_t due_ns;
+
+	if (sent == 0) {
 		pace->first_ns = stamp_ns;
+		pace->held_ns = 0;
+	}
+	due_ns = pace->first_ns + sent * pace->interval_ns;
+	if (stamp_ns > due_ns && stamp_ns - due_ns > pace->held_ns)
+		pace->held_ns = stamp_ns - due_ns;
 	pace->last_ns = stamp_ns;
 }
 

@@ -22,6 +22,8 @@
 /* For "hardly any", so many have to be looked at; of fewer none may be idle by chance. */
 #define FULL_PROBES 60
 #define FULL_MAX_US (6 * US_PER_S)
+/* And so long: the queue of a slow link that is not full takes a while to empty now and then. */
+#define FULL_PACKETS 200
 #define ESTIMATE_PROBES 20
 
 #define FULL_SHARE 0.05
@@ -98,7 +100,8 @@ static bool waits_long(const struct path *path, uint64_t now_us)
 static void look(const struct path *path, uint64_t now_us, struct views *views)
 {
 	uint64_t packet_ns = path_packet_ns(path), now_ns = ns(now_us);
-	uint64_t steady_us = now_us - path->steady_us;
+	uint64_t steady_us = now_us - path->steady_us,
+		 full_us = FULL_PACKETS * packet_ns / NS_PER_US;
 	const struct spare *spare = &path->spare;
 
 	views->silent = is_silent(path, now_us);
@@ -107,10 +110,12 @@ static void look(const struct path *path, uint64_t now_us, struct views *views)
 				      span_ns(path, SHORT_PROBES, SHORT_US, SHORT_MAX_US, now_us),
 				      packet_ns, now_ns, &views->shortly) &&
 			   views->shortly.n >= SHORT_PROBES / 2;
-	views->has_full = spare_look(spare,
-				     span_ns(path, FULL_PROBES, SHORT_US, FULL_MAX_US, now_us),
-				     packet_ns, now_ns, &views->full) &&
-			  views->full.n >= FULL_PROBES;
+	views->has_full =
+		spare_look(spare,
+			   span_ns(path, FULL_PROBES, full_us > SHORT_US ? full_us : SHORT_US,
+				   FULL_MAX_US, now_us),
+			   packet_ns, now_ns, &views->full) &&
+		views->full.n >= FULL_PROBES;
 	views->has_slow = look_back(spare, SLOW_US, packet_ns, now_ns, &views->slow) ||
 			  look_back(spare, 2 * SLOW_US, packet_ns, now_ns, &views->slow);
 	spare_look(spare, span_ns(path, LOSS_PROBES, 2 * SHORT_US, SHORT_MAX_US, now_us), packet_ns,
@@ -200,6 +205,9 @@ static void enter(struct path *path, enum path_state state, uint64_t now_us)
 /* What is free differs by so much of the link, and that cannot be chance. */
 #define DECEIVED 0.08
 #define SIGMAS 2.5
+/* Where who has not waited is spread over so much of a packet's time, delays vary by themselves, and less is enough. */
+#define VARIES_SHARE 0.25
+#define VARIES_SIGMAS 1.0
 /* Of one alone at least, as few of them may be alike by chance. */
 #define PACED_VARIANCE 0.1
 
@@ -208,14 +216,16 @@ static double in_bounds(double share)
 	return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
-static bool is_deceived(const struct load_view *view)
+static bool is_deceived(const struct path *path, const struct load_view *view)
 {
+	bool varies = path->spare.idle_ns > VARIES_SHARE * (double)path_packet_ns(path);
+	double sigmas = varies ? VARIES_SIGMAS : SIGMAS;
 	double difference = 1 - view->busy - view->seemed, variance = PACED_VARIANCE / view->n;
 
 	if (view->variance > variance)
 		variance = view->variance;
 	return (difference > DECEIVED || difference < -DECEIVED) &&
-	       difference * difference > SIGMAS * SIGMAS * variance;
+	       difference * difference > sigmas * sigmas * variance;
 }
 
 /*
@@ -233,7 +243,7 @@ static double believed_share(struct path *path, double share, uint64_t now_us)
 	if (path->state == PATH_CONGESTED)
 		return share;
 	if (view.n >= PACED_MIN)
-		path->deceived = is_deceived(&view);
+		path->deceived = is_deceived(path, &view);
 	if (!path->deceived)
 		return share;
 	if (view.n > 0)
@@ -285,6 +295,9 @@ static void estimate(struct path *path, const struct views *views, uint64_t now_
 		share = own_share;
 	if (loss > LOSS_SHARE || share < NOTHING)
 		share = 0;
+	/* To applications nothing means that the path is congested; as long as it is not, it is a little. */
+	if (share < NOTHING && path->state != PATH_CONGESTED)
+		share = NOTHING;
 	path->available_bps = (uint64_t)(share * capacity_bps);
 	path->available_us = now_us;
 	difference = (double)path->available_bps - (double)path->told_bps;

@@ -212,6 +212,7 @@ static bool message(struct qlpb *qlpb, struct experiment *experiment, const uint
 		.n_gaps = summary.n_deltas,
 		.gaps_ns = gaps_ns,
 		.spread_ns = pace_spread_ns(&pair->pace),
+		.held_ns = pair->pace.held_ns,
 	};
 	experiment->result.samples++;
 	if (qlpb->ports.train(qlpb->ports.user_data, experiment->data, &train) ||

@@ -35,6 +35,8 @@ static uint64_t sink_stamp(const struct measure *measure, struct dice *dice, uin
 	double noise = dice_unit(dice) * (double)plan->noise_ns;
 	double drift = (double)ns * plan->ppm * 1e-6;
 
+	if (plan->astray > 0 && dice_chance(dice, plan->astray))
+		noise += (2 * dice_unit(dice) - 1) * (double)plan->astray_ns;
 	if (plan->batch_ns > 0)
 		ns = (ns / plan->batch_ns + 1) * plan->batch_ns;
 	return (ns + (uint64_t)plan->offset_ns + (uint64_t)(int64_t)(drift + noise)) / 100 * 100;
@@ -72,10 +74,22 @@ static void send_train(struct measure_host *host, const struct path_experiment *
 		host->train_ns = measure->now_ns + 1500 * MEASURE_MS;
 }
 
+/* How late a timer is. */
+static uint64_t late_ns(struct measure_host *host)
+{
+	const struct measure_plan *plan = &host->measure->plan;
+	double late = dice_unit(&host->dice) * (double)plan->late_ns;
+
+	if (plan->busy > 0 && dice_chance(&host->dice, plan->busy))
+		late += dice_unit(&host->dice) * (double)plan->busy_ns;
+	return (uint64_t)late;
+}
+
 static void start_paced(struct measure_host *host, const struct path_experiment *train)
 {
 	host->paced_packets = train->packets;
 	host->paced_sent = 0;
+	host->paced_held_ns = 0;
 	host->paced_next_ns = host->paced_first_ns = host->measure->now_ns;
 	host->paced_interval_ns = UINT64_C(8000000000) * train->packet_bytes / train->rate_bps;
 	host->paced_done_ns = 0;
@@ -97,6 +111,8 @@ static void send_paced(struct measure_host *host)
 			stamp > host->paced_stamp_ns ? stamp - host->paced_stamp_ns : 0;
 	host->paced_stamp_ns = stamp;
 	host->paced_last_ns = measure->now_ns;
+	if (measure->now_ns - host->paced_next_ns > host->paced_held_ns)
+		host->paced_held_ns = measure->now_ns - host->paced_next_ns;
 	host->paced_next_ns += host->paced_interval_ns;
 	if (++host->paced_sent == host->paced_packets)
 		host->paced_done_ns = arrives_ns + measure->plan.back_delay_ns;
@@ -111,6 +127,7 @@ static void take_paced(struct measure_host *host)
 		.n_gaps = host->paced_packets - 1,
 		.gaps_ns = host->paced_gaps,
 		.spread_ns = host->paced_last_ns - host->paced_first_ns,
+		.held_ns = host->paced_held_ns,
 	};
 
 	host->paced_done_ns = 0;
@@ -333,7 +350,6 @@ static uint64_t next_of(struct measure_host *host)
 static void step(struct measure_host *host)
 {
 	struct measure *measure = host->measure;
-	uint64_t late_ns = (uint64_t)(dice_unit(&host->dice) * (double)measure->plan.late_ns);
 
 	if (host->train_ns > 0 && measure->now_ns >= host->train_ns)
 		take_train(host);
@@ -341,12 +357,15 @@ static void step(struct measure_host *host)
 		host->refuse_ns = 0;
 		path_finished(host->path, host->refused, -ETIMEDOUT, measure_now_us(measure));
 	}
-	if (is_pacing(host) && measure->now_ns >= host->paced_next_ns)
+	if (is_pacing(host) && measure->now_ns >= host->paced_next_ns) {
+		if (measure->plan.busy > 0 && host->paced_sent > 0)
+			measure->now_ns += late_ns(host);
 		send_paced(host);
+	}
 	if (host->paced_done_ns > 0 && measure->now_ns >= host->paced_done_ns)
 		take_paced(host);
 	if (host->gaps && measure->now_ns >= host->gap_ns) {
-		measure->now_ns += late_ns;
+		measure->now_ns += late_ns(host);
 		send_gap(host);
 	}
 	take_answers(host);

@@ -21,7 +21,11 @@ struct measure_plan {
 	uint64_t back_delay_ns; /* of answers */
 	uint64_t noise_ns;	/* of stamps, at most */
 	uint64_t late_ns;	/* of the host's timers, at most */
+	double busy;		/* of them, so many are later, as others have the processor, */
+	uint64_t busy_ns;	/* at most so much */
 	uint64_t batch_ns;	/* the sink takes packets so often only; 0: each */
+	double astray;		/* of the sink's stamps, so many are off, */
+	uint64_t astray_ns;	/* at most so much, to either side */
 	int64_t offset_ns;	/* of the sink's clock */
 	double ppm;
 	bool deaf; /* there is no sink */
@@ -58,6 +62,7 @@ struct measure_host {
 	unsigned paced_packets, paced_sent;
 	uint64_t paced_next_ns, paced_interval_ns; /* of its packets */
 	uint64_t paced_first_ns, paced_last_ns;	   /* as they left */
+	uint64_t paced_held_ns;			   /* who was held up longest */
 	uint64_t paced_arrives_ns, paced_stamp_ns;
 	uint64_t paced_gaps[512];
 	uint64_t paced_done_ns; /* when its summary is there; 0: none is */

@@ -252,10 +252,50 @@ static bool varying_delays(uint64_t seed)
 	return good;
 }
 
+/*
+ * A host that others keep busy: its timers are late, and some stamps are wrong by more than a packet's time as somebody
+ * else had the processor between two readings of clocks. Nothing of that is load.
+ */
+static bool busy_on(double mbps, double cross, uint64_t seed)
+{
+	struct measure_plan plan = plan_of(mbps);
+	struct path_fundamentals known = { 0 };
+	double free_bps, most;
+	bool good = true;
+
+	plan.busy = 0.3;
+	plan.busy_ns = 10 * MEASURE_MS;
+	plan.astray = 0.01;
+	plan.astray_ns = 3 * MEASURE_MS;
+	start(&plan, seed);
+	measure_cross(&measure, BOTTLENECK_POISSON, cross);
+	free_bps = capacity() * (1 - cross);
+	most = tolerance(mbps, cross) * capacity();
+	for (unsigned i = 0; i < 240 && good; i++) {
+		measure_run(&measure, 250 * MEASURE_MS);
+		if (i < 60 || path_fundamentals(path_of(0), measure_now_us(&measure), &known) < 0)
+			continue;
+		if (fabs((double)known.available_bps - free_bps) > most)
+			good = wrong("free, busy", mbps, cross, (double)known.available_bps,
+				     free_bps);
+	}
+	if (measure.hosts[0].events[PATH_EVENT_CONGESTED] > 0)
+		good = wrong("alarms, busy", mbps, cross, 1, 0);
+	figure("free, busy", mbps, cross, (double)known.available_bps, free_bps);
+	measure_end(&measure);
+	return good;
+}
+
+static bool busy(uint64_t seed)
+{
+	return busy_on(20, 0, seed) & busy_on(20, 0.5, seed);
+}
+
 static void not_deceived(void **state)
 {
 	assert_true(seeds_run("not_deceived", 2, buckets));
 	assert_true(seeds_run("not_deceived", 2, varying_delays));
+	assert_true(seeds_run("not_deceived", 3, busy));
 }
 
 /* ---- how long (P-079) ---- */
@@ -275,6 +315,28 @@ static void round_trip(void **state)
 }
 
 /* ---- congestion (P-078) ---- */
+
+/* To applications nothing means congested, so as long as the path is not, it is a little. */
+static void nothing_is_congested(void **state)
+{
+	struct measure_plan plan = plan_of(20);
+	struct passive_queue queue = { .rate_bps = 20000000 };
+	struct path_fundamentals known;
+
+	start(&plan, 1);
+	/* What this host sends through its own interface fills that, and waits nowhere. */
+	for (unsigned i = 0; i < 40; i++) {
+		measure_run(&measure, 250 * MEASURE_MS);
+		queue.bytes += queue.rate_bps / 8 / 4;
+		queue.packets += 400;
+		path_queue(path_of(0), &queue, measure_now_us(&measure));
+	}
+	assert_int_equal(path_fundamentals(path_of(0), measure_now_us(&measure), &known), 0);
+	assert_int_equal(path_state(path_of(0)), PATH_UNCONGESTED);
+	assert_true(known.available_set);
+	assert_in_range(known.available_bps, 1, known.bottleneck_bps / 20);
+	measure_end(&measure);
+}
 
 static bool is_late(const char *what, double mbps, double load, uint64_t since_ns,
 		    enum path_event event, double most_s)
@@ -475,6 +537,7 @@ int main(void)
 		cmocka_unit_test(other_links),
 		cmocka_unit_test(not_deceived),
 		cmocka_unit_test(round_trip),
+		cmocka_unit_test(nothing_is_congested),
 		cmocka_unit_test(noticed_and_relieved),
 		cmocka_unit_test(steady_load),
 		cmocka_unit_test(tracked),
