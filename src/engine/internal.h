@@ -121,7 +121,7 @@ struct flow {
 	struct tuple *tuples;	   /* neither: sockets */
 	struct metering *metering; /* NULL: there is no meter */
 	bool metered;		   /* its targets are put under the meter */
-	bool lends; /* other flows may be under it too: the provider knows which */
+	bool lends;		   /* other flows may be under it too: the provider knows which */
 	bool watches; /* it does nothing, and ends with its socket alone: see engine_watch() */
 	struct flow_path *path; /* adaptive flows */
 	struct grant grant;

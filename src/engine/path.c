@@ -134,13 +134,15 @@ static void path_unhold(struct engine *engine, struct flow_path *path)
 static void path_loses_support(struct engine *engine, struct flow_path *path)
 {
 	bool lost = path->support == SUPPORT_YES;
+	/* Who has asked anew while nobody answered has had an experiment without a result (spec/qwave.md §5.6). */
+	int fresh = lost ? -EAGAIN : engine->measuring ? -ETIMEDOUT : -EOPNOTSUPP;
 	struct flow *flow;
 
 	path_set_support(engine, path, SUPPORT_NO);
 	path->lost |= lost;
 	DL_FOREACH2(path->flows, flow, path_next) {
 		flow_fail_conditions(engine, flow, lost ? -ECONNRESET : -EOPNOTSUPP);
-		flow_fail_fresh(engine, flow, lost ? -EAGAIN : -EOPNOTSUPP);
+		flow_fail_fresh(engine, flow, fresh);
 		flow_forget_wish(engine, flow);
 		flow_ask_rate(engine, flow);
 	}

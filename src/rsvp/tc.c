@@ -111,9 +111,9 @@ static uint64_t digest_of(const struct rsvp *rsvp, const struct rsvp_tc_request 
 {
 	uint64_t digest = rsvp_digest64(rsvp->seed, &request->flowspec, sizeof(request->flowspec));
 	uint16_t rest[] = {
-		request->police_edge,	      request->police_merge,	   request->police_branch,
-		request->preemption_priority, request->defending_priority,
-		(uint16_t)request->n_senders,
+		request->police_edge,	     request->police_merge,
+		request->police_branch,	     request->preemption_priority,
+		request->defending_priority, (uint16_t)request->n_senders,
 	};
 
 	digest = rsvp_digest64(digest, &request->tspec, sizeof(request->tspec));

@@ -304,6 +304,19 @@ static void no_fresh_figures(void **state)
 	assert_int_equal(world->n_completions, 3);
 }
 
+/* of who turns out not to take part while he is asked anew, there is no result. */
+static void fresh_of_nobody(void **state)
+{
+	uint32_t id = add_adaptive(1, &d1);
+	struct measured *measured = fake_measured(&measuring, &d1);
+
+	(void)state;
+	assert_int_equal(ask(id, GW_PATH_FRESH), 1);
+	tell(measured, MEASURING_EVENT_UNSUPPORTED);
+	assert_int_equal(world_completions_of(world, 77, -ETIMEDOUT), 1);
+	assert_int_equal(ask(id, GW_PATH_FRESH), -EOPNOTSUPP);
+}
+
 /* A request that waits is named by its token, if it has one. */
 static void fresh_by_token(void **state)
 {
@@ -673,6 +686,7 @@ int main(void)
 		TEST(unsupported_at_once),
 		TEST(fresh_figures),
 		TEST(no_fresh_figures),
+		TEST(fresh_of_nobody),
 		TEST(fresh_by_token),
 		TEST(level_triggered),
 		TEST(available),
