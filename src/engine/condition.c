@@ -142,6 +142,9 @@ void flow_serve_fresh(struct engine *engine, struct flow *flow)
 		if (op->kind != OP_FRESH)
 			continue;
 		r = fresh_status(flow->path, path_known(engine, flow->path, &info));
+		/* Nobody answered: that was an experiment without a result. */
+		if (r == -EOPNOTSUPP)
+			r = -ETIMEDOUT;
 		op_complete_with(engine, op,
 				 &(struct engine_completion){ .status = r,
 							      .path = r == 0 ? &info : NULL });

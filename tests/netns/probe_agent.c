@@ -45,8 +45,8 @@ static const struct measuring *calls(void)
 static void on_event(void *user_data, struct flow_path *path, enum measuring_event event,
 		     uint64_t now_us)
 {
-	static const char *const names[] = { "state", "measured", "refreshed", "supported",
-					     "unsupported" };
+	static const char *const names[] = { "state",	 "measured",  "refreshed",
+					     "priority", "supported", "unsupported" };
 	static const char *const states[] = { "unknown", "uncongested", "congested" };
 
 	(void)user_data;
