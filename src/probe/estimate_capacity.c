@@ -52,7 +52,7 @@ static uint64_t median_gap(const uint64_t *gaps_ns, unsigned n)
 	return sorted[n / 2];
 }
 
-/* How many gaps at the head are of packets that a shaper's bucket let through. */
+/* How many gaps at the head, and so packets before the last of them, are a shaper's bucket's. */
 static unsigned head_of(const uint64_t *gaps_ns, unsigned n)
 {
 	uint64_t tail_ns;
@@ -72,6 +72,11 @@ static unsigned head_of(const uint64_t *gaps_ns, unsigned n)
 	if (head == 0)
 		return 0;
 	return head + 1 < n - n / 3 ? head + 1 : head;
+}
+
+static unsigned gaps_in(const struct probe_train *train)
+{
+	return train->n_gaps < GAPS_MAX ? train->n_gaps : GAPS_MAX;
 }
 
 static double rate_of(uint32_t packet_bytes, unsigned packets, double time_ns)
@@ -144,7 +149,7 @@ static bool most_frequent(const struct rates *rates, double mean, uint64_t *ret_
 
 uint64_t capacity_of_train(const struct probe_train *train)
 {
-	unsigned n = train->n_gaps < GAPS_MAX ? train->n_gaps : GAPS_MAX;
+	unsigned n = gaps_in(train);
 	const uint64_t *gaps_ns = train->gaps_ns;
 	unsigned head = head_of(gaps_ns, n);
 	struct rates rates;
@@ -196,12 +201,39 @@ static uint64_t cap(uint64_t bps, uint64_t link_bps, uint32_t packet_bytes)
 	return (double)bps > share_bps ? (uint64_t)share_bps : bps;
 }
 
-static void add(struct capacity *capacity, uint64_t bps)
+static void keep_last(struct capacity *capacity, unsigned n)
+{
+	unsigned gone = capacity->n_trains - n;
+
+	memmove(capacity->trains_bps, capacity->trains_bps + gone,
+		n * sizeof(*capacity->trains_bps));
+	memmove(capacity->trains_head, capacity->trains_head + gone,
+		n * sizeof(*capacity->trains_head));
+	capacity->n_trains = n;
+}
+
+static void add(struct capacity *capacity, uint64_t bps, unsigned head)
 {
 	if (capacity->n_trains == CAPACITY_TRAINS)
-		memmove(capacity->trains_bps, capacity->trains_bps + 1,
-			--capacity->n_trains * sizeof(*capacity->trains_bps));
+		keep_last(capacity, CAPACITY_TRAINS - 1);
+	capacity->trains_head[capacity->n_trains] = head;
 	capacity->trains_bps[capacity->n_trains++] = bps;
+}
+
+/* Of trains that follow each other closely only the first one finds it full; a single head may be chance. */
+static unsigned second_largest(const unsigned *heads, unsigned n)
+{
+	unsigned first = 0, second = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (heads[i] > first) {
+			second = first;
+			first = heads[i];
+		} else if (heads[i] > second) {
+			second = heads[i];
+		}
+	}
+	return second;
 }
 
 void capacity_doubt(struct capacity *capacity)
@@ -231,17 +263,16 @@ bool capacity_take(struct capacity *capacity, const struct probe_train *train,
 	bps = cap(bps, train->sink_link_bps, train->packet_bytes);
 	if (bps == 0)
 		return false;
-	add(capacity, bps);
+	add(capacity, bps, head_of(train->gaps_ns, gaps_in(train)));
 	last = &capacity->trains_bps[capacity->n_trains - 1];
 	agreed = capacity->n_trains >= 2 && agree(last[0], last[-1], AGREE);
 	capacity->bps = median_of(capacity->trains_bps, capacity->n_trains);
 	/* Two that agree with each other, and not with what was: the path is another one now. */
 	if (agreed && !agree(last[0], capacity->bps, CHANGED)) {
-		capacity->trains_bps[0] = last[-1];
-		capacity->trains_bps[1] = last[0];
-		capacity->n_trains = 2;
+		keep_last(capacity, 2);
 		capacity->bps = median_of(capacity->trains_bps, 2);
 	}
+	capacity->bucket_packets = second_largest(capacity->trains_head, capacity->n_trains);
 	capacity->measured_us = now_us;
 	return agreed;
 }

@@ -17,8 +17,10 @@
 /* All zero: nothing is known. */
 struct capacity {
 	uint64_t trains_bps[CAPACITY_TRAINS]; /* what each of the last ones showed, newest last */
+	unsigned trains_head[CAPACITY_TRAINS]; /* packets of each that a shaper's bucket let through */
 	unsigned n_trains;
 	uint64_t bps; /* 0: not known */
+	unsigned bucket_packets; /* how many of them a bucket lets through, as two trains have shown; 0: none */
 	uint64_t measured_us;
 };
 

@@ -79,6 +79,25 @@ static void bucket_at_the_head(void **state)
 	assert_near(capacity_from(gaps_ns, 15), 99733333, 3);
 }
 
+/* What two trains agree about; a link has none, or it is no longer there. */
+static void bucket_is_told(void **state)
+{
+	static const struct {
+		unsigned head, bucket;
+	} trains[] = { { 6, 0 }, { 3, 3 }, { 6, 6 }, { 0, 6 }, { 0, 6 }, { 0, 3 }, { 0, 0 } };
+	struct capacity capacity = { 0 };
+	uint64_t gaps_ns[15];
+	const struct probe_train train = { 1496, 0, 16, 15, gaps_ns };
+
+	for (unsigned i = 0; i < sizeof(trains) / sizeof(trains[0]); i++) {
+		for (unsigned j = 0; j < 15; j++)
+			gaps_ns[j] = j + 1 < trains[i].head ? 3000 : 120000;
+		capacity_take(&capacity, &train, 0, 1);
+		assert_near(capacity.bps, 99733333, 3);
+		assert_int_equal(capacity.bucket_packets, trains[i].bucket);
+	}
+}
+
 /* P-082 */
 static void no_faster_than_interfaces(void **state)
 {
@@ -381,6 +400,7 @@ int main(void)
 		cmocka_unit_test(gaps_of_nothing),
 		cmocka_unit_test(others_in_between),
 		cmocka_unit_test(bucket_at_the_head),
+		cmocka_unit_test(bucket_is_told),
 		cmocka_unit_test(no_faster_than_interfaces),
 		cmocka_unit_test(another_path),
 		cmocka_unit_test(disputed),
