@@ -75,8 +75,7 @@ void marker_on_links(struct marker *marker, void (*changed)(void *user_data), vo
 
 int marker_group_create(struct marker *marker, pid_t pid, uint64_t *ret_group);
 void marker_group_end(struct marker *marker, uint64_t group);
-void marker_facts(struct marker *marker,
-		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data);
+void marker_facts(struct marker *marker, const struct fact_visitor *visitor);
 
 /* ---- sandbox.c: only the rights it needs ---- */
 

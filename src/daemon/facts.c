@@ -4,21 +4,9 @@
 
 #include "daemon/links.h"
 #include "daemon/marker.h"
+#include "proto/fact.h"
 
-static void fact(void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data,
-		 enum gw_fact_kind kind, const char *name, const char *value, const char *note)
-{
-	struct msg_fact fact = { .kind = kind };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%s", value);
-	snprintf(fact.note, sizeof(fact.note), "%s", note);
-	visit(&fact, visit_data);
-}
-
-static void packet_facts(struct marker *marker,
-			 void (*visit)(const struct msg_fact *fact, void *visit_data),
-			 void *visit_data)
+static void packet_facts(struct marker *marker, const struct fact_visitor *visitor)
 {
 	static const char *const names[GW_STAT_COUNT] = {
 		[GW_STAT_PACKETS] = "packets-seen",	[GW_STAT_MANAGED] = "packets-managed",
@@ -26,14 +14,11 @@ static void packet_facts(struct marker *marker,
 		[GW_STAT_EXCESS] = "packets-excess",	[GW_STAT_DROPPED] = "packets-dropped",
 	};
 	uint64_t counters[GW_STAT_COUNT];
-	char value[32];
 
 	if (kernel_datapath_counters(marker->kernel, counters) < 0)
 		return;
-	for (int i = 0; i < GW_STAT_COUNT; i++) {
-		snprintf(value, sizeof(value), "%llu", (unsigned long long)counters[i]);
-		fact(visit, visit_data, GW_FACT_COUNTER, names[i], value, "");
-	}
+	for (int i = 0; i < GW_STAT_COUNT; i++)
+		fact_tell_counter(visitor, names[i], counters[i]);
 }
 
 /* Without eBPF nobody has tried sock_diag but us. */
@@ -49,24 +34,19 @@ static void note_sock_diag(struct marker *marker)
 
 struct link_visit {
 	struct marker *marker;
-	void (*visit)(const struct msg_fact *fact, void *visit_data);
-	void *visit_data;
+	const struct fact_visitor *visitor;
 };
 
 static void on_link(void *user_data, const struct handover_report *report)
 {
 	struct link_visit *links = user_data;
-	struct msg_fact link;
 
-	links_fact(report, host_engine(links->marker->host), &link);
-	links->visit(&link, links->visit_data);
+	links_tell(report, host_engine(links->marker->host), links->visitor);
 }
 
-static void link_facts(struct marker *marker,
-		       void (*visit)(const struct msg_fact *fact, void *visit_data),
-		       void *visit_data)
+static void link_facts(struct marker *marker, const struct fact_visitor *visitor)
 {
-	struct link_visit links = { marker, visit, visit_data };
+	struct link_visit links = { marker, visitor };
 
 	if (marker->kernel)
 		kernel_datapath_visit_handover(marker->kernel, on_link, &links);
@@ -74,8 +54,7 @@ static void link_facts(struct marker *marker,
 		handover_visit(marker->handover, on_link, &links);
 }
 
-void marker_facts(struct marker *marker,
-		  void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
+void marker_facts(struct marker *marker, const struct fact_visitor *visitor)
 {
 	if (marker->kernel)
 		kernel_datapath_update_facts(marker->kernel, &marker->facts);
@@ -84,16 +63,15 @@ void marker_facts(struct marker *marker,
 	for (int i = 0; i < KERNEL_MECHANISM_COUNT; i++) {
 		const struct kernel_fact *mechanism = &marker->facts.mechanism[i];
 
-		fact(visit, visit_data, GW_FACT_MECHANISM, mechanism->name,
-		     mechanism->present ? "yes" : "no", mechanism->note);
+		fact_tell_mechanism(visitor, mechanism->name, mechanism->present, mechanism->note);
 	}
-	link_facts(marker, visit, visit_data);
+	link_facts(marker, visitor);
 	if (marker->kernel) {
-		packet_facts(marker, visit, visit_data);
+		packet_facts(marker, visitor);
 		return;
 	}
 	for (const char *const *limitation = socket_datapath_limitations(); *limitation;
 	     limitation++)
-		fact(visit, visit_data, GW_FACT_LIMITATION, "without-bpf", *limitation,
-		     marker->why_no_kernel);
+		fact_tell(visitor, GW_FACT_LIMITATION, "without-bpf", *limitation,
+			  marker->why_no_kernel);
 }

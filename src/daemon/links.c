@@ -131,16 +131,16 @@ static void describe(const struct handover_report *report, struct engine *engine
 			 rate_text(books.over_bps, over));
 }
 
-void links_fact(const struct handover_report *report, struct engine *engine,
-		struct msg_fact *ret_fact)
+void links_tell(const struct handover_report *report, struct engine *engine,
+		const struct fact_visitor *visitor)
 {
-	*ret_fact = (struct msg_fact){ .kind = GW_FACT_LINK };
-	snprintf(ret_fact->name, sizeof(ret_fact->name), "%s", report->link.name);
-	snprintf(ret_fact->value, sizeof(ret_fact->value), "%s", state_names[report->state]);
+	char note[sizeof(((struct msg_fact *)NULL)->note)];
+
 	if (report->state == HANDOVER_SCHEDULED)
-		describe(report, engine, ret_fact->note, sizeof(ret_fact->note));
+		describe(report, engine, note, sizeof(note));
 	else if (report->state == HANDOVER_WAITING)
-		snprintf(ret_fact->note, sizeof(ret_fact->note), "no such interface yet");
+		snprintf(note, sizeof(note), "no such interface yet");
 	else
-		snprintf(ret_fact->note, sizeof(ret_fact->note), "%s", report->text);
+		snprintf(note, sizeof(note), "%s", report->text);
+	fact_tell(visitor, GW_FACT_LINK, report->link.name, state_names[report->state], note);
 }

@@ -9,7 +9,7 @@
 #include "daemon/config.h"
 #include "datapath/kernel/handover.h"
 #include "engine/engine.h"
-#include "proto/msg.h"
+#include "proto/fact.h"
 
 /* Fills as many as the configuration has and returns their number. */
 size_t links_of_config(const struct config *config,
@@ -26,8 +26,8 @@ void links_log(const struct handover_report *report);
 void links_admit(struct engine *engine, const struct config *config,
 		 const struct handover_report *report);
 
-/* The line of the link in `greenwave status`. */
-void links_fact(const struct handover_report *report, struct engine *engine,
-		struct msg_fact *ret_fact);
+/* Tells the line of the link in `greenwave status`. */
+void links_tell(const struct handover_report *report, struct engine *engine,
+		const struct fact_visitor *visitor);
 
 #endif

@@ -56,14 +56,13 @@ static void group_end(void *user_data, uint64_t group)
 	marker_group_end(daemon->marker, group);
 }
 
-static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
-		  void *visit_data)
+static void facts(void *user_data, const struct fact_visitor *visitor)
 {
 	struct daemon *daemon = user_data;
 
-	marker_facts(daemon->marker, visit, visit_data);
-	measuring_daemon_facts(daemon->measuring, visit, visit_data);
-	rsvp_daemon_facts(daemon->rsvp, visit, visit_data);
+	marker_facts(daemon->marker, visitor);
+	measuring_daemon_facts(daemon->measuring, visitor);
+	rsvp_daemon_facts(daemon->rsvp, visitor);
 }
 
 static void on_complaint(void *user_data, const struct ucred *peer, const char *why)

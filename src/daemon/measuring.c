@@ -138,10 +138,8 @@ int measuring_daemon_reconfigure(struct measuring_daemon *measuring,
 	return begin(measuring);
 }
 
-void measuring_daemon_facts(struct measuring_daemon *measuring,
-			    void (*visit)(const struct msg_fact *fact, void *visit_data),
-			    void *visit_data)
+void measuring_daemon_facts(struct measuring_daemon *measuring, const struct fact_visitor *visitor)
 {
 	if (measuring && measuring->probing)
-		probing_facts(measuring->probing, visit, visit_data);
+		probing_facts(measuring->probing, visitor);
 }

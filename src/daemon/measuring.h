@@ -10,7 +10,7 @@
 
 #include "daemon/config.h"
 #include "host/host.h"
-#include "proto/msg.h"
+#include "proto/fact.h"
 
 struct measuring_daemon;
 
@@ -25,8 +25,6 @@ struct measuring_daemon *measuring_daemon_free(struct measuring_daemon *measurin
 int measuring_daemon_reconfigure(struct measuring_daemon *measuring,
 				 const struct config_probe *config);
 
-void measuring_daemon_facts(struct measuring_daemon *measuring,
-			    void (*visit)(const struct msg_fact *fact, void *visit_data),
-			    void *visit_data);
+void measuring_daemon_facts(struct measuring_daemon *measuring, const struct fact_visitor *visitor);
 
 #endif

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -40,52 +39,33 @@ static struct embedded *current;
 /* The one symbol of this library, found with dlsym(). Takes `fd` over if it returns 0. */
 __attribute__((visibility("default"))) int gw_embedded_serve(int fd);
 
-static struct msg_fact mechanism(const char *name, bool works, const char *note)
-{
-	struct msg_fact fact = { .kind = GW_FACT_MECHANISM };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%s", works ? "yes" : "no");
-	snprintf(fact.note, sizeof(fact.note), "%s", note);
-	return fact;
-}
-
 static bool sees_endings(const struct embedded *embedded)
 {
 	return embedded->endwatch && endwatch_covers(embedded->endwatch, AF_INET, IPPROTO_UDP) &&
 	       endwatch_covers(embedded->endwatch, AF_INET, IPPROTO_TCP);
 }
 
-static void facts(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
-		  void *visit_data)
+static void facts(void *user_data, const struct fact_visitor *visitor)
 {
 	const struct embedded *embedded = user_data;
 	const char *const *limitation;
-	struct msg_fact fact;
 
-	fact = mechanism("socket-options", true, "marks are set on the sockets of this program");
-	visit(&fact, visit_data);
-	fact = mechanism(
-		"sock-diag", sees_endings(embedded),
+	fact_tell_mechanism(visitor, "socket-options", true,
+			    "marks are set on the sockets of this program");
+	fact_tell_mechanism(
+		visitor, "sock-diag", sees_endings(embedded),
 		sees_endings(embedded)
 			? "close() is noticed at once, shutdown() and disconnecting in a second"
 			: "flows of sockets that were closed or shut down stay until removed");
-	visit(&fact, visit_data);
-	fact = mechanism("pacing", true,
-			 "TCP sockets keep to rates, and datagrams of programs that pace them");
-	visit(&fact, visit_data);
-	fact = mechanism(
-		"rsvp", false,
+	fact_tell_mechanism(visitor, "pacing", true,
+			    "TCP sockets keep to rates, and datagrams of programs that pace them");
+	fact_tell_mechanism(
+		visitor, "rsvp", false,
 		"nothing is signalled from here: QoS sockets have traffic control in this program only");
-	visit(&fact, visit_data);
 	if (embedded->probing)
-		probing_facts(embedded->probing, visit, visit_data);
-	for (limitation = socket_datapath_limitations(); *limitation; limitation++) {
-		fact = (struct msg_fact){ .kind = GW_FACT_LIMITATION };
-		snprintf(fact.name, sizeof(fact.name), "embedded");
-		snprintf(fact.value, sizeof(fact.value), "%s", *limitation);
-		visit(&fact, visit_data);
-	}
+		probing_facts(embedded->probing, visitor);
+	for (limitation = socket_datapath_limitations(); *limitation; limitation++)
+		fact_tell(visitor, GW_FACT_LIMITATION, "embedded", *limitation, "");
 }
 
 static void on_arrival(evutil_socket_t pipe_fd, short what, void *user_data)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "engine/engine.h"
+#include "proto/fact.h"
 #include "proto/msg.h"
 
 struct server;
@@ -50,8 +51,7 @@ struct server_ports {
 	uint64_t (*wall_clock_us)(void *user_data);
 
 	/* Calls `visit` for each mechanism and limitation of the host. */
-	void (*facts)(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
-		      void *visit_data);
+	void (*facts)(void *user_data, const struct fact_visitor *visitor);
 };
 
 /* NULL if memory is short. */

@@ -148,32 +148,24 @@ static void fact_visit(const struct msg_fact *fact, void *user_data)
 	page->len = (size_t)len;
 }
 
-static void visit_counter(struct fact_page *page, const char *name, uint64_t value)
-{
-	struct msg_fact fact = { .kind = GW_FACT_COUNTER };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%llu", (unsigned long long)value);
-	fact_visit(&fact, page);
-}
-
-static void visit_counters(const struct engine_counters *counters, struct fact_page *page)
+static void visit_counters(const struct engine_counters *counters,
+			   const struct fact_visitor *visitor)
 {
 	char name[48];
 
-	visit_counter(page, "flows-added", counters->flows_added);
-	visit_counter(page, "flows-ended", counters->flows_ended);
-	visit_counter(page, "sockets-added", counters->entries_added);
-	visit_counter(page, "refused-limit", counters->refused_limit);
-	visit_counter(page, "refused-policy", counters->refused_policy);
-	visit_counter(page, "refused-datapath", counters->refused_datapath);
-	visit_counter(page, "refused-admission", counters->refused_admission);
-	visit_counter(page, "requests-started", counters->ops_started);
-	visit_counter(page, "requests-completed", counters->ops_completed);
-	visit_counter(page, "requests-canceled", counters->ops_canceled);
+	fact_tell_counter(visitor, "flows-added", counters->flows_added);
+	fact_tell_counter(visitor, "flows-ended", counters->flows_ended);
+	fact_tell_counter(visitor, "sockets-added", counters->entries_added);
+	fact_tell_counter(visitor, "refused-limit", counters->refused_limit);
+	fact_tell_counter(visitor, "refused-policy", counters->refused_policy);
+	fact_tell_counter(visitor, "refused-datapath", counters->refused_datapath);
+	fact_tell_counter(visitor, "refused-admission", counters->refused_admission);
+	fact_tell_counter(visitor, "requests-started", counters->ops_started);
+	fact_tell_counter(visitor, "requests-completed", counters->ops_completed);
+	fact_tell_counter(visitor, "requests-canceled", counters->ops_canceled);
 	for (int reason = 0; reason < END_REASON_COUNT; reason++) {
 		snprintf(name, sizeof(name), "ended-%s", end_reason_name((enum end_reason)reason));
-		visit_counter(page, name, counters->ended_by[reason]);
+		fact_tell_counter(visitor, name, counters->ended_by[reason]);
 	}
 }
 
@@ -181,10 +173,11 @@ int server_on_facts(struct call *call)
 {
 	struct server *server = call->server;
 	struct fact_page page = { .skip = call->request->count };
+	const struct fact_visitor visitor = { fact_visit, &page };
 	long len;
 
-	server->ports.facts(server->ports.user_data, fact_visit, &page);
-	visit_counters(engine_counters(server->engine), &page);
+	server->ports.facts(server->ports.user_data, &visitor);
+	visit_counters(engine_counters(server->engine), &visitor);
 	if (page.full) {
 		MSG_SET(&call->reply, TAG_MORE, more, 1);
 		MSG_SET(&call->reply, TAG_COUNT, count, page.seen);

@@ -161,14 +161,12 @@ static uint64_t port_wall_clock(void *user_data)
 	return time_epoch_us();
 }
 
-static void port_facts(void *user_data,
-		       void (*visit)(const struct msg_fact *fact, void *visit_data),
-		       void *visit_data)
+static void port_facts(void *user_data, const struct fact_visitor *visitor)
 {
 	struct host *host = user_data;
 
 	if (host->options.facts)
-		host->options.facts(host->options.user_data, visit, visit_data);
+		host->options.facts(host->options.user_data, visitor);
 }
 
 /* ---- the clock ---- */

@@ -38,8 +38,7 @@ struct host_options {
 	int (*group_create)(void *user_data, const struct connection *connection,
 			    uint64_t *ret_group);
 	void (*group_end)(void *user_data, uint64_t group);
-	void (*facts)(void *user_data, void (*visit)(const struct msg_fact *fact, void *visit_data),
-		      void *visit_data);
+	void (*facts)(void *user_data, const struct fact_visitor *visitor);
 	/* Why nothing more can be reserved for a flow, for the log. */
 	void (*on_refusal)(void *user_data, const struct engine_owner_info *info, uint32_t flow_id,
 			   const char *why);

@@ -129,14 +129,12 @@ static uint64_t port_wall_clock(void *user_data)
 	return world.now_us;
 }
 
-static void port_facts(void *user_data,
-		       void (*visit)(const struct msg_fact *fact, void *visit_data),
-		       void *visit_data)
+static void port_facts(void *user_data, const struct fact_visitor *visitor)
 {
 	struct msg_fact fact = { .name = "fuzz", .value = "yes" };
 
 	(void)user_data;
-	visit(&fact, visit_data);
+	visitor->visit(&fact, visitor->visit_data);
 }
 
 /* ---- steps ---- */

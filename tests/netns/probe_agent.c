@@ -160,7 +160,9 @@ static void tell_facts(void)
 {
 	first_fact = true;
 	printf("{");
-	measurer_facts(measurer, visit, NULL);
+	const struct fact_visitor visitor = { .visit = visit };
+
+	measurer_facts(measurer, &visitor);
 	printf("}\n");
 }
 

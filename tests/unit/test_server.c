@@ -98,16 +98,14 @@ static uint64_t port_wall_clock(void *user_data)
 	return 123456789 + clock_step_us * n_clock++;
 }
 
-static void port_facts(void *user_data,
-		       void (*visit)(const struct msg_fact *fact, void *visit_data),
-		       void *visit_data)
+static void port_facts(void *user_data, const struct fact_visitor *visitor)
 {
 	struct msg_fact fact = { .kind = GW_FACT_MECHANISM, .name = "fake", .value = "yes" };
 
 	(void)user_data;
 	memset(fact.note, 'x', sizeof(fact.note) - 1);
 	for (int i = 0; i < 300; i++) /* several pages */
-		visit(&fact, visit_data);
+		visitor->visit(&fact, visitor->visit_data);
 }
 
 /* ---- exchanges ---- */

@@ -5,56 +5,37 @@
 
 #include "daemon/rsvp/rsvp_internal.h"
 
-struct facts {
-	void (*visit)(const struct msg_fact *fact, void *visit_data);
-	void *visit_data;
-};
-
-static void tell(const struct facts *facts, enum gw_fact_kind kind, const char *name,
-		 const char *value, const char *note)
+static void count(const struct fact_visitor *visitor, const char *what, uint64_t number)
 {
-	struct msg_fact fact = { .kind = kind };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%s", value);
-	snprintf(fact.note, sizeof(fact.note), "%s", note);
-	facts->visit(&fact, facts->visit_data);
-}
-
-static void count(const struct facts *facts, const char *what, uint64_t number)
-{
-	char name[48], value[24];
+	char name[48];
 
 	snprintf(name, sizeof(name), "rsvp-%s", what);
-	snprintf(value, sizeof(value), "%" PRIu64, number);
-	tell(facts, GW_FACT_COUNTER, name, value, "");
+	fact_tell_counter(visitor, name, number);
 }
 
-static void count_transport(const struct facts *facts, const struct rsvp_daemon *daemon)
+static void count_transport(const struct fact_visitor *visitor, const struct rsvp_daemon *daemon)
 {
 	const struct transport_counters *counters = transport_counters(daemon->transport);
 
-	count(facts, "packets-malformed", counters->malformed);
-	count(facts, "packets-unsent", counters->failed);
-	count(facts, "packets-passed-on", counters->forwarded);
-	count(facts, "alerts-dropped", daemon->alerts_dropped);
-	count(facts, "udp-unwanted", daemon->unwanted);
+	count(visitor, "packets-malformed", counters->malformed);
+	count(visitor, "packets-unsent", counters->failed);
+	count(visitor, "packets-passed-on", counters->forwarded);
+	count(visitor, "alerts-dropped", daemon->alerts_dropped);
+	count(visitor, "udp-unwanted", daemon->unwanted);
 }
 
-void rsvp_daemon_facts(const struct rsvp_daemon *daemon,
-		       void (*visit)(const struct msg_fact *fact, void *visit_data),
-		       void *visit_data)
+void rsvp_daemon_facts(const struct rsvp_daemon *daemon, const struct fact_visitor *visitor)
 {
-	const struct facts facts = { visit, visit_data };
 	unsigned speaking = 0;
 	const struct rsvp_link *link;
 	struct rsvp_sizes sizes;
 	char note[128];
 
 	if (!daemon) {
-		tell(&facts, GW_FACT_MECHANISM, "rsvp", "no",
-		     "not enabled: QoS sockets have traffic control on this host only, nothing is signalled, and "
-		     "nothing is reserved beyond it");
+		fact_tell_mechanism(
+			visitor, "rsvp", false,
+			"not enabled: QoS sockets have traffic control on this host only, nothing is signalled, and "
+			"nothing is reserved beyond it");
 		return;
 	}
 	for (link = daemon->links; link; link = link->next)
@@ -63,9 +44,9 @@ void rsvp_daemon_facts(const struct rsvp_daemon *daemon,
 	snprintf(note, sizeof(note),
 		 "spoken on %u interface%s: %" PRIu32 " sessions, %" PRIu32 " reservations",
 		 speaking, speaking == 1 ? "" : "s", sizes.sessions, sizes.installed);
-	tell(&facts, GW_FACT_MECHANISM, "rsvp", "yes", note);
+	fact_tell_mechanism(visitor, "rsvp", true, note);
 	for (int i = 0; i < RSVP_COUNT_COUNT; i++)
-		count(&facts, rsvp_counter_name((enum rsvp_counter)i),
+		count(visitor, rsvp_counter_name((enum rsvp_counter)i),
 		      rsvp_count(daemon->node, (enum rsvp_counter)i));
-	count_transport(&facts, daemon);
+	count_transport(visitor, daemon);
 }

@@ -103,8 +103,6 @@ void rsvp_daemon_set_tap(struct rsvp_daemon *daemon, rsvp_daemon_tap tap, void *
 /*
  * For `greenwave status`: whether RSVP is there (`daemon` NULL: it is not enabled), and what it has counted.
  */
-void rsvp_daemon_facts(const struct rsvp_daemon *daemon,
-		       void (*visit)(const struct msg_fact *fact, void *visit_data),
-		       void *visit_data);
+void rsvp_daemon_facts(const struct rsvp_daemon *daemon, const struct fact_visitor *visitor);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "engine/measuring.h"
 #include "probe/prober.h"
-#include "proto/msg.h"
+#include "proto/fact.h"
 
 struct measurer;
 
@@ -42,7 +42,6 @@ struct measurer *measurer_free(struct measurer *measurer);
 const struct measuring *measurer_table(const struct measurer *measurer);
 
 /* What works and what does not, what that costs, and what has been counted. */
-void measurer_facts(struct measurer *measurer,
-		    void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data);
+void measurer_facts(struct measurer *measurer, const struct fact_visitor *visitor);
 
 #endif

@@ -5,27 +5,6 @@
 
 #include "host/probe/measurer_internal.h"
 
-struct visitor {
-	void (*visit)(const struct msg_fact *fact, void *visit_data);
-	void *visit_data;
-};
-
-static void fact(const struct visitor *visitor, enum gw_fact_kind kind, const char *name,
-		 const char *value, const char *note)
-{
-	struct msg_fact fact = { .kind = kind };
-
-	snprintf(fact.name, sizeof(fact.name), "%s", name);
-	snprintf(fact.value, sizeof(fact.value), "%s", value);
-	snprintf(fact.note, sizeof(fact.note), "%s", note);
-	visitor->visit(&fact, visitor->visit_data);
-}
-
-static void mechanism(const struct visitor *visitor, const char *name, bool works, const char *note)
-{
-	fact(visitor, GW_FACT_MECHANISM, name, works ? "yes" : "no", note);
-}
-
 static bool has_service(const struct measurer *measurer)
 {
 	return datagrams_has(measurer->datagrams, QLPB_SOCKET_SERVICE, AF_INET) ||
@@ -37,49 +16,52 @@ static bool is_taken(const struct measurer *measurer)
 	return measurer->ports_error < 0 && !has_service(measurer);
 }
 
-static void udp_fact(const struct measurer *measurer, const struct visitor *visitor)
+static void udp_fact(const struct measurer *measurer, const struct fact_visitor *visitor)
 {
 	char note[160];
 
 	if (has_service(measurer)) {
-		mechanism(visitor, "probe-udp", true, "UDP port 2177 is ours");
+		fact_tell_mechanism(visitor, "probe-udp", true, "UDP port 2177 is ours");
 	} else if (is_taken(measurer)) {
 		snprintf(note, sizeof(note),
 			 "UDP port 2177: %s; how much of a path is free cannot be measured",
 			 strerror(-measurer->ports_error));
-		mechanism(visitor, "probe-udp", false, note);
+		fact_tell_mechanism(visitor, "probe-udp", false, note);
 	} else {
-		mechanism(visitor, "probe-udp", true,
-			  "UDP port 2177 is taken when a path is measured");
+		fact_tell_mechanism(visitor, "probe-udp", true,
+				    "UDP port 2177 is taken when a path is measured");
 	}
 }
 
-static void tcp_fact(const struct measurer *measurer, const struct visitor *visitor)
+static void tcp_fact(const struct measurer *measurer, const struct fact_visitor *visitor)
 {
 	bool listens = connections_listens(measurer->connections, AF_INET) ||
 		       connections_listens(measurer->connections, AF_INET6);
 
 	if (!measurer->options.config.sink)
-		mechanism(visitor, "probe-sink", false,
-			  "not asked for: others cannot measure paths to this host");
+		fact_tell_mechanism(visitor, "probe-sink", false,
+				    "not asked for: others cannot measure paths to this host");
 	else if (listens)
-		mechanism(visitor, "probe-sink", true, "others can measure paths to this host");
+		fact_tell_mechanism(visitor, "probe-sink", true,
+				    "others can measure paths to this host");
 	else
-		mechanism(visitor, "probe-sink", false,
-			  "TCP port 2177 is somebody else's: paths to this host are not measured");
+		fact_tell_mechanism(
+			visitor, "probe-sink", false,
+			"TCP port 2177 is somebody else's: paths to this host are not measured");
 }
 
-static void other_facts(const struct measurer *measurer, const struct visitor *visitor)
+static void other_facts(const struct measurer *measurer, const struct fact_visitor *visitor)
 {
-	mechanism(visitor, "probe-frames", measurer->frames,
-		  measurer->frames ? "LLTD is spoken on Ethernets"
-				   : "no raw socket: paths are measured by UDP alone");
-	mechanism(visitor, "probe-stamps", datagrams_has_stamps(measurer->datagrams),
-		  datagrams_has_stamps(measurer->datagrams)
-			  ? "the kernel says when probes arrive"
-			  : "the kernel does not say when probes arrive: fast paths are measured "
-			    "less well");
-	mechanism(
+	fact_tell_mechanism(visitor, "probe-frames", measurer->frames,
+			    measurer->frames ? "LLTD is spoken on Ethernets"
+					     : "no raw socket: paths are measured by UDP alone");
+	fact_tell_mechanism(
+		visitor, "probe-stamps", datagrams_has_stamps(measurer->datagrams),
+		datagrams_has_stamps(measurer->datagrams)
+			? "the kernel says when probes arrive"
+			: "the kernel does not say when probes arrive: fast paths are measured "
+			  "less well");
+	fact_tell_mechanism(
 		visitor, "probe-tcp-info", evidence_has_tcp(measurer->evidence),
 		evidence_has_tcp(measurer->evidence)
 			? "what the kernel knows of TCP connections tells of congestion"
@@ -87,28 +69,20 @@ static void other_facts(const struct measurer *measurer, const struct visitor *v
 			  "is not noticed");
 }
 
-static void count(const struct visitor *visitor, const char *name, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	fact(visitor, GW_FACT_COUNTER, name, text, "");
-}
-
-static void count_qlpb(const struct measurer *measurer, const struct visitor *visitor)
+static void count_qlpb(const struct measurer *measurer, const struct fact_visitor *visitor)
 {
 	const struct qlpb *qlpb = prober_qlpb(measurer->prober);
 	char name[48];
 
 	for (int i = 0; i < QLPB_COUNT_COUNT; i++) {
 		snprintf(name, sizeof(name), "probe-%s", qlpb_counter_name((enum qlpb_counter)i));
-		count(visitor, name, qlpb_count(qlpb, (enum qlpb_counter)i));
+		fact_tell_counter(visitor, name, qlpb_count(qlpb, (enum qlpb_counter)i));
 	}
-	count(visitor, "probe-rests", datagrams_rests(measurer->datagrams));
+	fact_tell_counter(visitor, "probe-rests", datagrams_rests(measurer->datagrams));
 }
 
 /* Of all interfaces together. */
-static void count_lltd(const struct measurer *measurer, const struct visitor *visitor)
+static void count_lltd(const struct measurer *measurer, const struct fact_visitor *visitor)
 {
 	uint64_t sums[LLTD_COUNT_COUNT] = { 0 };
 	const struct interface *interface;
@@ -123,22 +97,20 @@ static void count_lltd(const struct measurer *measurer, const struct visitor *vi
 	}
 	for (int j = 0; j < LLTD_COUNT_COUNT; j++) {
 		snprintf(name, sizeof(name), "lltd-%s", lltd_counter_name((enum lltd_counter)j));
-		count(visitor, name, sums[j]);
+		fact_tell_counter(visitor, name, sums[j]);
 	}
-	count(visitor, "lltd-rests", frames_rests(measurer->frames));
+	fact_tell_counter(visitor, "lltd-rests", frames_rests(measurer->frames));
 }
 
-void measurer_facts(struct measurer *measurer,
-		    void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
+void measurer_facts(struct measurer *measurer, const struct fact_visitor *visitor)
 {
-	const struct visitor visitor = { visit, visit_data };
 	struct prober_sizes sizes = prober_sizes(measurer->prober);
 
-	udp_fact(measurer, &visitor);
-	tcp_fact(measurer, &visitor);
-	other_facts(measurer, &visitor);
-	count(&visitor, "probe-paths", sizes.paths);
-	count_qlpb(measurer, &visitor);
+	udp_fact(measurer, visitor);
+	tcp_fact(measurer, visitor);
+	other_facts(measurer, visitor);
+	fact_tell_counter(visitor, "probe-paths", sizes.paths);
+	count_qlpb(measurer, visitor);
 	if (measurer->frames)
-		count_lltd(measurer, &visitor);
+		count_lltd(measurer, visitor);
 }

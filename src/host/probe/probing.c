@@ -90,8 +90,7 @@ int probing_new(const struct probing_options *options, struct probing **ret_prob
 	return 0;
 }
 
-void probing_facts(struct probing *probing,
-		   void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data)
+void probing_facts(struct probing *probing, const struct fact_visitor *visitor)
 {
-	measurer_facts(probing->measurer, visit, visit_data);
+	measurer_facts(probing->measurer, visitor);
 }

@@ -22,7 +22,6 @@ int probing_new(const struct probing_options *options, struct probing **ret_prob
 /* Before the host goes; paths count from now on as such that cannot be measured. */
 struct probing *probing_free(struct probing *probing);
 
-void probing_facts(struct probing *probing,
-		   void (*visit)(const struct msg_fact *fact, void *visit_data), void *visit_data);
+void probing_facts(struct probing *probing, const struct fact_visitor *visitor);
 
 #endif
