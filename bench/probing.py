@@ -4,6 +4,7 @@
 Hosts on one switch; the port of each is made narrow by a token bucket or a class of HTB. What is said of a path comes from
 `greenwave probe` and from a program with an adaptive flow (path_news), as any program would have it.
 """
+import collections
 import contextlib
 import json
 import os
@@ -24,7 +25,8 @@ MBIT = 1000000
 RATES = (1, 2, 5, 10, 50, 100, 500)
 LOADS = (0, 20, 50, 80)
 SIDE_BY_SIDE = 12
-QUICK_CASES = ((2, 'tbf'), (10, 'htb'), (100, 'tbf'))
+SHAPERS = ('tbf', 'htb')
+QUICK_LINKS = ((2, 'tbf'), (10, 'htb'), (100, 'tbf'))
 CAPACITY_ERROR, SPARE_ERROR = 10, 20  # percent
 NOTICED_S, RELIEVED_S = 2, 5
 SHARE = 1  # percent
@@ -39,6 +41,9 @@ OVERLOAD = 1.3
 ROUNDS, QUICK_ROUNDS = 10, 3
 ASKER, OTHERS = 1, 2  # the hosts; from the third on: one for each rate
 CONFIG = 'probe {{ initiator = {} sink = {} }}\n'
+
+# A link of which `load` percent are used; `way`: of the segment, None if all of it is short.
+Link = collections.namedtuple('Link', 'mbit shaper load way', defaults=['tbf', 0, None])
 
 
 class Hosts(contextlib.ExitStack):
@@ -72,8 +77,8 @@ class Hosts(contextlib.ExitStack):
         return dict(os.environ, GREENWAVE_SOCKET=str(self.socket), GREENWAVE_MODE=mode,
                     LD_LIBRARY_PATH=str(self.here.build / 'src/embedded'))
 
-    def narrow(self, number, mbit, shaper='tbf'):
-        self.segment.narrow(number, mbit * MBIT, shaper=shaper)
+    def narrow(self, number, mbit, shaper='tbf', way=None):
+        self.segment.narrow(number, mbit * MBIT, shaper=shaper, way=way)
 
     @contextlib.contextmanager
     def cross(self, number, bps, seconds):
@@ -111,51 +116,78 @@ def error(value, wanted, of):
 
 # ---- what is known ----
 
-def judge(figures, what, label, case, value, wanted, of, most):
-    figures.add('probe', f'{label}: {what} {(value or 0) / MBIT:.4g} of {wanted / MBIT:.4g} Mbit/s',
-                {'case': case, 'unit': '% off', 'is': value, 'should_be': wanted, 'value': error(value, wanted, of)},
-                ('value', most, ' %'))
+def judge(figures, what, link, value, wanted, of, most):
+    figures.add('probe', f'{words(link)}: {what} {(value or 0) / MBIT:.4g} of {wanted / MBIT:.4g} Mbit/s',
+                {'case': f'{what}-{name(link)}', 'unit': '% off', 'is': value, 'should_be': wanted,
+                 'value': error(value, wanted, of)}, ('value', most, ' %'))
 
 
-def show_capacities(here, figures):
-    """All rates at once: nobody else sends."""
-    with Hosts(here, len(RATES)) as hosts:
-        for number, mbit in enumerate(RATES, 3):
-            hosts.narrow(number, mbit)
-        children = [hosts.look(number) for number in range(3, 3 + len(RATES))]
-        for mbit, child in zip(RATES, children):
-            said = seen(child)
-            wanted = segment.capacity_bps(mbit * MBIT)
-            judge(figures, 'capacity', f'{mbit} Mbit/s', f'capacity-{mbit}', said['capacity_bps'], wanted, wanted,
-                  CAPACITY_ERROR)
-        alone = seen(hosts.look(RATES.index(10) + 3, 'embedded'))
-        wanted = segment.capacity_bps(10 * MBIT)
-        judge(figures, 'capacity', '10 Mbit/s, the engine in the program', 'capacity-embedded', alone['capacity_bps'],
-              wanted, wanted, CAPACITY_ERROR)
+def words(link):
+    """For a reader."""
+    text = f'{link.mbit} Mbit/s'
+    if link.shaper != 'tbf' or link.load:
+        text += f' ({link.shaper})'
+    if link.way:
+        text += f', {way_words(link.way)}'
+    if link.load:
+        text += f', {link.load} % used'
+    return text
 
 
-def show_spare(here, figures, cases):
-    """All loads of a link side by side, each at a host of its own; and fast links one after the other."""
-    slow = [(mbit, shaper, load) for mbit, shaper in cases if mbit <= 100 for load in LOADS]
-    fast = [[(mbit, shaper, load)] for mbit, shaper in cases if mbit > 100 for load in LOADS]
+def way_words(way):
+    return f'{way.delay_ms} ± {way.jitter_ms} ms {"after" if way.after else "before"}' if way else 'short'
+
+
+def name(link):
+    """For a program."""
+    way = '-'.join(map(str, [*link.way[:2], 'after' if link.way.after else 'before'])) if link.way else 'short'
+    return f'{link.mbit}-{link.shaper}-{link.load}-{way}'
+
+
+def show_capacities(here, figures, links):
+    """All links at once: nobody else sends."""
+    with Hosts(here, len(links)) as hosts:
+        for number, link in enumerate(links, 3):
+            hosts.narrow(number, link.mbit, link.shaper, link.way)
+        children = [hosts.look(number) for number in range(3, 3 + len(links))]
+        for link, child in zip(links, children):
+            show_capacity(figures, 'capacity', link, child)
+
+
+def show_capacity(figures, what, link, child):
+    wanted = segment.capacity_bps(link.mbit * MBIT)
+    judge(figures, what, link, seen(child)['capacity_bps'], wanted, wanted, CAPACITY_ERROR)
+
+
+def show_embedded(here, figures):
+    """The engine in the program."""
+    with Hosts(here, 1) as hosts:
+        hosts.narrow(3, 10)
+        show_capacity(figures, 'embedded capacity', Link(10), hosts.look(3, 'embedded'))
+
+
+def show_spare(here, figures, links):
+    """Each at a host of its own: slow links side by side, and fast ones one after the other."""
+    slow = [link for link in links if link.mbit <= 100]
+    fast = [[link] for link in links if link.mbit > 100]
     for group in [slow[i:i + SIDE_BY_SIDE] for i in range(0, len(slow), SIDE_BY_SIDE)] + fast:
         show_group(here, figures, group)
 
 
 def show_group(here, figures, group):
     with Hosts(here, len(group)) as hosts:
-        for number, (mbit, shaper, load) in enumerate(group, 3):
-            hosts.narrow(number, mbit, shaper)
+        for number, link in enumerate(group, 3):
+            hosts.narrow(number, link.mbit, link.shaper, link.way)
             # Of IP packets of 1028 bytes, so that it is that share of the link.
-            bps = mbit * MBIT * load / 100 * 1028 / (1028 + segment.ETHERNET_HEADER)
+            bps = link.mbit * MBIT * link.load / 100 * 1028 / (1028 + segment.ETHERNET_HEADER)
             hosts.enter_context(hosts.cross(number, bps, 3 * SPARE_S))
         children = [hosts.look(number, seconds=SPARE_S) for number in range(3, 3 + len(group))]
-        for (mbit, shaper, load), child in zip(group, children):
+        for link, child in zip(group, children):
             late = [sample['available_bps'] for sample in seen(child)['samples']
                     if sample['time'] > SPARE_S - JUDGED_S and sample['available_bps'] is not None]
-            capacity = segment.capacity_bps(mbit * MBIT)
-            judge(figures, 'spare', f'{mbit} Mbit/s ({shaper}), {load} % used', f'spare-{mbit}-{shaper}-{load}',
-                  streams.quantile(late, 0.5) if late else None, capacity * (1 - load / 100), capacity, SPARE_ERROR)
+            capacity = segment.capacity_bps(link.mbit * MBIT)
+            judge(figures, 'spare', link, streams.quantile(late, 0.5) if late else None,
+                  capacity * (1 - link.load / 100), capacity, SPARE_ERROR)
 
 
 # ---- congestion ----
@@ -199,11 +231,11 @@ class News:
         self.child.stdout.close()
 
 
-def show_congestion(here, figures, rounds):
+def show_congestion(here, figures, rounds, way=None):
     """Others send more than there is, for a while, again and again."""
     noticed, relieved, late_us = [], [], []
     with Hosts(here, 1) as hosts:
-        hosts.narrow(3, 10)
+        hosts.narrow(3, 10, way=way)
         news = News(hosts, 3)
         hosts.callback(news.close)
         for _ in range(rounds):
@@ -214,7 +246,8 @@ def show_congestion(here, figures, rounds):
             time.sleep(1)
         late_us = [one['late_us'] for one in news.heard if one['late_us'] is not None]
     for values, what, most in (noticed, 'noticed', NOTICED_S), (relieved, 'relieved', RELIEVED_S):
-        figures.add('probe', f'congestion {what} after', series(what, 's', values), ('worst', most, ' s'))
+        figures.add('probe', f'{words(Link(10, way=way))}: congestion {what} after',
+                    series(f'{what}-{name(Link(10, way=way))}', 's', values), ('worst', most, ' s'))
     if not late_us:
         raise world.CannotMeasure('nothing was told')
     figures.add('probe', 'the application hears of it after', series('news-late', 'ms', [us / 1e3 for us in late_us]),
@@ -228,32 +261,44 @@ def series(case, unit, values):
 
 # ---- a steady load, and what measuring costs ----
 
-def traffic(hosts):
+def passed(hosts):
     """Bytes toward, and from, each host that is measured."""
     numbers = range(3, len(hosts.segment.hosts) + 1)
     return [(hosts.segment.sent_bytes(number), hosts.segment.received_bytes(number)) for number in numbers]
 
 
-def show_steady(here, figures, seconds):
-    """One link is used to 70 % all the time; over the others nothing is sent but probes."""
-    with Hosts(here, 1 + len(RATES)) as hosts:
-        for number, mbit in enumerate((10, *RATES), 3):
+def alarms(news):
+    """How often it was told since one last asked that the path is congested."""
+    before = len(news.heard)
+    while news.next(0):
+        pass
+    return sum(one['congested'] for one in news.heard[before:])
+
+
+def show_steady(here, figures, seconds, ways=(None,), idle=RATES):
+    """Links are used to 70 % all the time, one for each way; over the others nothing is sent but probes."""
+    with Hosts(here, len(ways) + len(idle)) as hosts, contextlib.ExitStack() as traffic:
+        for number, way in enumerate(ways, 3):
+            hosts.narrow(number, 10, way=way)
+            traffic.enter_context(hosts.cross(number, STEADY_LOAD * 10 * MBIT, seconds + 60))
+        for number, mbit in enumerate(idle, 3 + len(ways)):
             hosts.narrow(number, mbit)
-        with hosts.cross(3, STEADY_LOAD * 10 * MBIT, seconds + 60):
-            heard = [News(hosts, number) for number in range(3, 4 + len(RATES))]
-            for news in heard:
-                hosts.callback(news.close)
-            while heard[0].next(3):
-                pass
-            alarms = -sum(one['congested'] for one in heard[0].heard)
-            begun, before = time.monotonic(), traffic(hosts)
-            while (left := begun + seconds - time.monotonic()) > 0:
-                heard[0].next(left)
-            took, after = time.monotonic() - begun, traffic(hosts)
-            alarms += sum(one['congested'] for one in heard[0].heard)
-    figures.add('probe', f'false alarms in {seconds / 60:.0f} min of 70 % load',
-                {'case': 'false-alarms', 'unit': '', 'seconds': seconds, 'value': alarms}, ('value', FALSE_ALARMS, ''))
-    for mbit, old, new in zip(RATES, before[1:], after[1:]):
+        heard = [News(hosts, number) for number in range(3, 3 + len(ways) + len(idle))]
+        for news in heard:
+            hosts.callback(news.close)
+        time.sleep(3)
+        for news in heard:
+            alarms(news)
+        begun, before = time.monotonic(), passed(hosts)
+        time.sleep(seconds)
+        took, after = time.monotonic() - begun, passed(hosts)
+        counts = [alarms(news) for news in heard]
+    for way, count in zip(ways, counts):
+        link = Link(10, load=round(100 * STEADY_LOAD), way=way)
+        figures.add('probe', f'{words(link)}: false alarms in {seconds / 60:.0f} min',
+                    {'case': f'false-alarms-{name(link)}', 'unit': '', 'seconds': seconds, 'value': count},
+                    ('value', FALSE_ALARMS, ''))
+    for mbit, old, new in zip(idle, before[len(ways):], after[len(ways):]):
         bps = max(new[i] - old[i] for i in (0, 1)) * 8 / took
         figures.add('probe', f'{mbit} Mbit/s: measuring takes {bps / 1e3:.1f} kbit/s',
                     {'case': f'cost-{mbit}', 'unit': '%', 'bps': bps, 'value': 100 * bps / (mbit * MBIT)},
@@ -277,9 +322,10 @@ def run(here, figures, quick):
     figures.title('probe: what is known of paths, how soon, and what it costs')
     try:
         show_handles(here, figures, 20 if quick else 200)
-        show_capacities(here, figures)
-        cases = QUICK_CASES if quick else [(mbit, shaper) for mbit in RATES for shaper in ('tbf', 'htb')]
-        show_spare(here, figures, cases)
+        show_capacities(here, figures, [Link(mbit) for mbit in RATES])
+        show_embedded(here, figures)
+        links = QUICK_LINKS if quick else [(mbit, shaper) for mbit in RATES for shaper in SHAPERS]
+        show_spare(here, figures, [Link(*link, load) for link in links for load in LOADS])
         show_congestion(here, figures, QUICK_ROUNDS if quick else ROUNDS)
         show_steady(here, figures, QUICK_STEADY_S if quick else STEADY_S)
     except (RuntimeError, OSError) as reason:

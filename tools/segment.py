@@ -2,8 +2,10 @@
 """Hosts on one switch, the links to which are as narrow as one wants: for what measures paths.
 
 The switch is a namespace with a bridge. What leaves it toward a host goes through that host's port, which a token bucket
-may make narrow: then it is the bottleneck of every path to that host.
+may make narrow: then it is the bottleneck of every path to that host. Where the kernel has netem, a path may also be long,
+and take now more time and now less.
 """
+import collections
 import pathlib
 import time
 
@@ -13,6 +15,24 @@ from netns import TIME_FACTOR
 CABLE = 'cable'
 MTU = 1500
 ETHERNET_HEADER = 14
+IN, BACK = 'ifb-in', CABLE  # of a host: what delays on the way to it, behind its port, and on the way from it
+
+# How long packets are under way, more or less, in each direction; and whether what goes to a host is delayed when it has
+# left its narrow port, or before it gets there.
+Way = collections.namedtuple('Way', 'delay_ms jitter_ms after')
+
+
+def netem(way):
+    """As tc has it. With a rate, one that does not matter, netem lets no packet overtake another."""
+    return ['netem', 'limit', '100000', 'delay', f'{way.delay_ms}ms', f'{way.jitter_ms}ms', 'rate', '10gbit']
+
+
+def why_no_netem():
+    """None: this kernel has it."""
+    nowhere = netns.Namespace()
+    status, _, error = nowhere.run(['tc', 'qdisc', 'add', 'dev', 'lo', 'root', *netem(Way(1, 1, False))])
+    nowhere.close()
+    return None if status == 0 else f'netem: {error.strip()}'
 
 
 class Segment:
@@ -52,23 +72,48 @@ class Segment:
     def address(number, family=4):
         return f'2001:db8:51::{number}' if family == 6 else f'198.51.100.{number}'
 
-    def narrow(self, number, rate_bps, queue_ms=150, shaper='tbf'):
+    def narrow(self, number, rate_bps, queue_ms=150, shaper='tbf', way=None):
         """From now on so many bits a second, Ethernet headers included, reach a host; and so much waits before."""
         burst = max(2 * (MTU + ETHERNET_HEADER), rate_bps // 8 // 2000)
         limit = max(rate_bps // 8 * queue_ms // 1000, 20 * MTU)
+        place = self._lengthen(number, way)
         if shaper == 'tbf':
-            self._queue(number, 'tbf', 'rate', f'{rate_bps}bit', 'burst', burst, 'limit', limit)
+            self._queue(number, *place, 'tbf', 'rate', f'{rate_bps}bit', 'burst', burst, 'limit', limit)
             return
-        self._queue(number, 'handle', '1:', 'htb', 'default', '1')
+        self._queue(number, *place, 'handle', '1:', 'htb', 'default', '1')
         words = ['dev', self.port(number), 'parent', '1:']
         self.switch.must('tc', 'class', 'replace', *words, 'classid', '1:1', 'htb', 'rate', f'{rate_bps}bit', 'burst',
                          str(burst), 'cburst', str(burst), 'quantum', str(MTU + ETHERNET_HEADER))
-        self.switch.must('tc', 'qdisc', 'replace', 'dev', self.port(number), 'parent', '1:1', 'handle', '10:', 'bfifo',
-                         'limit', str(limit))
+        self._queue(number, 'parent', '1:1', 'handle', '10:', 'bfifo', 'limit', limit)
+
+    def _lengthen(self, number, way):
+        """Where the queue of the port then goes, in words of tc."""
+        self.widen(number)
+        if not way:
+            return ['root']
+        self._delay(self.hosts[number - 1], BACK, way)
+        if way.after:
+            self._delay(self._way_in(number), IN, way)
+            return ['root']
+        self._queue(number, 'root', 'handle', '9:', *netem(way))
+        return ['parent', '9:1']
+
+    def _way_in(self, number):
+        """What comes in through the cable passes another device first, which may have a queue."""
+        host = self.hosts[number - 1]
+        if host.run(['ip', 'link', 'add', 'name', IN, 'type', 'ifb'])[0] == 0:
+            host.must('ip', 'link', 'set', IN, 'up')
+            host.run(['tc', 'qdisc', 'add', 'dev', CABLE, 'clsact'])
+            host.must('tc', 'filter', 'add', 'dev', CABLE, 'ingress', 'matchall', 'action', 'mirred', 'egress', 'redirect',
+                      'dev', IN)
+        return host
+
+    @staticmethod
+    def _delay(host, device, way):
+        host.must('tc', 'qdisc', 'replace', 'dev', device, 'root', *netem(way))
 
     def _queue(self, number, *words):
-        self.switch.run(['tc', 'qdisc', 'del', 'dev', self.port(number), 'root'])
-        self.switch.must('tc', 'qdisc', 'add', 'dev', self.port(number), 'root', *map(str, words))
+        self.switch.must('tc', 'qdisc', 'add', 'dev', self.port(number), *map(str, words))
 
     def widen(self, number):
         self.switch.run(['tc', 'qdisc', 'del', 'dev', self.port(number), 'root'])
