@@ -309,6 +309,8 @@ void slot_clear(struct engine *engine, struct slot *slot);
 void slot_take_out(struct slot *slot, struct entry *entry);
 void slot_target(const struct engine *engine, const struct slot *slot,
 		 struct datapath_target *ret_target);
+/* The way of its packets, or the error of the ports. */
+int slot_route(struct engine *engine, const struct slot *slot, struct engine_route *ret_route);
 bool slot_is_full(const struct engine *engine, const struct slot *slot);
 void slot_drop(struct engine *engine, struct slot *slot, struct entry *entry);
 void sock_renew(struct engine *engine, const struct engine_socket *socket);
@@ -419,20 +421,16 @@ void group_forget(struct engine *engine, struct flow *flow);
 /* tuple.c */
 void tuples_forget(struct engine *engine, struct flow *flow);
 
-/* path.c */
-int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
-	      const struct engine_route *route);
-void path_leave(struct engine *engine, struct flow *flow);
-/* After its entry was added, and before it goes: what its connection tells is told of the path. */
-void path_add_entry(struct engine *engine, struct entry *entry);
-void path_remove_entry(struct engine *engine, struct entry *entry);
-/* Follows the route, which may have changed; its error if there is none. */
-int path_follow(struct engine *engine, struct flow *flow);
-/* NULL: no memory. path_release() frees it if nobody uses it. */
+/* path.c. NULL: no memory. path_release() frees it if nobody uses it. */
 struct flow_path *path_obtain(struct engine *engine, const struct address *destination,
 			      const struct engine_route *route);
 void path_release(struct engine *engine, struct flow_path *path);
+/* It is not freed in between. */
+void path_hold(struct flow_path *path);
+void path_unhold(struct engine *engine, struct flow_path *path);
 void path_users_changed(struct engine *engine, struct flow_path *path);
+/* A router has come in between, or has gone. */
+void path_set_on_link(struct engine *engine, struct flow_path *path, bool on_link);
 /* Nobody took part in the time given. */
 void paths_give_up(struct engine *engine);
 int path_known(const struct engine *engine, const struct flow_path *path,
@@ -440,10 +438,21 @@ int path_known(const struct engine *engine, const struct flow_path *path,
 /* Whether anything is known of congestion there for this flow: by measurements, or by its own connection. */
 bool flow_is_watched(const struct flow *flow);
 enum measuring_state path_condition(const struct engine *engine, const struct flow_path *path);
-/* Frames of the flow may carry a priority tag (spec/qwave.md §6.2). */
 /* Frames with a priority tag are proven to arrive, and leave with one (spec/qwave.md §6.2). */
 bool flow_tags(const struct flow *flow);
 enum gw_path_state flow_path_state(const struct engine *engine, const struct flow *flow);
+
+/* path_flow.c */
+int path_join(struct engine *engine, struct flow *flow, const struct address *destination,
+	      const struct engine_route *route);
+void path_leave(struct engine *engine, struct flow *flow);
+/* After its entry was added, and before it goes: what its connection tells is told of the path. */
+void path_add_entry(struct engine *engine, struct entry *entry);
+void path_remove_entry(struct engine *engine, struct entry *entry);
+/* What its connection tells, if it tells anything, is told of the path from now on. */
+void path_show(struct engine *engine, struct entry *entry);
+/* Follows the route, which may have changed; its error if there is none. */
+int path_follow(struct engine *engine, struct flow *flow);
 
 /* op.c: `*ret_op` is in all lists. -ENOBUFS, -ENOMEM, -EBUSY: the owner uses the token already. */
 int op_start(struct engine *engine, struct owner *owner, const struct op *begun,

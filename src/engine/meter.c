@@ -52,24 +52,11 @@ static bool links_add(struct meter_links *links, uint32_t ifindex)
 static uint32_t entry_link(struct engine *engine, const struct entry *entry)
 {
 	const struct slot *slot = entry->slot;
-	const struct sock *sock = slot->sock;
-	struct engine_socket socket = {
-		.cookie = sock->cookie,
-		.family = sock->family,
-		.protocol = sock->protocol,
-		.local = sock->local,
-		.peer = sock->peer,
-		.bound_ifindex = (int)sock->bound_ifindex,
-	};
 	struct engine_route route = { 0 };
 
-	if (sock->bound_ifindex != 0)
-		return sock->bound_ifindex;
-	if (slot->key.destination.family == AF_UNSPEC)
-		return 0;
-	socket.fd = engine->ports.descriptor(engine->ports.user_data, sock->cookie);
-	if (engine->ports.route(engine->ports.user_data, &slot->key.destination, &socket, &route) <
-	    0)
+	if (slot->sock->bound_ifindex != 0)
+		return slot->sock->bound_ifindex;
+	if (slot->key.destination.family == AF_UNSPEC || slot_route(engine, slot, &route) < 0)
 		return 0;
 	return route.ifindex;
 }

@@ -150,6 +150,23 @@ void slot_target(const struct engine *engine, const struct slot *slot,
 	};
 }
 
+int slot_route(struct engine *engine, const struct slot *slot, struct engine_route *ret_route)
+{
+	const struct sock *sock = slot->sock;
+	const struct engine_socket socket = {
+		.fd = engine->ports.descriptor(engine->ports.user_data, sock->cookie),
+		.cookie = sock->cookie,
+		.family = sock->family,
+		.protocol = sock->protocol,
+		.local = sock->local,
+		.peer = sock->peer,
+		.bound_ifindex = (int)sock->bound_ifindex,
+	};
+
+	return engine->ports.route(engine->ports.user_data, &slot->key.destination, &socket,
+				   ret_route);
+}
+
 void slot_clear(struct engine *engine, struct slot *slot)
 {
 	struct datapath_target target;
