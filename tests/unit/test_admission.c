@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "engine/admission.h"
+#include "scarce_memory.h"
 
 #define MBIT UINT64_C(1000000)
 #define VOICE GW_CLASS_VOICE
@@ -320,29 +321,6 @@ static void test_next_link(void **state)
 
 /* ---- no memory ---- */
 
-/* The linker puts these in the place of the C library's (--wrap). */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static unsigned fail_at; /* this allocation from now; 0: none */
-
-static bool fails_now(void)
-{
-	return fail_at != 0 && --fail_at == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(n, size);
-}
-
 /* The first link needs a place and a table of several parts; at each of them nothing is done by halves. */
 static void test_memory(void **state)
 {
@@ -351,24 +329,24 @@ static void test_memory(void **state)
 	int r;
 
 	(void)state;
-	fail_at = 1;
+	memory_fails_at = 1;
 	assert_null(admission_new());
 	do {
 		struct admission *admission = admission_new();
 		struct admission_holding holding = { 0 };
 
-		fail_at = ++failures;
+		memory_fails_at = ++failures;
 		r = admission_commit(admission, 3, VOICE, 1, &holding, NULL);
-		fail_at = 0;
+		memory_fails_at = 0;
 		assert_true(r == 0 || r == -ENOMEM);
 		assert_int_equal(holding.rate_bps, r == 0 ? 1 : 0);
 		assert_reserved(admission, 3, holding.rate_bps, 0);
 		assert_int_equal(admission_next_link(admission, 0), r == 0 ? 3 : 0);
 		admission_release(admission, &holding);
 
-		fail_at = failures;
+		memory_fails_at = failures;
 		assert_int_equal(admission_link_enforce(admission, 3, &config), r);
-		fail_at = 0;
+		memory_fails_at = 0;
 		assert_int_equal(books_of(admission, 3).enforced, r == 0);
 		/* With memory back it works. */
 		assert_int_equal(admission_commit(admission, 3, VOICE, 1, &holding, NULL), 0);

@@ -9,8 +9,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "fake_measuring.h"
-#include "world.h"
+#include "measured_world.h"
 
 #define SECOND UINT64_C(1000000)
 #define MEGABIT UINT64_C(1000000)
@@ -25,10 +24,7 @@ static struct measured *measured;
 static int set_up(void **state)
 {
 	(void)state;
-	world = world_new(NULL);
-	world->on_link = true;
-	fake_measuring_init(&measuring);
-	engine_set_measuring(world->engine, &measuring.table, world->now_us);
+	world = measured_world_new(&measuring);
 	mine = world_owner(world, UID_USER);
 	d1 = world_address("198.51.100.1", 5060);
 	id = world_add(world, mine, 1, &d1, GW_CLASS_VOICE, GW_FLOW_ADAPTIVE);
@@ -40,19 +36,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	world_check(world);
-	world_remove_owner(world, mine);
-	world_check_empty(world);
-	assert_int_equal(fake_measured_open(&measuring), 0);
-	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
-	world_free(world);
+	measured_world_end(world, &measuring);
 	return 0;
-}
-
-static void pass(uint64_t us)
-{
-	world->now_us += us;
-	engine_tick(world->engine, world->now_us);
 }
 
 static int set(uint64_t rate_bps, const struct engine_wait *wait)
@@ -121,7 +106,7 @@ static void admitted_later(void **state)
 	assert_int_equal(request(5 * MEGABIT, 1), 1);
 	assert_true(rate_bps() == 0);
 	assert_int_equal(dscp(), -1);
-	pass(SECOND);
+	world_pass(world, SECOND);
 	assert_int_equal(world->n_completions, 0);
 	answer(0, 0);
 	assert_int_equal(world_completions_of(world, 1, 0), 1);
@@ -147,8 +132,8 @@ static void never_answered(void **state)
 {
 	(void)state;
 	assert_int_equal(request(5 * MEGABIT, 1), 1);
-	pass(2 * SECOND);
-	pass(SECOND / 4);
+	world_pass(world, 2 * SECOND);
+	world_pass(world, SECOND / 4);
 	assert_int_equal(world_completions_of(world, 1, -EDQUOT), 1);
 	assert_true(measured->wishes[0].forgotten);
 	answer(0, 0);
@@ -290,7 +275,7 @@ static void granted(void **state)
 	assert_true(rate_bps() == 5 * MEGABIT);
 	assert_int_equal(request(7 * MEGABIT, 4), 1);
 	answer(2, 0);
-	pass(10 * SECOND);
+	world_pass(world, 10 * SECOND);
 	assert_int_equal(request(7 * MEGABIT, 5), 1); /* that was long ago */
 	assert_int_equal(measured->n_wishes, 4);
 }

@@ -11,8 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fake_measuring.h"
-#include "world.h"
+#include "measured_world.h"
 
 #define SECOND UINT64_C(1000000)
 #define MEGABIT UINT64_C(1000000)
@@ -25,10 +24,7 @@ static struct address d1, d2;
 static int set_up(void **state)
 {
 	(void)state;
-	world = world_new(NULL);
-	world->on_link = true;
-	fake_measuring_init(&measuring);
-	engine_set_measuring(world->engine, &measuring.table, world->now_us);
+	world = measured_world_new(&measuring);
 	mine = world_owner(world, UID_USER);
 	other = world_owner(world, UID_USER);
 	root = world_owner(world, UID_ROOT);
@@ -40,21 +36,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	world_check(world);
-	world_remove_owner(world, mine);
-	world_remove_owner(world, other);
-	world_remove_owner(world, root);
-	world_check_empty(world);
-	assert_int_equal(fake_measured_open(&measuring), 0);
-	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
-	world_free(world);
+	measured_world_end(world, &measuring);
 	return 0;
-}
-
-static void pass(uint64_t us)
-{
-	world->now_us += us;
-	engine_tick(world->engine, world->now_us);
 }
 
 static uint32_t add_adaptive(uint64_t cookie, const struct address *destination)
@@ -204,7 +187,7 @@ static void figures(void **state)
 	assert_int_equal(query(root, id, GW_PATH_FRESH, &info), 0);
 	assert_int_equal(measured->n_refreshes, 0);
 	assert_int_equal(query(other, id, 0, &info), -ENOENT);
-	pass(60 * SECOND);
+	world_pass(world, 60 * SECOND);
 	assert_int_equal(ask(id, 0), 0);
 }
 
@@ -224,11 +207,11 @@ static void late_sink(void **state)
 	struct measured *measured = fake_measured(&measuring, &d1);
 
 	(void)state;
-	pass(10 * SECOND - 1);
+	world_pass(world, 10 * SECOND - 1);
 	assert_int_equal(ask(id, 0), -ENODATA);
-	pass(1);
+	world_pass(world, 1);
 	assert_int_equal(ask(id, 0), -EOPNOTSUPP);
-	pass(3600 * SECOND);
+	world_pass(world, 3600 * SECOND);
 	assert_int_equal(ask(id, 0), -EOPNOTSUPP);
 	assert_int_equal(notify(id, GW_CONDITION_CONGESTED, 0, 1), -EOPNOTSUPP);
 	tell(measured, MEASURING_EVENT_SUPPORTED);
@@ -236,7 +219,7 @@ static void late_sink(void **state)
 	assert_int_equal(notify(id, GW_CONDITION_CONGESTED, 0, 1), 1);
 	know(measured, MEGABIT, MEGABIT);
 	assert_int_equal(ask(id, 0), 0);
-	pass(60 * SECOND);
+	world_pass(world, 60 * SECOND);
 	assert_int_equal(ask(id, 0), 0);
 }
 
@@ -289,7 +272,7 @@ static void no_fresh_figures(void **state)
 	assert_int_equal(ask(id, GW_PATH_FRESH), -EAGAIN);
 	measured->refresh_status = 0;
 	assert_int_equal(ask(id, GW_PATH_FRESH), 1);
-	pass(5 * SECOND);
+	world_pass(world, 5 * SECOND);
 	assert_int_equal(world_completions_of(world, 77, -ETIMEDOUT), 1);
 	assert_int_equal(ask(id, GW_PATH_FRESH), 1);
 	tell(measured, MEASURING_EVENT_REFRESHED);
@@ -512,7 +495,7 @@ static void cannot_open(void **state)
 	assert_int_equal(ask(id, 0), -ENODATA);
 	assert_int_equal(ask(id, GW_PATH_FRESH), -EAGAIN);
 	assert_int_equal(notify(id, GW_CONDITION_CONGESTED, 0, 1), 1);
-	pass(10 * SECOND);
+	world_pass(world, 10 * SECOND);
 	assert_int_equal(world_completions_of(world, 1, -EOPNOTSUPP), 1);
 	measuring.open_error = 0;
 	add_adaptive(2, &d1);

@@ -16,8 +16,7 @@
 #include <cmocka.h>
 
 #include "engine/internal.h"
-#include "fake_measuring.h"
-#include "world.h"
+#include "measured_world.h"
 
 #define OWNERS 3
 #define FLOWS 12
@@ -329,10 +328,8 @@ static void walk(uint64_t seed)
 
 	print_message("seed %llu\n", (unsigned long long)seed);
 	random_state = seed * 0x9e3779b97f4a7c15u + 1;
-	world = world_new(NULL);
-	world->on_link = measures = true;
-	fake_measuring_init(&measuring);
-	engine_set_measuring(world->engine, &measuring.table, world->now_us);
+	world = measured_world_new(&measuring);
+	measures = true;
 	memset(flows, 0, sizeof(flows));
 	memset(awaited, 0, sizeof(awaited));
 	last_request = 0;
@@ -347,11 +344,7 @@ static void walk(uint64_t seed)
 	for (int i = 0; i < WAITING; i++)
 		n += awaited[i] != NULL;
 	assert_int_equal(n, n_waiting());
-	for (int i = 0; i < OWNERS; i++)
-		world_remove_owner(world, owners[i]);
-	world_check_empty(world);
-	assert_int_equal(fake_measured_open(&measuring), 0);
-	world_free(world);
+	measured_world_end(world, &measuring);
 }
 
 static void walks(void **state)

@@ -9,34 +9,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "scarce_memory.h"
 #include "world.h"
-
-/* The linker puts these in the place of the C library's (--wrap). */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static unsigned fail_at; /* 0: never */
-static bool failed;
-
-static bool fails_now(void)
-{
-	if (fail_at == 0 || --fail_at > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(n, size);
-}
 
 static struct world *world;
 static struct owner *mine;
@@ -197,12 +171,12 @@ static bool try_failing(const struct verb *verb, unsigned n)
 	begin(verb);
 	before = *engine_counters(world->engine);
 	id_before = id;
-	fail_at = n;
-	failed = false;
+	memory_fails_at = n;
+	memory_failed = false;
 	r = verb->verb();
-	fail_at = 0;
+	memory_fails_at = 0;
 	world_check(world);
-	if (failed && r < 0) {
+	if (memory_failed && r < 0) {
 		assert_int_equal(r, -ENOMEM);
 		assert_int_equal(id, id_before);
 		assert_memory_equal(engine_counters(world->engine), &before, sizeof(before));
@@ -212,7 +186,7 @@ static bool try_failing(const struct verb *verb, unsigned n)
 		assert_int_equal(r, 0);
 	}
 	end();
-	return failed;
+	return memory_failed;
 }
 
 static void every_allocation(void **state)
@@ -240,9 +214,9 @@ static void scarce_memory(void **state)
 		int r;
 
 		do {
-			fail_at = (unsigned)(cookie + refused) % 11 + 1;
+			memory_fails_at = (unsigned)(cookie + refused) % 11 + 1;
 			r = add(cookie, &d1, 0, &flow_id);
-			fail_at = 0;
+			memory_fails_at = 0;
 			refused += r < 0;
 			assert_true(r == 0 || r == -ENOMEM);
 		} while (r < 0);
@@ -256,9 +230,9 @@ static void scarce_memory(void **state)
 static void no_engine(void **state)
 {
 	(void)state;
-	fail_at = 1;
+	memory_fails_at = 1;
 	assert_null(world_new(NULL));
-	fail_at = 0;
+	memory_fails_at = 0;
 }
 
 int main(void)

@@ -33,13 +33,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	world_check(world);
-	world_remove_owner(world, mine);
-	world_remove_owner(world, other);
-	world_remove_owner(world, root);
-	world_check_empty(world);
-	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
-	world_free(world);
+	world_end(world);
 	return 0;
 }
 
@@ -56,12 +50,6 @@ static int notify(struct owner *owner, uint32_t id, uint32_t condition, uint64_t
 	return engine_notify(world->engine, owner, id, condition, target, token, world->now_us);
 }
 
-static void pass(uint64_t us)
-{
-	world->now_us += us;
-	engine_tick(world->engine, world->now_us);
-}
-
 static uint32_t add_adaptive(uint64_t cookie, const struct address *destination)
 {
 	return world_add(world, mine, cookie, destination, GW_CLASS_VOICE, GW_FLOW_ADAPTIVE);
@@ -76,12 +64,12 @@ static void discovery_window(void **state)
 	(void)state;
 	assert_true(engine_next_deadline_us(world->engine) == start + 10 * SECOND);
 	assert_int_equal(query_path(mine, id, 0), -ENODATA);
-	pass(10 * SECOND - 1);
+	world_pass(world, 10 * SECOND - 1);
 	assert_int_equal(query_path(mine, id, 0), -ENODATA);
-	pass(1);
+	world_pass(world, 1);
 	assert_int_equal(query_path(mine, id, 0), -EOPNOTSUPP);
 	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
-	pass(3600 * SECOND);
+	world_pass(world, 3600 * SECOND);
 	assert_int_equal(query_path(mine, id, 0), -EOPNOTSUPP);
 	assert_int_equal(query_path(mine, add_adaptive(2, &d1), 0), -EOPNOTSUPP);
 	assert_int_equal(engine_set_rate(world->engine, mine, id, GW_RATE_MINIMUM,
@@ -98,14 +86,14 @@ static void paths_are_shared(void **state)
 
 	(void)state;
 	same_host.port = 1;
-	pass(4 * SECOND);
+	world_pass(world, 4 * SECOND);
 	second = add_adaptive(2, &same_host);
 	third = add_adaptive(3, &d2);
-	pass(6 * SECOND);
+	world_pass(world, 6 * SECOND);
 	assert_int_equal(query_path(mine, first, 0), -EOPNOTSUPP);
 	assert_int_equal(query_path(mine, second, 0), -EOPNOTSUPP);
 	assert_int_equal(query_path(mine, third, 0), -ENODATA);
-	pass(4 * SECOND);
+	world_pass(world, 4 * SECOND);
 	assert_int_equal(query_path(mine, third, 0), -EOPNOTSUPP);
 	/* Forgotten with its last flow: asked for anew, it is looked for anew. */
 	assert_int_equal(engine_remove(world->engine, mine, third, world->now_us), 0);
@@ -193,14 +181,14 @@ static void silent_paths_complete_their_requests(void **state)
 	assert_int_equal(notify(mine, a, GW_CONDITION_CONGESTED, 0, 1), 1);
 	assert_int_equal(notify(mine, b, GW_CONDITION_CONGESTED, 0, 2), 1);
 	assert_int_equal(notify(mine, b, GW_CONDITION_AVAILABLE, 5, 3), 1);
-	pass(SECOND);
+	world_pass(world, SECOND);
 	c = add_adaptive(3, &d2);
 	assert_int_equal(notify(mine, c, GW_CONDITION_CONGESTED, 0, 4), 1);
-	pass(9 * SECOND);
+	world_pass(world, 9 * SECOND);
 	for (uint64_t token = 1; token <= 3; token++)
 		assert_int_equal(world_completions_of(world, token, -EOPNOTSUPP), 1);
 	assert_int_equal(world->n_completions, 3);
-	pass(SECOND);
+	world_pass(world, SECOND);
 	assert_int_equal(world_completions_of(world, 4, -EOPNOTSUPP), 1);
 	assert_int_equal(world->n_completions, 4);
 	assert_int_equal(engine_counters(world->engine)->ops_started, 4);
@@ -220,7 +208,7 @@ static void many_deadlines_at_once(void **state)
 				 1);
 		world->now_us++;
 	}
-	pass(60 * SECOND);
+	world_pass(world, 60 * SECOND);
 	assert_int_equal(world->n_completions, 200);
 	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
 }

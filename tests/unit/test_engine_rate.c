@@ -34,11 +34,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	world_check(world);
-	world_remove_owner(world, mine);
-	world_remove_owner(world, root);
-	world_check_empty(world);
-	world_free(world);
+	world_end(world);
 	return 0;
 }
 

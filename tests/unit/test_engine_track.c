@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "fake_measuring.h"
-#include "world.h"
+#include "measured_world.h"
 
 #define SECOND UINT64_C(1000000)
 
@@ -19,10 +18,7 @@ static struct address d1;
 static int set_up(void **state)
 {
 	(void)state;
-	world = world_new(NULL);
-	world->on_link = true;
-	fake_measuring_init(&measuring);
-	engine_set_measuring(world->engine, &measuring.table, world->now_us);
+	world = measured_world_new(&measuring);
 	mine = world_owner(world, UID_USER);
 	second = world_owner(world, UID_USER);
 	stranger = world_owner(world, UID_OTHER);
@@ -33,14 +29,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	world_check(world);
-	world_remove_owner(world, mine);
-	world_remove_owner(world, second);
-	world_remove_owner(world, stranger);
-	world_check_empty(world);
-	assert_int_equal(fake_measured_open(&measuring), 0);
-	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
-	world_free(world);
+	measured_world_end(world, &measuring);
 	return 0;
 }
 

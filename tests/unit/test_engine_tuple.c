@@ -33,12 +33,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	world_check(world);
-	world_remove_owner(world, mine);
-	world_remove_owner(world, root);
-	world_remove_owner(world, operators);
-	world_check_empty(world);
-	world_free(world);
+	world_end(world);
 	return 0;
 }
 

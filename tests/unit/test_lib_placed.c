@@ -17,46 +17,7 @@
 
 #include "base/time.h"
 #include "lib/client.h"
-
-/* ---- memory that runs out, and is counted; the linker puts these in the place of the C library's ---- */
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void __real_free(void *block);
-void __wrap_free(void *block);
-
-static unsigned fail_at; /* this allocation from now; 0: none */
-static long live;	 /* allocations */
-
-static bool fails_now(void)
-{
-	return fail_at != 0 && --fail_at == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	void *block = fails_now() ? NULL : __real_malloc(size);
-
-	live += block != NULL;
-	return block;
-}
-
-/* Compilers make it of malloc() and memset(). */
-void *__wrap_calloc(size_t n, size_t size)
-{
-	void *block = fails_now() ? NULL : __real_calloc(n, size);
-
-	live += block != NULL;
-	return block;
-}
-
-void __wrap_free(void *block)
-{
-	live -= block != NULL;
-	__real_free(block);
-}
+#include "scarce_memory.h"
 
 /* ---- a handle, as far as this is concerned ---- */
 
@@ -68,18 +29,18 @@ static int set_up(void **state)
 	(void)state;
 	gw = (struct gw){ .pid = getpid() };
 	pthread_mutex_init(&gw.lock, NULL);
-	fail_at = 0;
-	live = 0;
+	memory_fails_at = 0;
+	memory_blocks = 0;
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	fail_at = 0;
+	memory_fails_at = 0;
 	placed_free_all(&gw);
 	pthread_mutex_destroy(&gw.lock);
-	return live == 0 ? 0 : -1;
+	return memory_blocks == 0 ? 0 : -1;
 }
 
 static int tcp(void)
@@ -190,7 +151,7 @@ static void being_added(void **state)
 	placed_settle(&gw, second, 0);
 	pthread_mutex_unlock(&gw.lock);
 	assert_int_equal(collected(0, -1), 0);
-	assert_int_equal(live, 0);
+	assert_int_equal(memory_blocks, 0);
 	close(stream);
 	close(datagram);
 }
@@ -261,7 +222,7 @@ static void numbers_change(void **state)
 	assert_int_equal(collected(1, moved), 1);
 	close(moved);
 	assert_int_equal(collected(1, -1), 0); /* and not the stranger */
-	assert_int_equal(live, 0);
+	assert_int_equal(memory_blocks, 0);
 	close(stranger);
 }
 
@@ -296,7 +257,7 @@ static void sockets_that_come_and_go(void **state)
 
 		assert_int_equal(place(1, stream, 0, false), 1);
 		close(stream);
-		assert_true(live < 100);
+		assert_true(memory_blocks < 100);
 	}
 	placed_expect_rate(&gw, 1);
 	assert_int_equal(collected(1, lasting), 1);
@@ -384,18 +345,18 @@ static void short_memory(void **state)
 
 	(void)state;
 	for (unsigned fail = 1; fail <= FLOWS * 2; fail += fail < 40 ? 1 : 7) {
-		fail_at = fail;
+		memory_fails_at = fail;
 		for (uint32_t id = 1; id <= FLOWS; id++) {
 			int r = place(id, stream, GW_FLOW_ADAPTIVE, true);
 
-			assert_true(r == 1 || (r == -ENOMEM && fail_at == 0));
+			assert_true(r == 1 || (r == -ENOMEM && memory_fails_at == 0));
 			assert_int_equal(collected(id, stream), r == 1 ? 1 : 0);
 		}
-		fail_at = 0;
+		memory_fails_at = 0;
 		for (uint32_t id = 1; id <= FLOWS; id++)
 			placed_drop(&gw, id, 0);
 		assert_int_equal(placed_next(&gw), 0);
-		assert_int_equal(live, 0);
+		assert_int_equal(memory_blocks, 0);
 	}
 	close(stream);
 }

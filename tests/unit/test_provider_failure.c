@@ -11,35 +11,9 @@
 #include <cmocka.h>
 
 #include "provider_world.h"
+#include "scarce_memory.h"
 
 #define MBIT UINT64_C(1000000)
-
-/* The linker puts these in the place of the C library's (--wrap). */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static unsigned fail_at; /* 0: never */
-static bool failed;
-
-static bool fails_now(void)
-{
-	if (fail_at == 0 || --fail_at > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails_now() ? NULL : __real_calloc(n, size);
-}
 
 /* ---- what is tried; each from the same beginning ---- */
 
@@ -336,17 +310,17 @@ static void test_memory_runs_out(void **state)
 		for (unsigned at = 1;; at++) {
 			begin(&verbs[i]);
 			before = look();
-			failed = false;
-			fail_at = at;
+			memory_failed = false;
+			memory_fails_at = at;
 			r = verbs[i].happens();
-			fail_at = 0;
+			memory_fails_at = 0;
 			if (r < 0) {
 				assert_int_equal(r, -ENOMEM);
-				assert_true(failed);
+				assert_true(memory_failed);
 				check_failed(&verbs[i], &before);
 			}
 			provider_world_free(pw);
-			if (!failed)
+			if (!memory_failed)
 				break;
 		}
 	}

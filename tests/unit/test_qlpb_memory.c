@@ -10,28 +10,7 @@
 
 #include <cmocka.h>
 
-static bool scarce;
-static unsigned left; /* so many allocations succeed all the same */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static bool is_to_fail(void)
-{
-	return scarce && left-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return is_to_fail() ? NULL : __real_calloc(n, size);
-}
+#include "scarce_memory.h"
 
 static int accept_one(uint16_t port, uint32_t *ret_connection)
 {
@@ -46,12 +25,11 @@ static void sessions(void **state)
 	uint32_t stands = hand_session(HAND_PEER, 49876, QLPB_ID_PACKET_PAIR), next;
 	uint32_t waits = hand_accept(HAND_PEER, 49877);
 
-	scarce = true;
-	left = 0;
+	memory_fails_at = 1;
 	assert_int_equal(accept_one(49878, &next), -ENOMEM);
-	left = 0;
+	memory_fails_at = 1;
 	qlpb_received(hand.qlpb, waits, handshake, sizeof(handshake), hand.now_us);
-	scarce = false;
+	assert_int_equal(memory_fails_at, 0);
 	assert_true(hand_is_closed(waits));
 	assert_false(hand_is_closed(stands));
 	assert_int_equal(qlpb_sizes(hand.qlpb).sessions, 1);
@@ -75,11 +53,10 @@ static void experiments(void **state)
 		uint32_t id;
 
 		for (unsigned n = 0; n < needed; n++) {
-			scarce = true;
-			left = n;
+			memory_fails_at = n + 1;
 			assert_int_equal(qlpb_start(hand.qlpb, &request, &id, hand.now_us),
 					 -ENOMEM);
-			scarce = false;
+			assert_int_equal(memory_fails_at, 0);
 		}
 		assert_int_equal(hand.n_connects, 0);
 		assert_int_equal(qlpb_sizes(hand.qlpb).experiments, 0);
@@ -96,10 +73,8 @@ static void a_node(void **state)
 	struct qlpb_config config;
 
 	qlpb_config_default(&config);
-	scarce = true;
-	left = 0;
+	memory_fails_at = 1;
 	assert_null(qlpb_new(&ports, &config));
-	scarce = false;
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, hand_setup, hand_teardown)

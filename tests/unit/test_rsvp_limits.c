@@ -10,33 +10,7 @@
 
 #include <cmocka.h>
 
-/* ---- memory that fails ---- */
-
-static unsigned long fail_after; /* allocations; 0: never */
-static bool failed;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-static bool is_to_fail(void)
-{
-	if (fail_after == 0 || --fail_after > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return is_to_fail() ? NULL : __real_calloc(n, size);
-}
+#include "scarce_memory.h"
 
 /* ---- a world without memory of its own: what is sent is only counted ---- */
 
@@ -212,20 +186,20 @@ static void do_much(struct bare *bare, enum rsvp_style style)
 
 static void memory_fails_everywhere(enum rsvp_style style)
 {
-	unsigned long n = 0;
+	unsigned n = 0;
 	struct bare bare;
 	bool good;
 
 	do {
-		failed = false;
-		fail_after = ++n;
+		memory_failed = false;
+		memory_fails_at = ++n;
 		good = make_bare(&bare);
 		if (good)
 			do_much(&bare, style);
 		bare.rsvp = rsvp_free(bare.rsvp, bare.now_us);
-		fail_after = 0;
+		memory_fails_at = 0;
 		assert_int_equal(bare.installed, 0);
-	} while (failed);
+	} while (memory_failed);
 	assert_true(good && n > 50);
 }
 

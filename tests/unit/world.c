@@ -141,6 +141,22 @@ void world_free(struct world *world)
 	assert_int_equal(world->datapath.n_meters, 0);
 }
 
+void world_end(struct world *world)
+{
+	world_check(world);
+	while (world->engine->owners)
+		world_remove_owner(world, world->engine->owners);
+	world_check_empty(world);
+	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
+	world_free(world);
+}
+
+void world_pass(struct world *world, uint64_t us)
+{
+	world->now_us += us;
+	engine_tick(world->engine, world->now_us);
+}
+
 struct owner *world_owner(struct world *world, uint32_t uid)
 {
 	struct engine_owner_info info = { .uid = uid, .pid = 42, .comm = "test", .api = "native" };

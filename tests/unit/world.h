@@ -63,6 +63,12 @@ struct world *world_new_with(const struct engine_config *config, const struct da
 /* Frees it; everything that the engine held must be gone from the datapath. */
 void world_free(struct world *world);
 
+/* All owners go, and nothing is left of what they had: the usual end of a test. */
+void world_end(struct world *world);
+
+/* Turns the clock. */
+void world_pass(struct world *world, uint64_t us);
+
 struct owner *world_owner(struct world *world, uint32_t uid);
 
 /* The owner goes, and all that it had. */
