@@ -18,7 +18,7 @@ TEST_OPTIONS = --sysconfdir=/etc -Db_sanitize=address,undefined -Dbench=false
 FUZZ_OPTIONS = -Dfuzz=true -Dbench=false -Db_sanitize=address,undefined -Db_lundef=false \
 	-Dc_args=-fsanitize=fuzzer-no-link
 
-.PHONY: all help deps install uninstall run test test-vm bench fuzz format clean
+.PHONY: all help deps install uninstall run test test-vm bench bench-vm fuzz format clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -31,6 +31,7 @@ help:
 	@echo "make test          build under sanitizers, and run every test that this machine can run"
 	@echo "make test-vm       the tests that depend on the kernel, under Debian's own in a virtual machine (slow)"
 	@echo "make bench         measure"
+	@echo "make bench-vm      what needs netem, under Debian's kernel in a virtual machine that counts its time (slow)"
 	@echo "make fuzz          each target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make format        put the C files into the house format"
 	@echo "make clean         remove the build directories"
@@ -77,6 +78,12 @@ test-vm:
 bench: deps
 	@$(MAKE) --no-print-directory all
 	GW_BUILD=$(BUILD) bench/run
+
+bench-vm:
+	@tools/install-deps tools/deps tools/deps-vm
+	@$(MAKE) --no-print-directory all
+	@tools/test-vm --machine counted $(BUILD) 'bench/run --output "$$GW_OUT/bench-vm.json" probe-netem'
+	@echo "The figures are kept in $(BUILD)/test-vm-out/bench-vm.json"
 
 fuzz: deps
 	@$(MAKE) --no-print-directory build-fuzz/build.ninja
