@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "destroy_events.h"
+#include "daemon.h"
 #include "measure.h"
 
 #ifndef SO_COOKIE
@@ -49,17 +50,6 @@ struct subject {
 	uint64_t cookie;
 	uint32_t id;
 };
-
-static struct gw *open_handle(const struct scene *scene)
-{
-	const struct gw_open_options how = { .size = sizeof(how),
-					     .mode = GW_MODE_DAEMON,
-					     .socket_path = scene->socket_path };
-	struct gw *gw;
-
-	must(gw_open(&gw, &how), scene->socket_path);
-	return gw;
-}
 
 static bool is_marked(const struct scene *scene, uint64_t cookie)
 {
@@ -184,7 +174,7 @@ static void measure_destroy_events(const struct scene *scene, bool queued)
 
 static _Noreturn void live_in_a_flow(const struct scene *scene, int tell)
 {
-	struct subject subject = open_flow(scene, open_handle(scene));
+	struct subject subject = open_flow(scene, daemon_open(scene->socket_path));
 
 	must_call((int)write(tell, &subject, sizeof(subject)), "write");
 	pause();
@@ -213,55 +203,49 @@ static void end_victim(pid_t pid, const int tell[2])
 	close(tell[0]);
 }
 
-static double mark_after_kill_us(const struct scene *scene)
+static void until_unmarked(const struct scene *scene, const struct subject *subject,
+			   int from_victim)
 {
-	struct subject subject;
-	uint64_t begin;
-	int tell[2];
-	double us;
-	pid_t pid = start_victim(scene, tell, &subject);
+	uint64_t begin = wall_ns();
 
-	begin = wall_ns();
-	kill(pid, SIGKILL);
-	while (is_marked(scene, subject.cookie) && since_us(begin) < PATIENCE_MS * 1000.0)
+	(void)from_victim;
+	while (is_marked(scene, subject->cookie) && since_us(begin) < PATIENCE_MS * 1000.0)
 		;
-	us = since_us(begin);
-	end_victim(pid, tell);
-	wait_for_end(scene->gw, subject.id);
-	return us;
 }
 
-static double books_after_kill_us(const struct scene *scene)
+static void until_told(const struct scene *scene, const struct subject *subject, int from_victim)
 {
-	struct subject subject;
-	uint64_t begin;
-	int tell[2];
-	double us;
-	pid_t pid = start_victim(scene, tell, &subject);
-
-	begin = wall_ns();
-	kill(pid, SIGKILL);
-	wait_for_end(scene->gw, subject.id);
-	us = since_us(begin);
-	end_victim(pid, tell);
-	return us;
+	(void)from_victim;
+	wait_for_end(scene->gw, subject->id);
 }
 
-static double hang_up_after_kill_us(const struct scene *scene)
+static void until_hang_up(const struct scene *scene, const struct subject *subject, int from_victim)
 {
-	struct subject subject;
-	uint64_t begin;
-	int tell[2];
-	double us;
-	pid_t pid = start_victim(scene, tell, &subject);
+	char said;
 
-	begin = wall_ns();
-	kill(pid, SIGKILL);
-	if (read(tell[0], &subject, sizeof(subject)) > 0)
+	(void)scene;
+	(void)subject;
+	if (read(from_victim, &said, sizeof(said)) > 0)
 		die("the killed process spoke");
+}
+
+static double after_kill_us(const struct scene *scene,
+			    void (*until)(const struct scene *scene, const struct subject *subject,
+					  int from_victim))
+{
+	struct subject subject;
+	uint64_t begin;
+	int tell[2];
+	double us;
+	pid_t pid = start_victim(scene, tell, &subject);
+
+	begin = wall_ns();
+	kill(pid, SIGKILL);
+	until(scene, &subject, tell[0]);
 	us = since_us(begin);
 	end_victim(pid, tell);
-	wait_for_end(scene->gw, subject.id);
+	if (until != until_told)
+		wait_for_end(scene->gw, subject.id);
 	return us;
 }
 
@@ -271,9 +255,9 @@ static void measure_kills(const struct scene *scene)
 
 	must(gw_watch(scene->gw), "gw_watch");
 	for (size_t i = 0; i < scene->repeat; i++) {
-		series_add(&mark, mark_after_kill_us(scene));
-		series_add(&books, books_after_kill_us(scene));
-		series_add(&hang_up, hang_up_after_kill_us(scene));
+		series_add(&mark, after_kill_us(scene, until_unmarked));
+		series_add(&books, after_kill_us(scene, until_told));
+		series_add(&hang_up, after_kill_us(scene, until_hang_up));
 	}
 	report("mark", "us", &mark, NULL);
 	report("books", "us", &books, NULL);
@@ -293,7 +277,7 @@ int main(int argc, char **argv)
 		.map = must_call(bpf_obj_get(argv[6]), argv[6]),
 	};
 	enter_namespace(argv[3]);
-	scene.gw = open_handle(&scene);
+	scene.gw = daemon_open(scene.socket_path);
 	if (strcmp(argv[1], "kill") == 0) {
 		measure_kills(&scene);
 		return EXIT_SUCCESS;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "measure.h"
 
 #define PORT 9010
@@ -45,12 +46,8 @@ int main(int argc, char **argv)
 	raise_descriptor_limit();
 	enter_namespace(argv[1]);
 	for (size_t i = 0; i < flows; i++) {
-		const struct gw_open_options how = { .size = sizeof(how),
-						     .mode = GW_MODE_DAEMON,
-						     .socket_path = argv[2] };
-
 		if (i < n)
-			must(gw_open(&handles[i], &how), argv[2]);
+			handles[i] = daemon_open(argv[2]);
 		add_flow(handles[i % n], &peer);
 	}
 	puts("ready");

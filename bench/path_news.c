@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "measure.h"
 
 #define PORT 9
@@ -37,12 +38,9 @@ static uint64_t epoch_ns(void)
 static void open_flow(const char *socket_path, const char *address)
 {
 	const struct gw_flow_options options = GW_FLOW_OPTIONS(.flags = GW_FLOW_ADAPTIVE);
-	const struct gw_open_options how = { .size = sizeof(how),
-					     .mode = GW_MODE_DAEMON,
-					     .socket_path = socket_path };
 	const struct sockaddr_in peer = ipv4_address(address, PORT);
 
-	must(gw_open(&gw, &how), socket_path);
+	gw = daemon_open(socket_path);
 	must(gw_flow_add(gw, udp_socket(), (const struct sockaddr *)&peer, sizeof(peer), &options,
 			 &flow),
 	     "gw_flow_add");

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "measure.h"
 #include "qos_far.h"
 #include "qos_socket.h"
@@ -283,8 +284,6 @@ static void measure_toggling(void)
 
 int main(int argc, char **argv)
 {
-	struct gw_open_options how = { .size = sizeof(how), .mode = GW_MODE_DAEMON };
-
 	if (argc != 11)
 		die("usage: qos_many many|toggle COUNT NEAR SOCKET FAR SOCKET ADDRESS ADDRESS DEVICE PID");
 	scene = (struct scene){ .count = strtoul(argv[2], NULL, 10),
@@ -295,9 +294,8 @@ int main(int argc, char **argv)
 				.daemon = (pid_t)strtol(argv[10], NULL, 10) };
 	scene.wire = wire_open(argv[5], argv[9]);
 	qos_far_open(argv[5], argv[6]);
-	how.socket_path = scene.near_daemon;
 	enter_namespace(scene.near);
-	must(gw_open(&scene.gw, &how), scene.near_daemon);
+	scene.gw = daemon_open(scene.near_daemon);
 	enter_namespace("-");
 	if (strcmp(argv[1], "many") == 0)
 		measure_many();

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon.h"
 #include "measure.h"
 
 #define PORT 9011
@@ -64,18 +65,16 @@ static void measure(const uint32_t *ids, void (*call)(uint32_t id), struct serie
 int main(int argc, char **argv)
 {
 	struct series reserving = { 0 }, giving_back = { 0 }, calling = { 0 };
-	struct gw_open_options how = { .size = sizeof(how), .mode = GW_MODE_DAEMON };
 	size_t flows, groups, n_addresses = (size_t)argc - 5;
 	uint32_t ids[GROUP];
 
 	if (argc < 6)
 		die("usage: reserve_cost NAMESPACE SOCKET FLOWS GROUPS ADDRESS...");
-	how.socket_path = argv[2];
 	flows = strtoul(argv[3], NULL, 10);
 	groups = strtoul(argv[4], NULL, 10);
 	raise_descriptor_limit();
 	enter_namespace(argv[1]);
-	must(gw_open(&gw, &how), argv[2]);
+	gw = daemon_open(argv[2]);
 	for (size_t i = 0; i < flows; i++)
 		reserve(add_flow(argv[5 + i % n_addresses]));
 	for (size_t i = 0; i < GROUP; i++)

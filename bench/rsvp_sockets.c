@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon.h"
 #include "measure.h"
 
 #define PORT 1024
@@ -30,72 +31,38 @@ static struct sockaddr_in sender, receiver;
 
 static void open_host(struct host *host)
 {
-	const struct gw_open_options how = { .size = sizeof(how),
-					     .mode = GW_MODE_DAEMON,
-					     .socket_path = host->socket };
-
 	enter_namespace(host->namespace);
-	must(gw_open(&host->gw, &how), host->socket);
+	host->gw = daemon_open(host->socket);
 }
 
 static uint32_t open_session(const struct host *host, uint16_t port)
 {
 	struct sockaddr_in to = receiver;
-	uint32_t id;
 
 	to.sin_port = htons(port);
-	must(gw_rsvp_open(host->gw, (const struct sockaddr *)&to, sizeof(to), IPPROTO_UDP, NULL,
-			  &id),
-	     "gw_rsvp_open");
-	return id;
+	return daemon_session(host->gw, &to);
 }
 
-static struct gw_tspec tspec(void)
-{
-	return (struct gw_tspec){ .size = sizeof(struct gw_tspec), .rate_bps = RATE_BPS };
-}
-
-static void put_sender(uint16_t port, struct sockaddr_storage *ret_address)
+static struct sockaddr_in sender_at(uint16_t port)
 {
 	struct sockaddr_in from = sender;
 
 	from.sin_port = htons(port);
-	*ret_address = (struct sockaddr_storage){ 0 };
-	*(struct sockaddr_in *)ret_address = from;
-}
-
-/* What has happened so far at the receiver is of no interest. */
-static void drain(const struct host *host)
-{
-	struct gw_event event = { .size = sizeof(event) };
-
-	while (gw_event_next(host->gw, 0, &event) > 0) {
-		gw_event_release(&event);
-		event.size = sizeof(event);
-	}
+	return from;
 }
 
 static void reserve(uint16_t port)
 {
-	struct gw_rsvp_flow flow = { .tspec = tspec() };
-	const struct gw_rsvp_request request = { .size = sizeof(request),
-						 .style = GW_RSVP_FF,
-						 .service = GW_RSVP_CONTROLLED_LOAD,
-						 .dscp = -1,
-						 .n_flows = 1,
-						 .flows = &flow };
+	const struct sockaddr_in from = sender_at(port);
 
-	put_sender(port, &flow.sender.address);
-	must(gw_rsvp_reserve(far_host.gw, open_session(&far_host, port), &request),
-	     "gw_rsvp_reserve");
+	daemon_reserve(far_host.gw, open_session(&far_host, port), &from, RATE_BPS);
 }
 
 static void begin_sending(uint32_t id, uint16_t port)
 {
-	struct gw_rsvp_offer offer = { .size = sizeof(offer), .tspec = tspec() };
+	const struct sockaddr_in from = sender_at(port);
 
-	put_sender(port, &offer.source);
-	must(gw_rsvp_send(near_host.gw, id, &offer), "gw_rsvp_send");
+	daemon_offer(near_host.gw, id, &from, RATE_BPS);
 }
 
 /* How many senders have heard of their reservation: those that wait_ms brings, and what is there with it. */
@@ -130,7 +97,7 @@ static void measure_way(void)
 		if (take_reservations(PATIENCE_MS) != 1)
 			die("a sender did not hear of its reservation");
 		series_add(&us, (double)(wall_ns() - begin) / 1e3);
-		drain(&far_host);
+		daemon_drain(far_host.gw);
 	}
 	report("way-sockets", "us", &us, NULL);
 }
@@ -162,13 +129,13 @@ static void measure_many(uint32_t sessions, const char *router)
 		ids[i] = open_session(&near_host, (uint16_t)(PORT + WAYS + i));
 		reserve((uint16_t)(PORT + WAYS + i));
 	}
-	drain(&far_host);
+	daemon_drain(far_host.gw);
 	cpu_ns = process_cpu_ns(router);
 	begin = wall_ns();
 	for (uint32_t i = 0; i < sessions; i++) {
 		begin_sending(ids[i], (uint16_t)(PORT + WAYS + i));
 		n += take_reservations(0);
-		drain(&far_host);
+		daemon_drain(far_host.gw);
 	}
 	while (n < sessions) {
 		unsigned more = take_reservations(PATIENCE_MS);

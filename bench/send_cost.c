@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon.h"
 #include "measure.h"
 
 #define PORT 9009
@@ -35,14 +36,10 @@ struct sender {
 
 static void open_flows(const struct sender *sender, const char *path)
 {
-	const struct gw_open_options how = { .size = sizeof(how),
-					     .mode = GW_MODE_DAEMON,
-					     .socket_path = path };
 	const struct gw_flow_options voice = GW_FLOW_OPTIONS(.traffic_class = GW_CLASS_VOICE);
-	struct gw *gw; /* for as long as the program lasts */
+	struct gw *gw = daemon_open(path); /* for as long as the program lasts */
 	uint32_t id;
 
-	must(gw_open(&gw, &how), path);
 	for (size_t i = 0; i < sender->n_fds; i++)
 		must(gw_flow_add(gw, sender->fds[i], NULL, 0, &voice, &id), "gw_flow_add");
 }
