@@ -8,15 +8,15 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "datapath/netlink.h"
 
 #define RECEIVE_LEN 32768
 #define DATAGRAMS_PER_TURN 64
 #define ROOM_BYTES (4 << 20) /* for what a routing daemon does when a table is exchanged */
-#define ANSWER_TIMEOUT_S 1   /* never needed: the kernel answers at once */
 
 /* A change in the middle of reading makes it be read again, so often. */
 #define DUMP_ATTEMPTS 4
@@ -31,8 +31,7 @@ struct table {
 struct interfaces {
 	struct interfaces_events events;
 	int watch_fd;
-	int ask_fd;
-	uint32_t sequence;
+	struct netlink *netlink; /* to ask */
 	struct table table;
 	bool stale; /* it is to be read again */
 };
@@ -86,21 +85,6 @@ static struct interface *table_find(const struct table *table, uint32_t ifindex)
 
 /* ---- netlink ---- */
 
-/* The attributes of one message, by type. */
-static void attributes_of(const struct nlmsghdr *header, size_t fixed, const struct rtattr **ret,
-			  size_t n)
-{
-	int left = (int)header->nlmsg_len - (int)NLMSG_SPACE(fixed);
-	const struct rtattr *a =
-		(const void *)((const char *)NLMSG_DATA(header) + NLMSG_ALIGN(fixed));
-
-	memset(ret, 0, n * sizeof(*ret));
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type < n)
-			ret[a->rta_type] = a;
-	}
-}
-
 static bool take_u32(const struct rtattr *attribute, uint32_t *ret_value)
 {
 	if (!attribute || RTA_PAYLOAD(attribute) < sizeof(*ret_value))
@@ -145,7 +129,7 @@ static int read_link(struct table *table, const struct nlmsghdr *header)
 
 	if (header->nlmsg_type != RTM_NEWLINK || header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
 		return 0;
-	attributes_of(header, sizeof(*info), attributes, IFLA_LINKINFO + 1);
+	netlink_attributes(header, sizeof(*info), attributes, IFLA_LINKINFO + 1);
 	interface.ifindex = (uint32_t)info->ifi_index;
 	interface.up = (info->ifi_flags & IFF_UP) && (info->ifi_flags & IFF_RUNNING);
 	interface.loopback = info->ifi_flags & IFF_LOOPBACK;
@@ -191,7 +175,7 @@ static int read_address(struct table *table, const struct nlmsghdr *header)
 
 	if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
 		return 0;
-	attributes_of(header, sizeof(*info), attributes, IFA_FLAGS + 1);
+	netlink_attributes(header, sizeof(*info), attributes, IFA_FLAGS + 1);
 	/* On a line between two points IFA_ADDRESS is the other end. */
 	if (!take_address(attributes[IFA_LOCAL], info->ifa_family, &address) &&
 	    !take_address(attributes[IFA_ADDRESS], info->ifa_family, &address))
@@ -210,71 +194,38 @@ static int read_address(struct table *table, const struct nlmsghdr *header)
 	return 0;
 }
 
-static int ask(struct interfaces *interfaces, uint16_t type, size_t fixed)
+struct reading {
+	struct table *table;
+	int (*read_one)(struct table *table, const struct nlmsghdr *header);
+	int status;
+};
+
+static void take_part(void *user_data, const struct nlmsghdr *header)
+{
+	struct reading *reading = user_data;
+
+	if (reading->status == 0)
+		reading->status = reading->read_one(reading->table, header);
+}
+
+/* -EINTR: something changed meanwhile. */
+static int dump(struct interfaces *interfaces, uint16_t type, size_t fixed, struct table *table,
+		int (*read_one)(struct table *table, const struct nlmsghdr *header))
 {
 	struct {
 		struct nlmsghdr header;
 		char fixed[sizeof(struct ifinfomsg)];
-	} request = { 0 };
-	ssize_t sent;
+	} request = { .header = { .nlmsg_len = (uint32_t)NLMSG_LENGTH(fixed),
+				  .nlmsg_type = type,
+				  .nlmsg_flags = NLM_F_DUMP } };
+	struct reading reading = { .table = table, .read_one = read_one };
+	int r = netlink_ask(interfaces->netlink, &request.header, take_part, &reading);
 
-	request.header.nlmsg_len = (uint32_t)NLMSG_LENGTH(fixed);
-	request.header.nlmsg_type = type;
-	request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	request.header.nlmsg_seq = ++interfaces->sequence;
-	do
-		sent = send(interfaces->ask_fd, &request, request.header.nlmsg_len, 0);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
-}
-
-/* One part of an answer. 1: the last. -EINTR: something changed meanwhile. */
-static int read_part(struct interfaces *interfaces, const void *buffer, size_t len,
-		     struct table *table,
-		     int (*read_one)(struct table *table, const struct nlmsghdr *header))
-{
-	const struct nlmsghdr *header = buffer;
-	bool interrupted = false;
-	int r;
-
-	for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
-		if (header->nlmsg_seq != interfaces->sequence)
-			continue;
-		interrupted |= header->nlmsg_flags & NLM_F_DUMP_INTR;
-		if (header->nlmsg_type == NLMSG_DONE)
-			return interrupted ? -EINTR : 1;
-		if (header->nlmsg_type == NLMSG_ERROR)
-			return -EIO;
-		r = read_one(table, header);
-		if (r < 0)
-			return r;
-	}
-	return interrupted ? -EINTR : 0;
-}
-
-static int dump(struct interfaces *interfaces, uint16_t type, size_t fixed, struct table *table,
-		int (*read_one)(struct table *table, const struct nlmsghdr *header))
-{
-	_cleanup_(freep) char *buffer = malloc(RECEIVE_LEN);
-	int r, interrupted = 0;
-
-	if (!buffer)
-		return -ENOMEM;
-	r = ask(interfaces, type, fixed);
-	while (r == 0) {
-		ssize_t len = recv(interfaces->ask_fd, buffer, RECEIVE_LEN, 0);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0)
-			return -errno;
-		r = read_part(interfaces, buffer, (size_t)len, table, read_one);
-		if (r == -EINTR) { /* to the end all the same */
-			interrupted = r;
-			r = 0;
-		}
-	}
-	return r < 0 ? r : interrupted;
+	if (r < 0)
+		return r;
+	if (reading.status < 0)
+		return reading.status;
+	return netlink_was_interrupted(interfaces->netlink) ? -EINTR : 0;
 }
 
 static int read_all(struct interfaces *interfaces, struct table *ret_table)
@@ -358,7 +309,7 @@ static void take_route(const struct interfaces *interfaces, const struct nlmsghd
 		family = AF_INET6;
 	if (family != AF_INET && family != AF_INET6)
 		return;
-	attributes_of(header, sizeof(*route), attributes, RTA_DST + 1);
+	netlink_attributes(header, sizeof(*route), attributes, RTA_DST + 1);
 	if (route->rtm_dst_len == 0 || !take_address(attributes[RTA_DST], family, &prefix) ||
 	    route->rtm_dst_len > (family == AF_INET ? 32 : 128)) {
 		tell_everywhere(interfaces);
@@ -457,22 +408,18 @@ static int join(int fd)
 
 int interfaces_new(const struct interfaces_events *events, struct interfaces **ret_interfaces)
 {
-	const struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
 	struct interfaces *interfaces = calloc(1, sizeof(*interfaces));
 	int r;
 
 	if (!interfaces)
 		return -ENOMEM;
 	interfaces->events = *events;
-	interfaces->watch_fd = interfaces->ask_fd = -1;
+	interfaces->watch_fd = -1;
 	r = open_socket(&interfaces->watch_fd);
 	if (r >= 0)
 		r = join(interfaces->watch_fd);
 	if (r >= 0)
-		r = open_socket(&interfaces->ask_fd);
-	if (r >= 0 &&
-	    setsockopt(interfaces->ask_fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
-		r = -errno;
+		r = netlink_new(NETLINK_ROUTE, &interfaces->netlink);
 	/* After joining: what changes from here on is heard of. */
 	if (r >= 0)
 		r = synchronize(interfaces);
@@ -490,8 +437,7 @@ struct interfaces *interfaces_free(struct interfaces *interfaces)
 		return NULL;
 	if (interfaces->watch_fd >= 0)
 		close(interfaces->watch_fd);
-	if (interfaces->ask_fd >= 0)
-		close(interfaces->ask_fd);
+	netlink_free(interfaces->netlink);
 	table_clear(&interfaces->table);
 	free(interfaces);
 	return NULL;

@@ -35,7 +35,7 @@ static void fill(struct request *request, uint16_t type, const struct address *a
 		.neighbour = { .ndm_family = (uint8_t)address->family,
 			       .ndm_ifindex = (int)ifindex },
 	};
-	rtnl_put(&request->header, NDA_DST, address->addr + 16 - len, len);
+	netlink_put(&request->header, NDA_DST, address->addr + 16 - len, len);
 }
 
 static void take(void *user_data, const struct nlmsghdr *message)
@@ -47,7 +47,7 @@ static void take(void *user_data, const struct nlmsghdr *message)
 	if (message->nlmsg_type != RTM_NEWNEIGH ||
 	    message->nlmsg_len < NLMSG_LENGTH(sizeof(*neighbour)))
 		return;
-	rtnl_attributes(message, sizeof(*neighbour), attributes, NDA_LLADDR + 1);
+	netlink_attributes(message, sizeof(*neighbour), attributes, NDA_LLADDR + 1);
 	entry->state = neighbour->ndm_state;
 	if (!attributes[NDA_LLADDR])
 		return;
@@ -56,7 +56,7 @@ static void take(void *user_data, const struct nlmsghdr *message)
 		memcpy(entry->station, RTA_DATA(attributes[NDA_LLADDR]), sizeof(entry->station));
 }
 
-int neighbour_lookup(struct rtnl *rtnl, const struct address *address, uint32_t ifindex,
+int neighbour_lookup(struct netlink *netlink, const struct address *address, uint32_t ifindex,
 		     uint8_t ret_station[static NEIGHBOUR_STATION_LEN])
 {
 	struct request request;
@@ -66,7 +66,7 @@ int neighbour_lookup(struct rtnl *rtnl, const struct address *address, uint32_t 
 	if (address->family != AF_INET && address->family != AF_INET6)
 		return -EINVAL;
 	fill(&request, RTM_GETNEIGH, address, ifindex);
-	r = rtnl_ask(rtnl, &request.header, take, &entry);
+	r = netlink_ask(netlink, &request.header, take, &entry);
 	if (r < 0)
 		return r;
 	if (entry.state & NUD_NOARP)
@@ -87,7 +87,7 @@ static void ignore(void *user_data, const struct nlmsghdr *message)
 	(void)message;
 }
 
-int neighbour_resolve(struct rtnl *rtnl, const struct address *address, uint32_t ifindex)
+int neighbour_resolve(struct netlink *netlink, const struct address *address, uint32_t ifindex)
 {
 	struct request request;
 
@@ -96,5 +96,5 @@ int neighbour_resolve(struct rtnl *rtnl, const struct address *address, uint32_t
 	fill(&request, RTM_NEWNEIGH, address, ifindex);
 	request.header.nlmsg_flags = NLM_F_CREATE | NLM_F_ACK;
 	request.neighbour.ndm_flags = NTF_USE;
-	return rtnl_ask(rtnl, &request.header, ignore, NULL);
+	return netlink_ask(netlink, &request.header, ignore, NULL);
 }

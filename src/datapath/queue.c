@@ -2,16 +2,12 @@
 /* queue.c: see queue.h. */
 #include "datapath/queue.h"
 
-#include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
-
-#define REPLY_BYTES 32768
+#include "datapath/netlink.h"
 
 /* Handles of traffic control: major and minor, and what stands for no parent. */
 #define MAJOR(handle) ((handle)&0xffff0000u)
@@ -59,7 +55,21 @@ bool queue_view_is_fq(const struct queue_view *view)
 	return view->root_fq || (view->root_mq && view->below > 0 && view->below == view->below_fq);
 }
 
-static int ask(int fd, uint32_t ifindex)
+struct look {
+	uint32_t ifindex;
+	struct queue_view view;
+};
+
+static void take(void *user_data, const struct nlmsghdr *message)
+{
+	struct look *look = user_data;
+
+	if (message->nlmsg_type == RTM_NEWQDISC)
+		queue_view_add(&look->view, NLMSG_DATA(message), NLMSG_PAYLOAD(message, 0),
+			       look->ifindex);
+}
+
+bool queue_is_fq(uint32_t ifindex)
 {
 	struct {
 		struct nlmsghdr head;
@@ -67,42 +77,16 @@ static int ask(int fd, uint32_t ifindex)
 	} request = {
 		.head = { .nlmsg_len = sizeof(request),
 			  .nlmsg_type = RTM_GETQDISC,
-			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+			  .nlmsg_flags = NLM_F_DUMP },
 		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)ifindex },
 	};
+	struct look look = { .ifindex = ifindex };
+	struct netlink *netlink;
+	int r = netlink_new(NETLINK_ROUTE, &netlink);
 
-	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
-}
-
-/* Reads one part of the answer; true if there is more. */
-static bool read_part(int fd, struct queue_view *view, uint32_t ifindex)
-{
-	union {
-		struct nlmsghdr align;
-		char bytes[REPLY_BYTES];
-	} buf;
-	ssize_t n = recv(fd, &buf, sizeof(buf), 0);
-
-	if (n < 0)
-		return errno == EINTR;
-	for (const struct nlmsghdr *head = &buf.align; NLMSG_OK(head, n);
-	     head = NLMSG_NEXT(head, n)) {
-		if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR)
-			return false;
-		if (head->nlmsg_type == RTM_NEWQDISC)
-			queue_view_add(view, NLMSG_DATA(head), NLMSG_PAYLOAD(head, 0), ifindex);
-	}
-	return n >= 0;
-}
-
-bool queue_is_fq(uint32_t ifindex)
-{
-	_cleanup_(closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct queue_view view = { 0 };
-
-	if (fd < 0 || ask(fd, ifindex) < 0)
+	if (r < 0)
 		return false;
-	while (read_part(fd, &view, ifindex))
-		;
-	return queue_view_is_fq(&view);
+	r = netlink_ask(netlink, &request.head, take, &look);
+	netlink_free(netlink);
+	return r == 0 && queue_view_is_fq(&look.view);
 }

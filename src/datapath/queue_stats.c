@@ -68,13 +68,13 @@ static uint64_t shaper_rate(const struct rtattr *kind, const struct rtattr *opti
 	if (!options)
 		return 0;
 	if (is(kind, "tbf")) {
-		rtnl_nested(options, tbf, TCA_TBF_MAX + 1);
+		netlink_nested(options, tbf, TCA_TBF_MAX + 1);
 		return copy(tbf[TCA_TBF_PARMS], &qopt, sizeof(qopt))
 			       ? rate_of(&qopt.rate, tbf[TCA_TBF_RATE64])
 			       : 0;
 	}
 	if (is(kind, "cake")) {
-		rtnl_nested(options, cake, TCA_CAKE_MAX + 1);
+		netlink_nested(options, cake, TCA_CAKE_MAX + 1);
 		return rate_of(&none, cake[TCA_CAKE_BASE_RATE64]);
 	}
 	return 0;
@@ -105,7 +105,7 @@ static void read_totals(const struct rtattr *totals, struct queue_stats *stats)
 
 	if (!totals)
 		return;
-	rtnl_nested(totals, attributes, TCA_STATS_MAX + 1);
+	netlink_nested(totals, attributes, TCA_STATS_MAX + 1);
 	(void)copy(attributes[TCA_STATS_BASIC], &basic, sizeof(basic));
 	(void)copy(attributes[TCA_STATS_QUEUE], &queue, sizeof(queue));
 	stats->bytes = basic.bytes;
@@ -125,7 +125,7 @@ static void take_queue(void *user_data, const struct nlmsghdr *message)
 	if (message->nlmsg_type != RTM_NEWQDISC || message->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)) ||
 	    (uint32_t)tc->tcm_ifindex != search->ifindex || tc->tcm_parent != TC_H_ROOT)
 		return;
-	rtnl_attributes(message, sizeof(*tc), attributes, TCA_STATS2 + 1);
+	netlink_attributes(message, sizeof(*tc), attributes, TCA_STATS2 + 1);
 	search->has_queue = !is(attributes[TCA_KIND], "noqueue");
 	search->stats.rate_of_classes = is(attributes[TCA_KIND], "htb");
 	search->stats.handle = tc->tcm_handle;
@@ -146,15 +146,15 @@ static void take_class(void *user_data, const struct nlmsghdr *message)
 	    message->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)) || tc->tcm_parent != TC_H_ROOT ||
 	    TC_H_MAJ(tc->tcm_handle) != TC_H_MAJ(search->stats.handle))
 		return;
-	rtnl_attributes(message, sizeof(*tc), attributes, TCA_OPTIONS + 1);
+	netlink_attributes(message, sizeof(*tc), attributes, TCA_OPTIONS + 1);
 	if (!is(attributes[TCA_KIND], "htb") || !attributes[TCA_OPTIONS])
 		return;
-	rtnl_nested(attributes[TCA_OPTIONS], htb, TCA_HTB_MAX + 1);
+	netlink_nested(attributes[TCA_OPTIONS], htb, TCA_HTB_MAX + 1);
 	if (copy(htb[TCA_HTB_PARMS], &opt, sizeof(opt)))
 		search->stats.rate_bps += rate_of(&opt.rate, htb[TCA_HTB_RATE64]);
 }
 
-static int dump(struct rtnl *rtnl, uint16_t type,
+static int dump(struct netlink *netlink, uint16_t type,
 		void (*take)(void *user_data, const struct nlmsghdr *message),
 		struct search *search)
 {
@@ -165,13 +165,13 @@ static int dump(struct rtnl *rtnl, uint16_t type,
 		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)search->ifindex },
 	};
 
-	return rtnl_ask(rtnl, &request.header, take, search);
+	return netlink_ask(netlink, &request.header, take, search);
 }
 
-int queue_stats_read(struct rtnl *rtnl, uint32_t ifindex, struct queue_stats *ret_stats)
+int queue_stats_read(struct netlink *netlink, uint32_t ifindex, struct queue_stats *ret_stats)
 {
 	struct search search = { .ifindex = ifindex };
-	int r = dump(rtnl, RTM_GETQDISC, take_queue, &search);
+	int r = dump(netlink, RTM_GETQDISC, take_queue, &search);
 
 	if (r < 0)
 		return r;
@@ -181,10 +181,11 @@ int queue_stats_read(struct rtnl *rtnl, uint32_t ifindex, struct queue_stats *re
 	return 0;
 }
 
-int queue_classes_rate(struct rtnl *rtnl, uint32_t ifindex, uint32_t handle, uint64_t *ret_rate_bps)
+int queue_classes_rate(struct netlink *netlink, uint32_t ifindex, uint32_t handle,
+		       uint64_t *ret_rate_bps)
 {
 	struct search search = { .ifindex = ifindex, .stats.handle = handle };
-	int r = dump(rtnl, RTM_GETTCLASS, take_class, &search);
+	int r = dump(netlink, RTM_GETTCLASS, take_class, &search);
 
 	if (r < 0)
 		return r;
@@ -202,7 +203,8 @@ static void take_counts(void *user_data, const struct nlmsghdr *message)
 
 	if (message->nlmsg_type != RTM_NEWSTATS)
 		return;
-	rtnl_attributes(message, sizeof(struct if_stats_msg), attributes, IFLA_STATS_LINK_64 + 1);
+	netlink_attributes(message, sizeof(struct if_stats_msg), attributes,
+			   IFLA_STATS_LINK_64 + 1);
 	if (!copy(attributes[IFLA_STATS_LINK_64], &stats, sizeof(stats)))
 		return;
 	*counts = (struct link_counts){
@@ -213,7 +215,7 @@ static void take_counts(void *user_data, const struct nlmsghdr *message)
 	};
 }
 
-int link_counts_read(struct rtnl *rtnl, uint32_t ifindex, struct link_counts *ret_counts)
+int link_counts_read(struct netlink *netlink, uint32_t ifindex, struct link_counts *ret_counts)
 {
 	struct {
 		struct nlmsghdr header;
@@ -224,7 +226,7 @@ int link_counts_read(struct rtnl *rtnl, uint32_t ifindex, struct link_counts *re
 			   .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64) },
 	};
 	struct link_counts counts = { 0 };
-	int r = rtnl_ask(rtnl, &request.header, take_counts, &counts);
+	int r = netlink_ask(netlink, &request.header, take_counts, &counts);
 
 	if (r < 0)
 		return r;

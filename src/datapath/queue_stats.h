@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "datapath/rtnl.h"
+#include "datapath/netlink.h"
 
 /* Of the queueing discipline at the root; totals, but for the backlog. */
 struct queue_stats {
@@ -22,10 +22,10 @@ struct queue_stats {
 };
 
 /* -ENOENT: no such interface, or it has no queue. */
-int queue_stats_read(struct rtnl *rtnl, uint32_t ifindex, struct queue_stats *ret_stats);
+int queue_stats_read(struct netlink *netlink, uint32_t ifindex, struct queue_stats *ret_stats);
 
 /* Of all classes together. */
-int queue_classes_rate(struct rtnl *rtnl, uint32_t ifindex, uint32_t handle,
+int queue_classes_rate(struct netlink *netlink, uint32_t ifindex, uint32_t handle,
 		       uint64_t *ret_rate_bps);
 
 struct link_counts {
@@ -33,6 +33,6 @@ struct link_counts {
 };
 
 /* All that has passed the interface up to now. */
-int link_counts_read(struct rtnl *rtnl, uint32_t ifindex, struct link_counts *ret_counts);
+int link_counts_read(struct netlink *netlink, uint32_t ifindex, struct link_counts *ret_counts);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * route.c: see route.h. The kernel answers RTM_GETROUTE inside the send, so that the answer waits
- * when we come to read it. Answers to earlier questions that a signal or a full buffer left behind
- * are told apart by their sequence number.
+ * when we come to read it.
  */
 #include "datapath/route.h"
 
@@ -12,14 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-#define ANSWER_TIMEOUT_MS 1000 /* never needed: see above */
+#include "datapath/netlink.h"
 
 struct route {
-	int fd;
-	uint32_t sequence;
+	struct netlink *netlink;
 };
 
 struct request {
@@ -30,24 +26,16 @@ struct request {
 
 int route_new(struct route **ret_route)
 {
-	const struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_MS / 1000 };
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct route *route;
+	struct route *route = calloc(1, sizeof(*route));
 	int r;
 
-	route = calloc(1, sizeof(*route));
 	if (!route)
 		return -ENOMEM;
-
-	route->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (route->fd < 0 ||
-	    setsockopt(route->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    connect(route->fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
-		r = -errno;
+	r = netlink_new(NETLINK_ROUTE, &route->netlink);
+	if (r < 0) {
 		route_free(route);
 		return r;
 	}
-
 	*ret_route = route;
 	return 0;
 }
@@ -55,8 +43,7 @@ int route_new(struct route **ret_route)
 struct route *route_free(struct route *route)
 {
 	if (route) {
-		if (route->fd >= 0)
-			close(route->fd);
+		netlink_free(route->netlink);
 		free(route);
 	}
 	return NULL;
@@ -64,31 +51,18 @@ struct route *route_free(struct route *route)
 
 int route_socket(const struct route *route)
 {
-	return route->fd;
-}
-
-static void put_attribute(struct request *request, unsigned short type, const void *data,
-			  size_t size)
-{
-	size_t offset = NLMSG_ALIGN(request->header.nlmsg_len);
-	struct rtattr *attribute = (struct rtattr *)((char *)request + offset);
-
-	attribute->rta_type = type;
-	attribute->rta_len = RTA_LENGTH(size);
-	memcpy(RTA_DATA(attribute), data, size);
-	request->header.nlmsg_len = offset + RTA_SPACE(size);
+	return netlink_fd(route->netlink);
 }
 
 static void put_address(struct request *request, unsigned short type, const struct address *address)
 {
 	if (address->family == AF_INET)
-		put_attribute(request, type, address->addr + 12, 4);
+		netlink_put(&request->header, type, address->addr + 12, 4);
 	else
-		put_attribute(request, type, address->addr, 16);
+		netlink_put(&request->header, type, address->addr, 16);
 }
 
-static void fill_request(struct request *request, const struct route_query *query,
-			 uint32_t sequence)
+static void fill_request(struct request *request, const struct route_query *query)
 {
 	const struct address *destination = query->destination, *source = query->source;
 	uint32_t ifindex = query->ifindex != 0 ? query->ifindex : destination->scope;
@@ -96,8 +70,6 @@ static void fill_request(struct request *request, const struct route_query *quer
 
 	request->header.nlmsg_len = NLMSG_LENGTH(sizeof(request->route));
 	request->header.nlmsg_type = RTM_GETROUTE;
-	request->header.nlmsg_flags = NLM_F_REQUEST;
-	request->header.nlmsg_seq = sequence;
 	request->route.rtm_family = (uint8_t)destination->family;
 	request->route.rtm_dst_len = host_bits;
 
@@ -108,9 +80,9 @@ static void fill_request(struct request *request, const struct route_query *quer
 		put_address(request, RTA_SRC, source);
 	}
 	if (ifindex != 0)
-		put_attribute(request, RTA_OIF, &ifindex, sizeof(ifindex));
+		netlink_put(&request->header, RTA_OIF, &ifindex, sizeof(ifindex));
 	if (query->mark != 0)
-		put_attribute(request, RTA_MARK, &query->mark, sizeof(query->mark));
+		netlink_put(&request->header, RTA_MARK, &query->mark, sizeof(query->mark));
 }
 
 /* What a program that sends there gets to see. */
@@ -125,15 +97,6 @@ static int error_of_send(int error)
 	default:
 		return error;
 	}
-}
-
-static int read_error(const struct nlmsghdr *header)
-{
-	const struct nlmsgerr *error = NLMSG_DATA(header);
-
-	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*error)) || error->error >= 0)
-		return -EBADMSG;
-	return error->error;
 }
 
 static void read_gateway(struct address *gateway, int family, const void *data, size_t len)
@@ -189,57 +152,37 @@ static int read_route(const struct nlmsghdr *header, struct route_result *ret_re
 	return 0;
 }
 
-union answer {
-	struct nlmsghdr header;
-	char bytes[2048];
+/* What is made of the one message that is the answer. */
+struct found {
+	struct route_result result;
+	int status;
 };
 
-/* Waits for the answer to the question in hand. */
-static int receive_answer(struct route *route, union answer *ret_answer)
+static void take_route(void *user_data, const struct nlmsghdr *header)
 {
-	for (;;) {
-		ssize_t length = recv(route->fd, ret_answer, sizeof(*ret_answer), 0);
+	struct found *found = user_data;
 
-		if (length < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
-		}
-		if (!NLMSG_OK(&ret_answer->header, (size_t)length))
-			return -EBADMSG;
-		if (ret_answer->header.nlmsg_seq == route->sequence)
-			return 0;
-	}
-}
-
-/* The kernel's own error is returned as it is. */
-static int exchange(struct route *route, struct request *request, union answer *ret_answer)
-{
-	ssize_t sent;
-
-	do
-		sent = send(route->fd, request, request->header.nlmsg_len, 0);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : receive_answer(route, ret_answer);
+	found->status = read_route(header, &found->result);
 }
 
 int route_lookup(struct route *route, const struct route_query *query,
 		 struct route_result *ret_result)
 {
+	struct found found = { .status = -EBADMSG };
 	struct request request = { 0 };
-	union answer answer;
 	int r;
 
 	if (query->destination->family != AF_INET && query->destination->family != AF_INET6)
 		return -EINVAL;
 
-	fill_request(&request, query, ++route->sequence);
-	r = exchange(route, &request, &answer);
+	fill_request(&request, query);
+	r = netlink_ask(route->netlink, &request.header, take_route, &found);
 	if (r < 0)
-		return r;
-	if (answer.header.nlmsg_type == NLMSG_ERROR)
-		return error_of_send(read_error(&answer.header));
-	return read_route(&answer.header, ret_result);
+		return error_of_send(r);
+	if (found.status < 0)
+		return found.status;
+	*ret_result = found.result;
+	return 0;
 }
 
 /* ---- neighbours ---- */
@@ -265,6 +208,18 @@ static bool leads_straight(const struct nlmsghdr *header, uint32_t ifindex)
 	return out != 0 && (ifindex == 0 || out == ifindex);
 }
 
+struct straight {
+	uint32_t ifindex;
+	bool leads;
+};
+
+static void take_straight(void *user_data, const struct nlmsghdr *header)
+{
+	struct straight *straight = user_data;
+
+	straight->leads = leads_straight(header, straight->ifindex);
+}
+
 /*
  * Told by which interface a packet is to leave, the kernel believes without any route that its destination is there:
  * the entry itself is asked for.
@@ -272,15 +227,16 @@ static bool leads_straight(const struct nlmsghdr *header, uint32_t ifindex)
 bool route_is_neighbour(struct route *route, const struct address *address, uint32_t ifindex)
 {
 	const struct route_query query = { .destination = address, .ifindex = ifindex };
+	struct straight straight = { .ifindex = ifindex };
 	struct request request = { 0 };
-	union answer answer;
 
 	if ((address->family != AF_INET && address->family != AF_INET6) ||
 	    address_is_unspecified(address) || address_is_multicast(address))
 		return false;
-	fill_request(&request, &query, ++route->sequence);
+	fill_request(&request, &query);
 	request.route.rtm_flags = RTM_F_FIB_MATCH;
-	return exchange(route, &request, &answer) == 0 && leads_straight(&answer.header, ifindex);
+	return netlink_ask(route->netlink, &request.header, take_straight, &straight) == 0 &&
+	       straight.leads;
 }
 
 /* ---- multicast forwarding ---- */
@@ -325,14 +281,26 @@ static int read_group(const struct nlmsghdr *header, struct route_group *ret_gro
 	return 0;
 }
 
+struct found_group {
+	struct route_group group;
+	int status;
+};
+
+static void take_group(void *user_data, const struct nlmsghdr *header)
+{
+	struct found_group *found = user_data;
+
+	found->status = read_group(header, &found->group);
+}
+
 int route_group_lookup(struct route *route, const struct address *group,
 		       const struct address *source, struct route_group *ret_group)
 {
 	struct address any = { .family = group->family };
 	const uint32_t table6 = RT_TABLE_MAIN;
 	uint8_t host_bits = group->family == AF_INET ? 32 : 128;
+	struct found_group found = { .status = -EBADMSG };
 	struct request request = { 0 };
-	union answer answer;
 	int r;
 
 	if (group->family != AF_INET && group->family != AF_INET6)
@@ -341,21 +309,20 @@ int route_group_lookup(struct route *route, const struct address *group,
 		memset(any.addr + 10, 0xff, 2);
 	request.header.nlmsg_len = NLMSG_LENGTH(sizeof(request.route));
 	request.header.nlmsg_type = RTM_GETROUTE;
-	request.header.nlmsg_flags = NLM_F_REQUEST;
-	request.header.nlmsg_seq = ++route->sequence;
 	request.route.rtm_family = group->family == AF_INET ? RTNL_FAMILY_IPMR : RTNL_FAMILY_IP6MR;
 	request.route.rtm_dst_len = request.route.rtm_src_len = host_bits;
 	put_address(&request, RTA_SRC, source ? source : &any);
 	put_address(&request, RTA_DST, group);
 	/* Its table for IPv6 is not the one that the kernel looks in if none is named. */
 	if (group->family == AF_INET6)
-		put_attribute(&request, RTA_TABLE, &table6, sizeof(table6));
-	r = exchange(route, &request, &answer);
+		netlink_put(&request.header, RTA_TABLE, &table6, sizeof(table6));
+	r = netlink_ask(route->netlink, &request.header, take_group, &found);
+	if (r == -ENODEV)
+		return -ENOENT;
 	if (r < 0)
-		return r;
-	if (answer.header.nlmsg_type == NLMSG_ERROR) {
-		r = read_error(&answer.header);
-		return r == -ENOENT || r == -ENODEV ? -ENOENT : -EOPNOTSUPP;
-	}
-	return read_group(&answer.header, ret_group);
+		return r == -ENOENT || r == -EAGAIN ? r : -EOPNOTSUPP;
+	if (found.status < 0)
+		return found.status;
+	*ret_group = found.group;
+	return 0;
 }

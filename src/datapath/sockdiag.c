@@ -3,8 +3,6 @@
  * sockdiag.c: see sockdiag.h. The exact question costs the kernel one lookup, but UDP looks it up as if it were
  * a received packet, so source and destination stand swapped there, and any socket that would get such a
  * packet may be the answer.
- *
- * The netlink socket is connected to the kernel, so that nobody else can send to it.
  */
 #include "datapath/sockdiag.h"
 
@@ -17,13 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "datapath/datapath.h"
-
-#define ANSWER_TIMEOUT_S 1 /* never needed: the kernel answers inside the send */
+#include "datapath/netlink.h"
 
 /* Without that of bound and otherwise idle TCP sockets, which only some kernels know (6.8). */
 #define ALL_STATES ((1u << (TCP_CLOSING + 1)) - 1)
@@ -32,8 +27,7 @@
 #define SHUTDOWN_SEND 2
 
 struct sockdiag {
-	int fd;
-	uint32_t sequence; /* of the question in hand; leftovers of others are skipped */
+	struct netlink *netlink;
 };
 
 struct request {
@@ -59,8 +53,7 @@ struct sockdiag *sockdiag_free(struct sockdiag *sockdiag)
 {
 	if (!sockdiag)
 		return NULL;
-	if (sockdiag->fd >= 0)
-		close(sockdiag->fd);
+	netlink_free(sockdiag->netlink);
 	free(sockdiag);
 	return NULL;
 }
@@ -69,18 +62,14 @@ DEFINE_CLEANUP(struct sockdiag *, sockdiag_free);
 
 int sockdiag_new(struct sockdiag **ret_sockdiag)
 {
-	const struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	_cleanup_(sockdiag_freep) struct sockdiag *sockdiag = calloc(1, sizeof(*sockdiag));
+	int r;
 
 	if (!sockdiag)
 		return -ENOMEM;
-	sockdiag->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (sockdiag->fd < 0)
-		return errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT ? -EOPNOTSUPP : -errno;
-	if (setsockopt(sockdiag->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    connect(sockdiag->fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		return -errno;
+	r = netlink_new(NETLINK_SOCK_DIAG, &sockdiag->netlink);
+	if (r < 0)
+		return r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT ? -EOPNOTSUPP : r;
 	*ret_sockdiag = steal_ptr(&sockdiag);
 	return 0;
 }
@@ -94,7 +83,7 @@ static void fill_request(struct request *request, int family, int protocol, uint
 		.header = {
 			.nlmsg_len = sizeof(*request),
 			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
+			.nlmsg_flags = flags,
 		},
 		.diag = {
 			.sdiag_family = (uint8_t)family,
@@ -103,17 +92,6 @@ static void fill_request(struct request *request, int family, int protocol, uint
 			.id.idiag_cookie = { INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE },
 		},
 	};
-}
-
-static int send_request(struct sockdiag *sockdiag, struct request *request)
-{
-	ssize_t n;
-
-	request->header.nlmsg_seq = ++sockdiag->sequence;
-	do
-		n = send(sockdiag->fd, request, sizeof(*request), 0);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
 }
 
 /* ---- answers ---- */
@@ -201,63 +179,16 @@ static void read_connection(const struct nlmsghdr *message, uint64_t cookie,
 		connection->status = sockdiag_read_tcp(info, len, &connection->tcp);
 }
 
-/* 1: more may follow. 0: that was all. */
-static int read_message(const struct sockdiag *sockdiag, const struct nlmsghdr *message,
-			const struct receiver *receiver)
+static void take(void *user_data, const struct nlmsghdr *message)
 {
+	const struct receiver *receiver = user_data;
 	struct sockdiag_state state;
-	int error = 0;
 
-	if (message->nlmsg_seq != sockdiag->sequence)
-		return 1;
-	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
-		/* Both begin with the result; old kernels end a dump without one. */
-		if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
-			memcpy(&error, NLMSG_DATA(message), sizeof(error));
-		return error < 0 ? error : 0;
-	}
-	if (sockdiag_parse(message, &state)) {
-		receiver->report(receiver->user_data, &state);
-		if (receiver->connection)
-			read_connection(message, state.cookie, receiver->connection);
-	}
-	/* The answer to an exact question has no end mark. */
-	return message->nlmsg_flags & NLM_F_MULTI ? 1 : 0;
-}
-
-/* One packet of answers. 1: more may follow. 0: that was all. */
-static int receive(struct sockdiag *sockdiag, const struct receiver *receiver)
-{
-	union {
-		struct nlmsghdr header;
-		char bytes[16384];
-	} buffer;
-	const struct nlmsghdr *message = &buffer.header;
-	size_t left;
-	ssize_t n;
-	int r = 1;
-
-	do
-		n = recv(sockdiag->fd, &buffer, sizeof(buffer), 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	left = (size_t)n;
-	while (r > 0 && NLMSG_OK(message, left)) {
-		r = read_message(sockdiag, message, receiver);
-		message = NLMSG_NEXT(message, left);
-	}
-	return r;
-}
-
-static int receive_all(struct sockdiag *sockdiag, const struct receiver *receiver)
-{
-	int r;
-
-	do
-		r = receive(sockdiag, receiver);
-	while (r > 0);
-	return r;
+	if (!sockdiag_parse(message, &state))
+		return;
+	receiver->report(receiver->user_data, &state);
+	if (receiver->connection)
+		read_connection(message, state.cookie, receiver->connection);
 }
 
 /* ---- questions ---- */
@@ -270,15 +201,13 @@ static void ignore(void *user_data, const struct sockdiag_state *state)
 
 int sockdiag_probe(struct sockdiag *sockdiag, int family, int protocol)
 {
-	const struct receiver receiver = { .report = ignore };
+	struct receiver receiver = { .report = ignore };
 	struct request request;
 	int r;
 
 	/* Sockets in none of all states: the kernel finds who answers, and has nothing to look through. */
 	fill_request(&request, family, protocol, NLM_F_DUMP, 0);
-	r = send_request(sockdiag, &request);
-	if (r == 0)
-		r = receive_all(sockdiag, &receiver);
+	r = netlink_ask(sockdiag->netlink, &request.header, take, &receiver);
 	return r == -ENOENT || r == -EINVAL ? -EOPNOTSUPP : r;
 }
 
@@ -316,9 +245,9 @@ static int ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
 	       struct sockdiag_state *ret_state, struct connection *connection)
 {
 	struct search search = { .cookie = query->cookie };
-	const struct receiver receiver = { .report = compare,
-					   .user_data = &search,
-					   .connection = connection };
+	struct receiver receiver = { .report = compare,
+				     .user_data = &search,
+				     .connection = connection };
 	bool swapped = query->protocol != IPPROTO_TCP;
 	struct inet_diag_sockid *id;
 	struct request request;
@@ -333,9 +262,7 @@ static int ask(struct sockdiag *sockdiag, const struct sockdiag_query *query,
 	put_address(query->family, swapped ? &query->local : &query->remote, id->idiag_dst,
 		    &id->idiag_dport);
 	id->idiag_if = query->ifindex;
-	r = send_request(sockdiag, &request);
-	if (r == 0)
-		r = receive_all(sockdiag, &receiver);
+	r = netlink_ask(sockdiag->netlink, &request.header, take, &receiver);
 	if (r < 0)
 		return r;
 	if (!search.found)
@@ -370,30 +297,30 @@ int sockdiag_scan_begin(struct sockdiag *sockdiag, int family, int protocol)
 	struct request request;
 
 	fill_request(&request, family, protocol, NLM_F_DUMP, ALL_STATES);
-	return send_request(sockdiag, &request);
+	return netlink_send(sockdiag->netlink, &request.header);
 }
 
 int sockdiag_scan_next(struct sockdiag *sockdiag,
 		       void (*report)(void *user_data, const struct sockdiag_state *state),
 		       void *user_data)
 {
-	const struct receiver receiver = { .report = report, .user_data = user_data };
+	struct receiver receiver = { .report = report, .user_data = user_data };
 
-	return receive(sockdiag, &receiver);
+	return netlink_receive(sockdiag->netlink, take, &receiver);
 }
 
 int sockdiag_find(struct sockdiag *sockdiag, const struct sockdiag_query *query,
 		  struct sockdiag_state *ret_state)
 {
 	struct search search = { .cookie = query->cookie };
-	const struct receiver receiver = { .report = compare, .user_data = &search };
+	struct receiver receiver = { .report = compare, .user_data = &search };
+	struct request request;
 	int r = sockdiag_ask(sockdiag, query, ret_state);
 
 	if (r != -ENOENT)
 		return r;
-	r = sockdiag_scan_begin(sockdiag, query->family, query->protocol);
-	if (r == 0)
-		r = receive_all(sockdiag, &receiver);
+	fill_request(&request, query->family, query->protocol, NLM_F_DUMP, ALL_STATES);
+	r = netlink_ask(sockdiag->netlink, &request.header, take, &receiver);
 	if (r < 0)
 		return r;
 	if (!search.found)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@
 #define DATAGRAM_BYTES 1000
 #define FRAME_BYTES (14 + 20 + 8 + DATAGRAM_BYTES)
 
-static struct rtnl *rtnl;
+static struct netlink *rtnl;
 static uint32_t va;
 
 static bool run_quietly(const char *program, const char *arguments)
@@ -68,13 +69,13 @@ static int set_up(void **state)
 		print_message("SKIP: needs a network namespace with veth links\n");
 		va = 0;
 	}
-	return rtnl_new(&rtnl);
+	return netlink_new(NETLINK_ROUTE, &rtnl);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	rtnl = rtnl_free(rtnl);
+	rtnl = netlink_free(rtnl);
 	return 0;
 }
 

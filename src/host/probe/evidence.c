@@ -3,6 +3,7 @@
 #include "host/probe/evidence.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,7 @@ struct asked {
 };
 
 struct evidence {
-	struct rtnl *rtnl;
+	struct netlink *rtnl;
 	struct route *route;
 	struct sockdiag *sockdiag; /* NULL: the kernel tells nothing of sockets */
 	struct flow_socket *sockets;
@@ -81,7 +82,7 @@ struct evidence *evidence_free(struct evidence *evidence)
 	}
 	sockdiag_free(evidence->sockdiag);
 	route_free(evidence->route);
-	rtnl_free(evidence->rtnl);
+	netlink_free(evidence->rtnl);
 	free(evidence);
 	return NULL;
 }
@@ -95,7 +96,7 @@ int evidence_new(struct evidence **ret_evidence)
 
 	if (!evidence)
 		return -ENOMEM;
-	r = rtnl_new(&evidence->rtnl);
+	r = netlink_new(NETLINK_ROUTE, &evidence->rtnl);
 	if (r == 0)
 		r = route_new(&evidence->route);
 	if (r < 0)
