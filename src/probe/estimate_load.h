@@ -16,6 +16,7 @@ struct load_sample {
 	uint64_t at_us;
 	double left_ns, came_ns; /* how long it took to leave, and to come */
 	double bits;
+	unsigned gaps;
 	double seemed; /* share that seemed to be free to small packets then */
 };
 
@@ -26,17 +27,21 @@ struct load {
 	uint64_t capacity_bps; /* as it is known now: what trains have shown before, it may show differently */
 };
 
-/* So much faster than the link, so that it is filled. */
+/* So much faster than the link, so that it stays filled by those behind the ones that fill it. */
 #define LOAD_PACE 1.05
 
 /* A train with its `spread_ns`, and what small packets said then. */
 void load_take(struct load *load, const struct probe_train *train, uint64_t capacity_bps,
 	       double seemed, uint64_t now_us);
 
+/* What small packets that followed say too, of those since then. */
+void load_seems(struct load *load, uint64_t since_us, double seemed);
+
 struct load_view {
 	unsigned n;
 	double busy, seemed; /* the means */
-	double variance;     /* of the mean of busy; 1: nobody knows */
+	double variance;     /* of the mean of busy, from how they differ; 1: nobody knows */
+	double chance; /* the same, from how much chance there is in so few gaps, if `seemed` is right */
 };
 
 /* Of those since then. */

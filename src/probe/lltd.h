@@ -121,6 +121,7 @@ struct lltd_train_request {
 	unsigned n;	       /* packets, 2 to LLTD_EVENTS_MAX */
 	uint32_t packet_bytes; /* behind the Ethernet header */
 	uint64_t rate_bps;     /* of those; 0: back to back */
+	unsigned lead; /* so many leave at once with the first one that is paced; less than n */
 };
 
 /* train(), then ready(). -EBUSY: something else is under way; -EINVAL; -ENOENT: there is no such session. */

@@ -81,7 +81,7 @@ int lltd_train(struct lltd *lltd, uint32_t id, const struct lltd_train_request *
 		return r;
 	if (request->n < 2 || request->n > LLTD_EVENTS_MAX ||
 	    request->packet_bytes < LLTD_TRAIN_PACKET_MIN ||
-	    request->packet_bytes > LLTD_TRAIN_PACKET_MAX)
+	    request->packet_bytes > LLTD_TRAIN_PACKET_MAX || request->lead >= request->n)
 		return -EINVAL;
 	session->sequence = lltd_next_sequence(session->sequence);
 	session->batch = (struct timed){
@@ -91,7 +91,7 @@ int lltd_train(struct lltd *lltd, uint32_t id, const struct lltd_train_request *
 		.sent = lltd_now_ticks(lltd),
 	};
 	session->batch_sent = 0;
-	session->pace = pace_of(request->rate_bps, request->packet_bytes);
+	session->pace = pace_of(request->rate_bps, request->packet_bytes, request->lead);
 	session->pace.begun_ns = now_us * NS_PER_US;
 	session->state = CONTROLLED_SENDING;
 	r = send_train(lltd, session, now_us);
@@ -139,6 +139,7 @@ void lltd_take_query_resp(struct lltd *lltd, struct controlled *session, const u
 		.sink_link_bps = session->link_bps,
 		.n_sent = session->batch.n,
 		.gaps_ns = gaps_ns,
+		.lead = session->pace.lead,
 		.spread_ns = pace_spread_ns(&session->pace),
 		.held_ns = session->pace.held_ns,
 	};

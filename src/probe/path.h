@@ -37,7 +37,8 @@ struct path_experiment {
 	uint32_t packet_bytes; /* of trains and claims */
 	uint32_t interval_us;  /* between gaps */
 	uint64_t rate_bps;     /* of what is paced, or claimed */
-	uint32_t duration_us;  /* of a claim */
+	unsigned lead; /* of what is paced: so many leave at once with the first one that is */
+	uint32_t duration_us; /* of a claim */
 };
 
 /* ---- what comes of it ---- */

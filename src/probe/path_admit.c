@@ -91,10 +91,15 @@ static void answer(struct path *path, struct wish *wish, int status, uint64_t no
 	free(wish);
 }
 
+/* Not while our own trains fill the path. */
 static void wait_for_turn(struct path *path, struct wish *wish, uint64_t now_us)
 {
+	uint64_t from_us = path->filled_until_us > now_us ? path->filled_until_us : now_us;
+
+	if (from_us > now_us + TURN_US)
+		from_us = now_us + TURN_US;
 	wish->state = WISH_WAITING;
-	wish->turn_us = now_us + path->ports.random(path->ports.user_data) % TURN_US;
+	wish->turn_us = from_us + path->ports.random(path->ports.user_data) % TURN_US;
 }
 
 static uint32_t claim_us(const struct path *path)

@@ -72,7 +72,8 @@ struct path {
 	unsigned trains_begun;
 	unsigned trains_postponed; /* in succession */
 	unsigned train_packets;
-	bool gaps_wanted; /* all the time */
+	bool train_is_first; /* of those that are not earned */
+	bool gaps_wanted;    /* all the time */
 	uint32_t gap_bytes, gap_interval_us;
 	uint64_t gap_started_us, heard_us;
 	bool hurry;    /* look more closely, as long as there is credit */
@@ -90,9 +91,10 @@ struct path {
 	struct capacity capacity;
 	struct spare spare;
 	struct load paced;
-	uint64_t paced_from_us, paced_until_us; /* while the path is full of the last one */
-	double seemed;				/* share that is free as small packets say */
-	uint64_t entered_us;			/* the state that it is in */
+	unsigned paced_begun;
+	uint64_t filled_from_us, filled_until_us; /* while the path is full of our own trains */
+	double seemed;				  /* share that is free as small packets say */
+	uint64_t entered_us;			  /* the state that it is in */
 	bool deceived; /* small packets say something else than paced trains do */
 	struct passive passive;
 
@@ -124,7 +126,6 @@ uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us);
 void path_stop_all(struct path *path);
 /* Nobody answers, by this method. */
 void path_try_next(struct path *path, uint64_t now_us);
-void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes);
 
 /* ---- path_judge.c ---- */
 

@@ -201,15 +201,20 @@ static void enter(struct path *path, enum path_state state, uint64_t now_us)
 /* ---- small packets, and what fills the link ---- */
 
 #define PACED_US (180 * US_PER_S)
-#define PACED_MIN 6
+#define PACED_MIN 2
+/* Small packets that come so long after one, with things as they were, tell of the same. */
+#define FOLLOW_US (8 * US_PER_S)
+/* What they say by themselves counts from so many on. */
+#define PACED_ALONE 3
 /* What is free differs by so much of the link, and that cannot be chance. */
 #define DECEIVED 0.08
 #define SIGMAS 2.5
-/* Where who has not waited is spread over so much of a packet's time, delays vary by themselves, and less is enough. */
+/*
+ * Less is enough where small packets are known to be deceived: by a bucket, or delays that vary by themselves, so that who
+ * has not waited is spread over such a share of a packet's time.
+ */
 #define VARIES_SHARE 0.25
-#define VARIES_SIGMAS 1.0
-/* Of one alone at least, as few of them may be alike by chance. */
-#define PACED_VARIANCE 0.1
+#define KNOWN_SIGMAS 1.0
 
 static double in_bounds(double share)
 {
@@ -219,10 +224,11 @@ static double in_bounds(double share)
 static bool is_deceived(const struct path *path, const struct load_view *view)
 {
 	bool varies = path->spare.idle_ns > VARIES_SHARE * (double)path_packet_ns(path);
-	double sigmas = varies ? VARIES_SIGMAS : SIGMAS;
-	double difference = 1 - view->busy - view->seemed, variance = PACED_VARIANCE / view->n;
+	double sigmas = varies || path->capacity.bucket_packets > 0 ? KNOWN_SIGMAS : SIGMAS;
+	double difference = 1 - view->busy - view->seemed, variance = view->chance;
 
-	if (view->variance > variance)
+	/* Two or three may be alike by chance. */
+	if (view->n > PACED_ALONE && view->variance > variance)
 		variance = view->variance;
 	return (difference > DECEIVED || difference < -DECEIVED) &&
 	       difference * difference > sigmas * sigmas * variance;
@@ -239,6 +245,9 @@ static double believed_share(struct path *path, double share, uint64_t now_us)
 	struct load_view view;
 
 	path->seemed = share;
+	load_seems(&path->paced,
+		   now_us > path->steady_us + FOLLOW_US ? now_us - FOLLOW_US : path->steady_us,
+		   share);
 	load_look(&path->paced, since_us > path->entered_us ? since_us : path->entered_us, &view);
 	if (path->state == PATH_CONGESTED)
 		return share;
@@ -249,7 +258,7 @@ static double believed_share(struct path *path, double share, uint64_t now_us)
 	if (view.n > 0)
 		share += 1 - view.busy - view.seemed;
 	load_look(&path->paced, since_us > path->steady_us ? since_us : path->steady_us, &view);
-	return in_bounds(view.n >= PACED_MIN ? 1 - view.busy : share);
+	return in_bounds(view.n >= PACED_ALONE ? 1 - view.busy : share);
 }
 
 /* ---- what is free ---- */
@@ -293,7 +302,7 @@ static void estimate(struct path *path, const struct views *views, uint64_t now_
 	/* A shaper with a bucket lets small packets pass at once, busy or not. */
 	if (own_share < share)
 		share = own_share;
-	if (loss > LOSS_SHARE || share < NOTHING)
+	if (loss > LOSS_SHARE || share < NOTHING || path->state == PATH_CONGESTED)
 		share = 0;
 	/* To applications nothing means that the path is congested; as long as it is not, it is a little. */
 	if (share < NOTHING && path->state != PATH_CONGESTED)
@@ -314,7 +323,7 @@ static void estimate(struct path *path, const struct views *views, uint64_t now_
 /* Something seems to be wrong, or somebody waits: look more closely. */
 static bool should_hurry(const struct path *path, const struct views *views)
 {
-	return path->n_wishes > 0 || path->refresh.wanted ||
+	return path->n_wishes > 0 || path->refresh.wanted || !path->available_known ||
 	       (path->state == PATH_UNCONGESTED && views->has_slow && views->slow.idle <= 0);
 }
 
@@ -343,6 +352,7 @@ void path_unlearn(struct path *path)
 {
 	spare_clear(&path->spare);
 	path->paced = (struct load){ 0 };
+	path->paced_begun = 0;
 	path->deceived = false;
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;

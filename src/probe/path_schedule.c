@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#define SHARE 110
+#define SHARE 125
 #define FLOOR_BPS 8000.0
 /* As long as nobody knows how narrow the path is. */
 #define UNKNOWN_BPS 64000.0
@@ -33,20 +33,26 @@
 #define TRACKED_TRAIN_US (60 * US_PER_S)
 #define ACTIVE_TRAIN_US (30 * US_PER_S)
 /* The first ones, until two agree. */
-#define FIRST_TRAIN_US (300 * US_PER_MS)
+#define FIRST_TRAIN_US (100 * US_PER_MS)
 #define FIRST_TRAINS 6
 #define TRAIN_SHARE 0.2
+/* Gaps would wait for the first trains; so they follow, unless it takes too long. */
+#define FIRST_GAPS_US (1 * US_PER_S)
+/* Trains fill the path until what others sent meanwhile has left too; longer than that nobody waits for it. */
+#define FILLED_US (10 * US_PER_MS)
+#define FILLED_UNKNOWN_US (200 * US_PER_MS)
+#define FILLED_BUSY_MAX 0.85
 /* In trouble trains wait, though not for ever, nor where the sink may have gone. */
 #define POSTPONE_US (1 * US_PER_S)
 #define POSTPONED_MAX 30
 
-/* Paced trains say something on links on which enough of them can be afforded. */
-#define PACED_MIN_BPS 4000000
-#define PACED_SHARE 0.3
+/* The first paced trains, as nobody else sees what a shaper's bucket hides, are sent before they are earned. */
+#define PACED_FIRST 4
+#define PACED_FIRST_US (1 * US_PER_S)
+#define PACED_SHARE 0.35
+#define PACED_LEAD_MIN 2
 /* Once they agree with small packets, only to see whether they still do. */
 #define PACED_ENOUGH 24
-/* Until it is on its way. */
-#define PACED_SETTLE_US (10 * US_PER_MS)
 #define PACED_AGREED_SHARE 0.05
 
 #define RETRY_US (30 * US_PER_S)
@@ -81,10 +87,39 @@ static double cost_bits(uint64_t packets, uint32_t packet_bytes)
 	return (double)packets * (packet_bytes + LINK_HEADER_BYTES) * 8;
 }
 
-void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes)
+static void spend(struct path *path, uint64_t packets, uint32_t packet_bytes, bool first)
 {
-	path->credit_bits -= cost_bits(packets, packet_bytes);
 	path->load.sent_bits += (uint64_t)cost_bits(packets, packet_bytes);
+	if (!first)
+		path->credit_bits -= cost_bits(packets, packet_bytes);
+}
+
+/* ---- what fills the path ---- */
+
+/* How long a path on which others may be too is full of so many packets of ours. */
+static uint64_t filled_us(const struct path *path, unsigned packets)
+{
+	double busy = FILLED_BUSY_MAX, wait_ns = packets * (double)path_packet_ns(path);
+	struct load_view view;
+
+	if (path->capacity.bps == 0)
+		return FILLED_UNKNOWN_US;
+	load_look(&path->paced, 0, &view);
+	if (view.n > 0 && view.busy < busy)
+		busy = view.busy > 0 ? view.busy : 0;
+	return FILLED_US + (uint64_t)(wait_ns / (1 - busy)) / NS_PER_US;
+}
+
+/* Whoever waits for our own trains says nothing about others. */
+static void begin_filling(struct path *path, unsigned packets, uint64_t now_us)
+{
+	path->filled_from_us = now_us;
+	path->filled_until_us = now_us + filled_us(path, packets);
+}
+
+static bool is_filled(const struct path *path, uint64_t at_us)
+{
+	return at_us >= path->filled_from_us && at_us < path->filled_until_us;
 }
 
 /* ---- starting and stopping ---- */
@@ -117,7 +152,8 @@ static void begin_trying(struct path *path, unsigned method, uint64_t now_us)
 		method++;
 	path->failures = 0;
 	path->route_checked = false;
-	path->train_us = path->gaps_us = now_us;
+	path->train_us = now_us;
+	path->gaps_us = now_us + FIRST_GAPS_US;
 	path->trains_begun = 0;
 	if (method < PATH_METHOD_COUNT) {
 		path->support = SUPPORT_TRYING;
@@ -194,6 +230,7 @@ static void send_train(struct path *path, uint64_t now_us)
 		.packets = train_packets(path),
 		.packet_bytes = TRAIN_PACKET_BYTES,
 	};
+	bool first = path->capacity.n_trains < 2 && path->trains_begun < FIRST_TRAINS;
 	int r = start(path, &train);
 
 	if (r == -EPERM || r == -EOPNOTSUPP) {
@@ -208,6 +245,8 @@ static void send_train(struct path *path, uint64_t now_us)
 		capacity_doubt(&path->capacity);
 	path->trains_begun++;
 	path->trains_seen = 0;
+	path->train_is_first = first;
+	begin_filling(path, train.packets * 2, now_us);
 	path->train_packets = train.packets;
 	path->train_us = now_us + train_interval_us(path);
 	if (r < 0)
@@ -266,12 +305,22 @@ static void go_on_with_gaps(struct path *path, uint64_t now_us)
 
 /* ---- paced trains ---- */
 
-/* The longer, the less a bucket or varying delays mean. */
+/* The longer, the less varying delays mean, and the chance by which others send just then. */
 static unsigned paced_packets(const struct path *path)
 {
 	if (path->capacity.bps > 30000000)
 		return 64;
-	return path->capacity.bps > 15000000 ? 32 : 16;
+	if (path->capacity.bps > 15000000)
+		return 32;
+	return path->capacity.bps > 4000000 ? 18 : 14;
+}
+
+/* With so many at once the link is full from the first that is paced on: a shaper's bucket is empty, and one waits. */
+static unsigned paced_lead(const struct path *path)
+{
+	unsigned lead = path->capacity.bucket_packets + 1, most = paced_packets(path) / 2;
+
+	return lead < PACED_LEAD_MIN ? PACED_LEAD_MIN : lead < most ? lead : most;
 }
 
 static uint64_t paced_interval_us(const struct path *path)
@@ -280,6 +329,8 @@ static uint64_t paced_interval_us(const struct path *path)
 	bool agreed = !path->deceived && path->paced.n >= PACED_ENOUGH;
 	double share = agreed ? PACED_AGREED_SHARE : PACED_SHARE;
 
+	if (path->paced_begun < PACED_FIRST)
+		return PACED_FIRST_US;
 	return (uint64_t)(cost / (share * earns_bps(path)) * US_PER_S);
 }
 
@@ -297,23 +348,28 @@ static void send_paced(struct path *path, uint64_t now_us)
 		.packets = paced_packets(path),
 		.packet_bytes = TRAIN_PACKET_BYTES,
 		.rate_bps = (uint64_t)((double)path->capacity.bps * LOAD_PACE),
+		.lead = paced_lead(path),
 	};
+	bool first = path->paced_begun < PACED_FIRST;
 
 	path->paced_us = now_us + some_of(path, paced_interval_us(path));
-	if (path->troubled || path_is_queueing(path, now_us) || path->credit_bits < 0)
+	if (path->troubled || path_is_queueing(path, now_us) || (!first && path->credit_bits < 0))
+		return;
+	/* Nor beside a claim, which shows whether there is room for that. */
+	if (path->n_wishes > 0)
 		return;
 	if (start(path, &paced) < 0)
 		return;
-	path_spend(path, paced.packets, TRAIN_PACKET_BYTES);
-	path->paced_from_us = now_us;
-	path->paced_until_us =
-		now_us + PACED_SETTLE_US + paced.packets * path_packet_ns(path) / NS_PER_US * 3 / 2;
+	path->paced_begun++;
+	spend(path, paced.packets, TRAIN_PACKET_BYTES, first);
+	/* And a bucket as large as the lead fills again. */
+	begin_filling(path, paced.packets + paced.lead, now_us);
 }
 
 static bool wants_paced(const struct path *path)
 {
-	return path->flows > 0 && path->capacity.n_trains >= 2 &&
-	       path->capacity.bps >= PACED_MIN_BPS && !path->running[PATH_PACED];
+	return path->flows > 0 && path->capacity.n_trains >= 2 && path->available_known &&
+	       !path->running[PATH_PACED];
 }
 
 /* ---- all of it ---- */
@@ -408,8 +464,16 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 {
 	bool enough = capacity_take(&path->capacity, train, path->config.own_link_bps, now_us);
 
-	path_spend(path, path->train_packets, TRAIN_PACKET_BYTES);
+	spend(path, path->train_packets, TRAIN_PACKET_BYTES, path->train_is_first);
+	/* The next one of these has left already. */
+	if (path->running[PATH_TRAIN])
+		begin_filling(path, path->train_packets, now_us);
 	path->trains_seen++;
+	/* What waited for the first ones, for which nobody knows how long that is, does not count. */
+	if (!path->available_known)
+		path->steady_us = now_us;
+	if (!path->available_known && path->capacity.n_trains >= 2)
+		path->gaps_us = path_earlier(path->gaps_us, path->filled_until_us);
 	if (path->capacity.bps > 0)
 		become_supported(path);
 	return enough || path->capacity.n_trains >= CAPACITY_TRAINS;
@@ -421,19 +485,11 @@ void path_paced(struct path *path, const struct probe_train *train, uint64_t now
 		load_take(&path->paced, train, path->capacity.bps, path->seemed, now_us);
 }
 
-static bool is_beside_paced(const struct path *path, const struct probe_gap *gap)
-{
-	uint64_t sent_us = gap->sent_ns / NS_PER_US;
-
-	return sent_us >= path->paced_from_us && sent_us < path->paced_until_us;
-}
-
 void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us)
 {
 	path->gap_bytes = gap->packet_bytes;
-	path_spend(path, 1, gap->packet_bytes);
-	/* Who waited for our own train says nothing about others. */
-	if (!is_beside_paced(path, gap))
+	spend(path, 1, gap->packet_bytes, false);
+	if (!is_filled(path, gap->sent_ns / NS_PER_US))
 		spare_take(&path->spare, gap);
 	if (path->refresh.gaps > 0)
 		path->refresh.gaps--;
@@ -467,7 +523,7 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 		path->refresh.train = false;
 	/* A train that did not come through whole costs as much. */
 	if (kind == PATH_TRAIN && status < 0 && status != -ECONNREFUSED)
-		path_spend(path, path->train_packets, TRAIN_PACKET_BYTES);
+		spend(path, path->train_packets, TRAIN_PACKET_BYTES, path->train_is_first);
 	if (kind == PATH_GAPS && status == -ECANCELED)
 		path->gaps_us = path_earlier(path->gaps_us, now_us);
 	if (status >= 0 || status == -ECANCELED)

@@ -130,6 +130,7 @@ static int send_train(struct prober_path *path, const struct path_experiment *ex
 		.n = experiment->packets,
 		.packet_bytes = experiment->packet_bytes,
 		.rate_bps = experiment->rate_bps,
+		.lead = experiment->lead,
 	};
 
 	return lltd_train(node_of(path), path->lltd.session, &request, now_us);

@@ -150,6 +150,7 @@ static int fill_in(struct qlpb_request *request, const struct path_experiment *e
 		request->train_size = experiment->packets;
 		request->packet_bytes = experiment->packet_bytes;
 		request->rate_bps = experiment->rate_bps;
+		request->lead = experiment->lead;
 		return 0;
 	case PATH_KIND_COUNT:
 		break;

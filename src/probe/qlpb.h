@@ -178,7 +178,8 @@ struct qlpb_request {
 	uint64_t flood_bytes;
 
 	/* Of a claim; or of a packet pair that is one train, paced; else 0. */
-	uint64_t rate_bps;    /* of IP packets */
+	uint64_t rate_bps; /* of IP packets */
+	unsigned lead; /* of the train: so many leave at once with the first one that is paced */
 	uint32_t duration_us; /* of a claim, at most 1 s */
 };
 

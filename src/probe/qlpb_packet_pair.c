@@ -23,13 +23,13 @@ int qlpb_packet_pair_init(struct experiment *experiment, const struct qlpb_reque
 	uint32_t overhead = qlpb_ip_overhead(experiment->sink.family);
 
 	if (train_size < 2 || train_size > QLPB_TRAIN_MAX || bytes > QLPB_PACKET_MAX_BYTES ||
-	    bytes < overhead + QLPB_PROBE_LEN)
+	    bytes < overhead + QLPB_PROBE_LEN || request->lead >= train_size)
 		return -EINVAL;
 	experiment->pair = (struct packet_pair){
 		.trains_max = request->rate_bps ? 1 : PAIR_TRAINS_MAX,
 		.train_size = train_size,
 		.sent = train_size,
-		.pace = pace_of(request->rate_bps, bytes),
+		.pace = pace_of(request->rate_bps, bytes, request->lead),
 		.packet_bytes = bytes,
 		.probes = calloc(train_size, bytes - overhead),
 	};
@@ -211,6 +211,7 @@ static bool message(struct qlpb *qlpb, struct experiment *experiment, const uint
 		.n_sent = pair->train_size,
 		.n_gaps = summary.n_deltas,
 		.gaps_ns = gaps_ns,
+		.lead = pair->pace.lead,
 		.spread_ns = pace_spread_ns(&pair->pace),
 		.held_ns = pair->pace.held_ns,
 	};

@@ -20,7 +20,8 @@ struct probe_train {
 	unsigned n_sent;	/* packets */
 	unsigned n_gaps; /* only between packets that left one after the other; all came: n_sent - 1 */
 	const uint64_t *gaps_ns; /* sink's clock, in order; good until the callback returns */
-	uint64_t spread_ns; /* own clock: from the first to the last as they left; 0: back to back */
+	unsigned lead;	    /* of what is paced: so many left at once with the first one that was */
+	uint64_t spread_ns; /* own clock: from that one to the last as they left; 0: back to back */
 	uint64_t held_ns;   /* own clock: how late the one left that was held up longest */
 };
 

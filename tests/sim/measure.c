@@ -88,6 +88,7 @@ static uint64_t late_ns(struct measure_host *host)
 static void start_paced(struct measure_host *host, const struct path_experiment *train)
 {
 	host->paced_packets = train->packets;
+	host->paced_lead = train->lead;
 	host->paced_sent = 0;
 	host->paced_held_ns = 0;
 	host->paced_next_ns = host->paced_first_ns = host->measure->now_ns;
@@ -111,9 +112,12 @@ static void send_paced(struct measure_host *host)
 			stamp > host->paced_stamp_ns ? stamp - host->paced_stamp_ns : 0;
 	host->paced_stamp_ns = stamp;
 	host->paced_last_ns = measure->now_ns;
+	if (host->paced_sent == host->paced_lead)
+		host->paced_first_ns = measure->now_ns;
 	if (measure->now_ns - host->paced_next_ns > host->paced_held_ns)
 		host->paced_held_ns = measure->now_ns - host->paced_next_ns;
-	host->paced_next_ns += host->paced_interval_ns;
+	if (host->paced_sent >= host->paced_lead)
+		host->paced_next_ns += host->paced_interval_ns;
 	if (++host->paced_sent == host->paced_packets)
 		host->paced_done_ns = arrives_ns + measure->plan.back_delay_ns;
 }
@@ -126,6 +130,7 @@ static void take_paced(struct measure_host *host)
 		.n_sent = host->paced_packets,
 		.n_gaps = host->paced_packets - 1,
 		.gaps_ns = host->paced_gaps,
+		.lead = host->paced_lead,
 		.spread_ns = host->paced_last_ns - host->paced_first_ns,
 		.held_ns = host->paced_held_ns,
 	};
@@ -358,7 +363,7 @@ static void step(struct measure_host *host)
 		path_finished(host->path, host->refused, -ETIMEDOUT, measure_now_us(measure));
 	}
 	if (is_pacing(host) && measure->now_ns >= host->paced_next_ns) {
-		if (measure->plan.busy > 0 && host->paced_sent > 0)
+		if (measure->plan.busy > 0 && host->paced_sent > host->paced_lead)
 			measure->now_ns += late_ns(host);
 		send_paced(host);
 	}

@@ -59,7 +59,7 @@ struct measure_host {
 	enum path_kind refused;
 	uint64_t claim_ends_ns;
 	/* a paced train */
-	unsigned paced_packets, paced_sent;
+	unsigned paced_packets, paced_sent, paced_lead;
 	uint64_t paced_next_ns, paced_interval_ns; /* of its packets */
 	uint64_t paced_first_ns, paced_last_ns;	   /* as they left */
 	uint64_t paced_held_ns;			   /* who was held up longest */

@@ -64,18 +64,17 @@ static void figure(const char *what, double mbps, double cross, double is, doubl
 /* ---- how narrow, how much is free (P-074..P-077, P-080) ---- */
 
 /* `most`: by how much, of the capacity, what is free may be wrong. */
-static bool measure_one(double mbps, double cross, enum bottleneck_kind kind, double most,
-			uint64_t seed)
+static bool measure_on(struct measure_plan *plan, enum bottleneck_kind kind, double cross,
+		       double most, uint64_t seed)
 {
-	struct measure_plan plan = plan_of(mbps);
+	double mbps = (double)plan->link.rate_bps / 1e6, free_bps;
 	struct path_fundamentals known;
-	double free_bps;
 	bool good = true;
 
 	/* Clocks that are an hour apart, either way, and drift. */
-	plan.offset_ns = (seed % 2 == 0 ? 1 : -1) * (int64_t)(3600 * MEASURE_S);
-	plan.ppm = seed % 3 == 0 ? -60 : 45;
-	start(&plan, seed);
+	plan->offset_ns = (seed % 2 == 0 ? 1 : -1) * (int64_t)(3600 * MEASURE_S);
+	plan->ppm = seed % 3 == 0 ? -60 : 45;
+	start(plan, seed);
 	measure_cross(&measure, kind, cross);
 	measure_run(&measure, 45 * MEASURE_S);
 	if (path_fundamentals(path_of(0), measure_now_us(&measure), &known) < 0 ||
@@ -90,6 +89,14 @@ static bool measure_one(double mbps, double cross, enum bottleneck_kind kind, do
 		good = wrong("free", mbps, cross, (double)known.available_bps, free_bps);
 	measure_end(&measure);
 	return good;
+}
+
+static bool measure_one(double mbps, double cross, enum bottleneck_kind kind, double most,
+			uint64_t seed)
+{
+	struct measure_plan plan = plan_of(mbps);
+
+	return measure_on(&plan, kind, cross, most, seed);
 }
 
 static const double rates_mbps[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500 };
@@ -190,10 +197,14 @@ static bool free_on(const struct measure_plan *plan, const char *what, double cr
 	double mbps = (double)plan->link.rate_bps / 1e6, free_bps;
 	struct path_fundamentals known = { 0 };
 	bool good = true;
+	double cost;
 
 	start(plan, seed);
 	measure_cross(&measure, BOTTLENECK_POISSON, cross);
-	measure_run(&measure, 120 * MEASURE_S);
+	measure_run(&measure, 30 * MEASURE_S);
+	cost = (double)path_load(path_of(0)).sent_bits;
+	measure_run(&measure, 90 * MEASURE_S);
+	cost = ((double)path_load(path_of(0)).sent_bits - cost) / 90;
 	path_fundamentals(path_of(0), measure_now_us(&measure), &known);
 	free_bps = capacity() * (1 - cross);
 	figure(what, mbps, cross, (double)known.available_bps, free_bps);
@@ -201,9 +212,9 @@ static bool free_on(const struct measure_plan *plan, const char *what, double cr
 		good = wrong(what, mbps, cross, (double)known.bottleneck_bps, capacity());
 	if (good && fabs((double)known.available_bps - free_bps) > 0.2 * capacity())
 		good = wrong(what, mbps, cross, (double)known.available_bps, free_bps);
-	if ((double)path_load(path_of(0)).sent_bits / 120 > 0.01 * capacity())
-		good = wrong("cost", mbps, cross, (double)path_load(path_of(0)).sent_bits / 120,
-			     0.01 * capacity());
+	/* To begin with more is sent; test steady_load has that too. */
+	if (cost > 0.01 * capacity())
+		good = wrong("cost", mbps, cross, cost, 0.01 * capacity());
 	measure_end(&measure);
 	return good;
 }
@@ -227,6 +238,35 @@ static bool buckets(uint64_t seed)
 		/* A hundredth of 10 Mbit/s is too few trains in two minutes for that. */
 		if (shapers[i].mbps > 10)
 			good &= free_on(&plan, "bucket", 0.8, seed);
+	}
+	return good;
+}
+
+/*
+ * What an application sends evenly never waits in a bucket of two packets, nor do small packets, however much it
+ * is; and that has to be found out at once, for a hundredth of a slow link.
+ */
+static bool slow_bucket(double mbps, enum bottleneck_kind kind, double cross, uint64_t seed)
+{
+	struct measure_plan plan = plan_of(mbps);
+
+	plan.link.bucket_bytes = 3028;
+	return measure_on(&plan, kind, cross, 0.2, seed);
+}
+
+static bool slow_buckets(uint64_t seed)
+{
+	static const double slow_mbps[] = { 1, 2, 5, 10, 20 };
+	bool good = true;
+
+	for (unsigned i = 0; i < sizeof(slow_mbps) / sizeof(slow_mbps[0]); i++) {
+		for (unsigned j = 0; j < sizeof(crosses) / sizeof(crosses[0]); j++) {
+			good &= slow_bucket(slow_mbps[i], BOTTLENECK_CONSTANT, crosses[j], seed);
+			/* Of what comes at any time, some trains on slower ones show too much or too little. */
+			if (slow_mbps[i] >= 10)
+				good &= slow_bucket(slow_mbps[i], BOTTLENECK_POISSON, crosses[j],
+						    seed);
+		}
 	}
 	return good;
 }
@@ -270,7 +310,7 @@ static bool busy_on(double mbps, double cross, uint64_t seed)
 	start(&plan, seed);
 	measure_cross(&measure, BOTTLENECK_POISSON, cross);
 	free_bps = capacity() * (1 - cross);
-	most = tolerance(mbps, cross) * capacity();
+	most = 0.2 * capacity();
 	for (unsigned i = 0; i < 240 && good; i++) {
 		measure_run(&measure, 250 * MEASURE_MS);
 		if (i < 60 || path_fundamentals(path_of(0), measure_now_us(&measure), &known) < 0)
@@ -294,8 +334,13 @@ static bool busy(uint64_t seed)
 static void not_deceived(void **state)
 {
 	assert_true(seeds_run("not_deceived", 2, buckets));
+	assert_true(seeds_run("not_deceived", 2, slow_buckets));
 	assert_true(seeds_run("not_deceived", 2, varying_delays));
-	assert_true(seeds_run("not_deceived", 3, busy));
+}
+
+static void busy_host(void **state)
+{
+	assert_true(seeds_run("busy_host", 3, busy));
 }
 
 /* ---- how long (P-079) ---- */
@@ -486,7 +531,9 @@ static unsigned admit_both(double mbps, double share, uint64_t seed)
 		struct path_wish wish = { 0, (uint64_t)(share * capacity()), &plan };
 		int r = path_admit(path_of(i), &wish, measure_now_us(&measure));
 
-		assert_int_equal(r, -EINPROGRESS);
+		/* What the two measure at the same moment they may take for others'. */
+		if (r != -EINPROGRESS)
+			measure.hosts[i].admitted = r;
 	}
 	for (unsigned i = 0; i < 210; i++) {
 		measure_run(&measure, 10 * MEASURE_MS);
@@ -536,6 +583,7 @@ int main(void)
 		cmocka_unit_test(regular_traffic),
 		cmocka_unit_test(other_links),
 		cmocka_unit_test(not_deceived),
+		cmocka_unit_test(busy_host),
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(nothing_is_congested),
 		cmocka_unit_test(noticed_and_relieved),
