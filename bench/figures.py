@@ -6,7 +6,7 @@ import pathlib
 import platform
 import time
 
-WIDTH = 50
+WIDTH = 60
 
 
 def number(value):
