@@ -27,14 +27,11 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-#include <utlist.h>
-
 #include "base/time.h"
 #include "datapath/sockdiag.h"
 #include "datapath/sockwatch.h"
 #include "host/internal.h"
+#include "host/sight.h"
 
 #define KINDS 4 /* IPv4 and IPv6, UDP and TCP */
 
@@ -44,7 +41,6 @@
 #define IDLE_PER_BUSY 99      /* a hundredth of a core */
 #define SCAN_AGAIN_US (200 * USEC_PER_MSEC)
 #define MISSES_ENOUGH 2 /* a table that changes while it is read may hide a socket once */
-#define FORGET_PER_TURN 1024
 
 struct kind {
 	int family;
@@ -54,25 +50,6 @@ struct kind {
 	bool unheard;	       /* it never does */
 	struct sight *missing; /* not found by their addresses */
 	struct sight *sought;  /* those among them that the scan in hand looks for */
-};
-
-/* Exists from the first look at a socket to the second round in which it is not managed any more. */
-struct sight {
-	uint64_t cookie;
-	uint64_t added; /* engine_managed.added: which life of the socket this is about */
-	struct kind *kind;
-	struct sockdiag_query query; /* with the addresses of now */
-	uint8_t directions;	     /* shut down by the application */
-	bool connected;
-	bool known; /* it was in the kernel's tables */
-	bool gone;  /* it has left them, and that has been told */
-	uint8_t misses;
-	uint64_t losses;     /* endwatch.losses when it was found last */
-	uint64_t round;	     /* when it was looked at last */
-	struct sight **list; /* &kind->missing, &kind->sought or NULL */
-	struct sight *list_prev, *list_next;
-	struct sight *prev, *next; /* all of them, the one looked at longest ago first */
-	UT_hash_handle hh;
 };
 
 struct endwatch {
@@ -85,8 +62,7 @@ struct endwatch {
 	struct sockwatch *sockwatch;
 	struct event *destroyed;
 	struct event *timer;
-	struct sight *sights; /* by cookie */
-	struct sight *sights_by_age;
+	struct sights sights;
 	uint64_t round;
 	uint64_t next_ask_us;
 	uint64_t next_scan_us;
@@ -98,95 +74,6 @@ struct endwatch {
 static struct kind *kind_of(struct endwatch *watch, int family, int protocol)
 {
 	return &watch->kinds[(family == AF_INET6 ? 2 : 0) + (protocol == IPPROTO_TCP ? 1 : 0)];
-}
-
-/* ---- sights ---- */
-
-static void sight_put(struct sight *sight, struct sight **list)
-{
-	if (sight->list)
-		DL_DELETE2(*sight->list, sight, list_prev, list_next);
-	sight->list = list;
-	if (list)
-		DL_APPEND2(*list, sight, list_prev, list_next);
-}
-
-static void sight_free(struct endwatch *watch, struct sight *sight)
-{
-	sight_put(sight, NULL);
-	HASH_DEL(watch->sights, sight);
-	DL_DELETE(watch->sights_by_age, sight);
-	free(sight);
-}
-
-static struct sight *sight_find(struct endwatch *watch, uint64_t cookie)
-{
-	struct sight *sight;
-
-	HASH_FIND(hh, watch->sights, &cookie, sizeof(cookie), sight);
-	return sight;
-}
-
-/* As the socket was when it was added, and as if it had been seen so. */
-static void sight_begin(struct sight *sight, const struct engine_managed *managed)
-{
-	bool tcp = managed->protocol == IPPROTO_TCP;
-
-	sight_put(sight, NULL);
-	sight->added = managed->added;
-	sight->query = (struct sockdiag_query){
-		.cookie = managed->cookie,
-		.family = managed->family,
-		.protocol = managed->protocol,
-		.ifindex = managed->peer.scope ? managed->peer.scope : managed->local.scope,
-		.local = managed->local,
-		.remote = managed->peer,
-	};
-	sight->directions = 0;
-	sight->connected = managed->peer.family != AF_UNSPEC;
-	sight->known = tcp ? sight->connected : managed->local.port != 0;
-	sight->gone = false;
-	sight->misses = 0;
-	sight->losses = 0;
-}
-
-/* Finds or makes the sight of a socket, the youngest now. NULL if memory is short: then next time. */
-static struct sight *sight_obtain(struct endwatch *watch, const struct engine_managed *managed)
-{
-	struct sight *sight = sight_find(watch, managed->cookie);
-
-	if (!sight) {
-		sight = calloc(1, sizeof(*sight));
-		if (!sight)
-			return NULL;
-		sight->cookie = managed->cookie;
-		sight->kind = kind_of(watch, managed->family, managed->protocol);
-		HASH_ADD(hh, watch->sights, cookie, sizeof(sight->cookie), sight);
-		if (!sight->hh.tbl) {
-			free(sight);
-			return NULL;
-		}
-		sight_begin(sight, managed);
-	} else {
-		DL_DELETE(watch->sights_by_age, sight);
-		if (sight->added != managed->added)
-			sight_begin(sight, managed);
-	}
-	DL_APPEND(watch->sights_by_age, sight);
-	sight->round = watch->round;
-	return sight;
-}
-
-/* Those that a whole round has passed over are not managed any more. */
-static void forget_unmanaged(struct endwatch *watch)
-{
-	for (int i = 0; i < FORGET_PER_TURN; i++) {
-		struct sight *oldest = watch->sights_by_age;
-
-		if (!oldest || oldest->round + 1 >= watch->round)
-			return;
-		sight_free(watch, oldest);
-	}
 }
 
 /* ---- what has happened ---- */
@@ -322,7 +209,8 @@ static void look_at(struct endwatch *watch, const struct engine_managed *managed
 
 	if (!kind_of(watch, managed->family, managed->protocol)->answered)
 		return;
-	sight = sight_obtain(watch, managed);
+	sight = sights_obtain(&watch->sights, managed,
+			      kind_of(watch, managed->family, managed->protocol), watch->round);
 	if (!sight)
 		return;
 	/* A socket without a port is in no table. */
@@ -359,7 +247,7 @@ static void ask(struct endwatch *watch, uint64_t started_us, uint32_t n_managed)
 static void on_scanned(void *user_data, const struct sockdiag_state *state)
 {
 	struct endwatch *watch = user_data;
-	struct sight *sight = sight_find(watch, state->cookie);
+	struct sight *sight = sights_find(&watch->sights, state->cookie);
 
 	if (sight)
 		on_found(watch, sight, state);
@@ -469,14 +357,14 @@ static void on_timer(evutil_socket_t fd, short what, void *user_data)
 
 	(void)fd;
 	(void)what;
-	if (n_managed == 0 && !watch->sights) {
+	if (n_managed == 0 && !watch->sights.by_cookie) {
 		sleep_until_kicked(watch);
 		return;
 	}
 	if (started_us >= watch->next_ask_us)
 		ask(watch, started_us, n_managed);
 	scan(watch, started_us);
-	forget_unmanaged(watch);
+	sights_forget_unmanaged(&watch->sights, watch->round);
 	host_schedule(watch->options.host);
 
 	/* What others did with the processor meanwhile does not count. */
@@ -578,8 +466,7 @@ struct endwatch *endwatch_free(struct endwatch *watch)
 		return NULL;
 	if (watch->options.host->endwatch == watch)
 		watch->options.host->endwatch = NULL;
-	while (watch->sights)
-		sight_free(watch, watch->sights);
+	sights_free(&watch->sights);
 	if (watch->destroyed)
 		event_free(watch->destroyed);
 	if (watch->timer)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* format.c: see format.h. */
+/* format.c: see format.h. What messages say; format_name.c has the names. */
 #include "rsvp/format.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,122 +30,6 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 	if (n > 0)
 		text->len += (size_t)n < left ? (size_t)n : left - 1;
 }
-
-const char *rsvp_type_name(uint8_t type)
-{
-	static const char *const names[] = {
-		[RSVP_PATH] = "Path",
-		[RSVP_RESV] = "Resv",
-		[RSVP_PATH_ERR] = "PathErr",
-		[RSVP_RESV_ERR] = "ResvErr",
-		[RSVP_PATH_TEAR] = "PathTear",
-		[RSVP_RESV_TEAR] = "ResvTear",
-		[RSVP_RESV_CONF] = "ResvConf",
-		[RSVP_DREQ] = "DREQ",
-		[RSVP_DREP] = "DREP",
-		[RSVP_BUNDLE] = "Bundle",
-		[RSVP_ACK] = "Ack",
-		[RSVP_SREFRESH] = "Srefresh",
-		[RSVP_CHALLENGE] = "Challenge",
-		[RSVP_RESPONSE] = "Response",
-	};
-
-	return type < sizeof(names) / sizeof(names[0]) ? names[type] : NULL;
-}
-
-const char *rsvp_class_name(uint8_t class_num)
-{
-	static const char *const names[256] = {
-		[RSVP_CLASS_NULL] = "NULL",
-		[RSVP_CLASS_SESSION] = "SESSION",
-		[RSVP_CLASS_HOP] = "RSVP_HOP",
-		[RSVP_CLASS_INTEGRITY] = "INTEGRITY",
-		[RSVP_CLASS_TIME_VALUES] = "TIME_VALUES",
-		[RSVP_CLASS_ERROR_SPEC] = "ERROR_SPEC",
-		[RSVP_CLASS_SCOPE] = "SCOPE",
-		[RSVP_CLASS_STYLE] = "STYLE",
-		[RSVP_CLASS_FLOWSPEC] = "FLOWSPEC",
-		[RSVP_CLASS_FILTER_SPEC] = "FILTER_SPEC",
-		[RSVP_CLASS_SENDER_TEMPLATE] = "SENDER_TEMPLATE",
-		[RSVP_CLASS_SENDER_TSPEC] = "SENDER_TSPEC",
-		[RSVP_CLASS_ADSPEC] = "ADSPEC",
-		[RSVP_CLASS_POLICY_DATA] = "POLICY_DATA",
-		[RSVP_CLASS_RESV_CONFIRM] = "RESV_CONFIRM",
-		[RSVP_CLASS_MESSAGE_ID] = "MESSAGE_ID",
-		[RSVP_CLASS_MESSAGE_ID_ACK] = "MESSAGE_ID_ACK",
-		[RSVP_CLASS_MESSAGE_ID_LIST] = "MESSAGE_ID_LIST",
-		[RSVP_CLASS_DIAGNOSTIC] = "DIAGNOSTIC",
-		[RSVP_CLASS_ROUTE] = "ROUTE",
-		[RSVP_CLASS_DIAG_RESPONSE] = "DIAG_RESPONSE",
-		[RSVP_CLASS_DIAG_SELECT] = "DIAG_SELECT",
-		[RSVP_CLASS_CHALLENGE] = "CHALLENGE",
-		[RSVP_CLASS_DCLASS] = "DCLASS",
-	};
-
-	return names[class_num];
-}
-
-const char *rsvp_style_name(enum rsvp_style style)
-{
-	switch (style) {
-	case RSVP_STYLE_FF:
-		return "fixed filter";
-	case RSVP_STYLE_WF:
-		return "wildcard filter";
-	case RSVP_STYLE_SE:
-		return "shared explicit";
-	case RSVP_STYLE_NONE:
-	default:
-		return NULL;
-	}
-}
-
-/* An address without a port. */
-static const char *host(const struct address *address, char buf[static INET6_ADDRSTRLEN])
-{
-	bool is_ip4 = address->family == AF_INET;
-
-	return inet_ntop(is_ip4 ? AF_INET : AF_INET6, address->addr + (is_ip4 ? 12 : 0), buf,
-			 INET6_ADDRSTRLEN);
-}
-
-const char *rsvp_session_format(const struct rsvp_session *session, char buf[static RSVP_TEXT_LEN])
-{
-	char name[INET6_ADDRSTRLEN];
-	struct address address;
-
-	rsvp_session_address(session, &address);
-	host(&address, name);
-	if (session->form == RSVP_FORM_AGGREGATE)
-		snprintf(buf, RSVP_TEXT_LEN, "%s dscp %u", name, session->port);
-	else if (session->form == RSVP_FORM_GPI)
-		snprintf(buf, RSVP_TEXT_LEN, "%s vport %u protocol %u", name, session->port,
-			 session->protocol);
-	else
-		snprintf(buf, RSVP_TEXT_LEN, "%s port %u protocol %u", name, session->port,
-			 session->protocol);
-	return buf;
-}
-
-const char *rsvp_sender_format(const struct rsvp_sender *sender, char buf[static RSVP_TEXT_LEN])
-{
-	char name[INET6_ADDRSTRLEN];
-	struct address address;
-
-	rsvp_sender_address(sender, &address);
-	host(&address, name);
-	if (sender->form == RSVP_FORM_GPI)
-		snprintf(buf, RSVP_TEXT_LEN, "%s spi 0x%08x", name, sender->id);
-	else if (sender->form == RSVP_FORM_FLOW_LABEL)
-		snprintf(buf, RSVP_TEXT_LEN, "%s label 0x%05x", name, sender->id);
-	else if (sender->form == RSVP_FORM_PORTS)
-		snprintf(buf, RSVP_TEXT_LEN, "%s port %u", name, sender->id);
-	else
-		snprintf(buf, RSVP_TEXT_LEN, "%s", name);
-	return buf;
-}
-
-/* ---- objects ---- */
 
 static void put_tspec(struct text *text, const struct rsvp_tspec *tspec)
 {
@@ -221,7 +104,7 @@ static bool put_error(struct text *text, const struct rsvp_object *object)
 	if (rsvp_read_error(object, &error) < 0)
 		return false;
 	what = rsvp_error_name(error.code);
-	put(text, " %s code %u (%s) value %u", host(&error.node, name), error.code,
+	put(text, " %s code %u (%s) value %u", rsvp_host_format(&error.node, name), error.code,
 	    what ? what : "unknown", error.value);
 	put(text, "%s%s", error.flags & RSVP_ERROR_IN_PLACE ? " in place" : "",
 	    error.flags & RSVP_ERROR_NOT_GUILTY ? " not guilty" : "");
@@ -259,7 +142,7 @@ static bool put_hop(struct text *text, const struct rsvp_object *object)
 
 	if (rsvp_read_hop(object, &hop) < 0)
 		return false;
-	put(text, " %s lih %u", host(&hop.address, name), hop.lih);
+	put(text, " %s lih %u", rsvp_host_format(&hop.address, name), hop.lih);
 	return true;
 }
 
@@ -290,7 +173,7 @@ static bool put_confirm(struct text *text, const struct rsvp_object *object)
 
 	if (rsvp_read_confirm(object, &receiver) < 0)
 		return false;
-	put(text, " %s", host(&receiver, name));
+	put(text, " %s", rsvp_host_format(&receiver, name));
 	return true;
 }
 
@@ -303,7 +186,7 @@ static bool put_scope(struct text *text, const struct rsvp_object *object)
 		return false;
 	for (unsigned i = 0; i < rsvp_scope_count(object); i++) {
 		rsvp_scope_get(object, i, &address);
-		put(text, " %s", host(&address, name));
+		put(text, " %s", rsvp_host_format(&address, name));
 	}
 	return true;
 }
@@ -336,9 +219,9 @@ static bool put_id_list(struct text *text, const struct rsvp_object *object)
 		rsvp_id_list_get(object, i, &id);
 		put(text, " %u", id.id);
 		if (id.source.family != AF_UNSPEC)
-			put(text, " from %s", host(&id.source, name));
+			put(text, " from %s", rsvp_host_format(&id.source, name));
 		if (id.group.family != AF_UNSPEC)
-			put(text, " to %s", host(&id.group, name));
+			put(text, " to %s", rsvp_host_format(&id.group, name));
 	}
 	return true;
 }
@@ -381,7 +264,7 @@ static bool put_diagnostic(struct text *text, const struct rsvp_object *object)
 	put(text, " request %u hops %u of %u mtu %u offset %u%s last hop %s", diagnostic.request_id,
 	    diagnostic.hop_count, diagnostic.max_hops, diagnostic.path_mtu,
 	    diagnostic.fragment_offset, diagnostic.more_fragments ? " more" : "",
-	    host(&diagnostic.last_hop, name));
+	    rsvp_host_format(&diagnostic.last_hop, name));
 	put(text, " sender %s", rsvp_sender_format(&diagnostic.sender, line));
 	put(text, " requester %s", rsvp_sender_format(&diagnostic.requester, line));
 	return true;
@@ -395,9 +278,9 @@ static bool put_diag_response(struct text *text, const struct rsvp_object *objec
 	if (rsvp_read_diag_response(object, &response) < 0)
 		return false;
 	put(text, " in %s out %s previous %s d-ttl %u error %u k %u timer %u s%s",
-	    host(&response.in, in), host(&response.out, out), host(&response.previous, previous),
-	    response.d_ttl, response.error, response.k, response.timer_s,
-	    response.merged ? " merged" : "");
+	    rsvp_host_format(&response.in, in), rsvp_host_format(&response.out, out),
+	    rsvp_host_format(&response.previous, previous), response.d_ttl, response.error,
+	    response.k, response.timer_s, response.merged ? " merged" : "");
 	return true;
 }
 
@@ -411,7 +294,7 @@ static bool put_route(struct text *text, const struct rsvp_object *object)
 	put(text, " at %u:", rsvp_route_pointer(object));
 	for (unsigned i = 0; i < rsvp_route_count(object); i++) {
 		rsvp_route_get(object, i, &address);
-		put(text, " %s", host(&address, name));
+		put(text, " %s", rsvp_host_format(&address, name));
 	}
 	return true;
 }

@@ -3,12 +3,17 @@
 #ifndef GW_RSVP_FORMAT_H
 #define GW_RSVP_FORMAT_H
 
+#include <netinet/in.h>
+
 #include "rsvp/message.h"
 
 /* NULL: there is no such thing. */
 const char *rsvp_type_name(uint8_t type);
 const char *rsvp_class_name(uint8_t class_num);
 const char *rsvp_style_name(enum rsvp_style style);
+
+/* Without port and scope; returns `buf`. */
+const char *rsvp_host_format(const struct address *address, char buf[static INET6_ADDRSTRLEN]);
 
 /* "192.0.2.1 port 5004 protocol 17", "192.0.2.1 spi 0x00001234", "192.0.2.1 dscp 46"; returns `buf`. */
 #define RSVP_TEXT_LEN 112

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * message.c: see message.h. One walk over the objects checks the order, decodes what is decoded and notes what
- * is not known; then what is missing, and what does not go together, is looked for.
+ * is not known; then what is missing, and what does not go together, is looked for (message_together.c).
  */
 #include "rsvp/message.h"
 
@@ -9,6 +9,7 @@
 
 #include "rsvp/adspec.h"
 #include "rsvp/diag.h"
+#include "rsvp/message_walk.h"
 
 #define BIT(class_num) (1ull << (class_num))
 #define CHALLENGE_BIT BIT(63) /* its number is 64 */
@@ -48,10 +49,6 @@ const char *rsvp_reason_text(enum rsvp_reason reason)
 }
 
 /* ---- what messages are made of ---- */
-
-struct grammar {
-	uint64_t required, optional;
-};
 
 #define PREFIX \
 	(BIT(RSVP_CLASS_INTEGRITY) | BIT(RSVP_CLASS_MESSAGE_ID_ACK) | BIT(RSVP_CLASS_MESSAGE_ID))
@@ -104,35 +101,6 @@ static uint64_t class_bit(uint8_t class_num)
 	if (class_num == RSVP_CLASS_CHALLENGE)
 		return CHALLENGE_BIT;
 	return class_num < RSVP_OBJECT_SLOTS ? BIT(class_num) & ALL_CLASSES : 0;
-}
-
-/* Where in a message the walk is (RFC 2205 §3.1.1, RFC 2961 §4.1). */
-enum phase { PHASE_START, PHASE_ACKS, PHASE_BODY, PHASE_FLOWS };
-
-struct walk {
-	struct rsvp_message *message;
-	const struct rsvp_limits *limits;
-	struct rsvp_complaint *complaint;
-	const struct grammar *grammar;
-	enum phase phase;
-	uint64_t seen;
-	size_t kept_bytes, policy_bytes;
-	bool unanswered; /* what is wrong so far can be answered, and the walk has gone on */
-};
-
-static int complain(struct rsvp_complaint *complaint, int error, enum rsvp_reason reason,
-		    const struct rsvp_object *object)
-{
-	*complaint = (struct rsvp_complaint){ .reason = reason };
-	if (object)
-		complaint->object = *object;
-	return error;
-}
-
-static int refuse(struct walk *walk, enum rsvp_reason reason, const struct rsvp_object *object)
-{
-	return complain(walk->complaint, reason == RSVP_REASON_LIMIT ? -EMSGSIZE : -EBADMSG, reason,
-			object);
 }
 
 /*
@@ -365,160 +333,7 @@ static int visit(struct walk *walk, const struct rsvp_object *object)
 	return r;
 }
 
-/* ---- what must go together ---- */
-
-static bool family_fits(const struct rsvp_message *message, uint16_t family)
-{
-	return family == AF_UNSPEC || message->session.family == AF_UNSPEC ||
-	       family == message->session.family;
-}
-
-static int check_families(struct walk *walk)
-{
-	const struct rsvp_message *message = walk->message;
-	const struct rsvp_object *scope = &message->object[RSVP_CLASS_SCOPE];
-	uint16_t scope_family = AF_UNSPEC;
-
-	if (scope->data && (scope->ctype == 1 || scope->ctype == 2))
-		scope_family = scope->ctype == 1 ? AF_INET : AF_INET6;
-	if (!family_fits(message, message->hop.address.family) ||
-	    !family_fits(message, message->error.node.family) ||
-	    !family_fits(message, message->confirm.family) || !family_fits(message, scope_family))
-		return refuse(walk, RSVP_REASON_FAMILY, NULL);
-	return 0;
-}
-
-/* RFC 2205 §3.2 and RFC 2207 §4.1. Nothing can be said of what is not decoded. */
-static int check_sender(struct walk *walk, const struct rsvp_sender *sender,
-			const struct rsvp_object *object)
-{
-	const struct rsvp_session *session = &walk->message->session;
-
-	if (session->family == AF_UNSPEC || sender->family == AF_UNSPEC)
-		return 0;
-	if (!rsvp_sender_fits(session, sender))
-		return refuse(walk, RSVP_REASON_FAMILY, object);
-	if (sender->form == RSVP_FORM_PORTS && session->port == 0 && sender->id != 0)
-		return refuse(walk, RSVP_REASON_PORTS, object);
-	return 0;
-}
-
-/* What the descriptors of a style look like: how many of each there are, and in which order. */
-struct descriptors {
-	unsigned flowspecs, filters;
-	bool first_is_filter;
-	bool lone_flowspec; /* one without a filter of its own behind it */
-};
-
-static bool fits_style(const struct descriptors *found, enum rsvp_style style, uint8_t type)
-{
-	bool may_lack = type == RSVP_RESV_TEAR;
-
-	if (type == RSVP_RESV_ERR && found->flowspecs + found->filters == 0)
-		return true;
-	switch (style) {
-	case RSVP_STYLE_WF:
-		return found->filters == 0 && found->flowspecs <= 1 &&
-		       (may_lack || found->flowspecs == 1);
-	case RSVP_STYLE_SE:
-		return found->filters > 0 && found->flowspecs <= 1 && !found->lone_flowspec &&
-		       (found->flowspecs == 0 ? may_lack : !found->first_is_filter);
-	case RSVP_STYLE_FF:
-		return found->filters > 0 && !found->lone_flowspec &&
-		       (may_lack || !found->first_is_filter) &&
-		       (type != RSVP_RESV_ERR || found->filters == 1);
-	case RSVP_STYLE_NONE:
-	default:
-		return true; /* nothing is known of such a style */
-	}
-}
-
-static int check_filter(struct walk *walk, const struct rsvp_object *object)
-{
-	struct rsvp_sender sender = { 0 };
-
-	if (rsvp_read_sender(object, &sender) < 0)
-		return 0; /* a C-Type that is not known, which is answered */
-	return check_sender(walk, &sender, object);
-}
-
-static int check_flows(struct walk *walk)
-{
-	struct rsvp_message *message = walk->message;
-	size_t position = message->flows_at;
-	struct descriptors found = { 0 };
-	struct rsvp_object object;
-	int r;
-
-	if (!(walk->seen & STYLE))
-		return 0;
-	while (rsvp_object_next(message->data, message->len, &position, &object) == 1) {
-		if (object.class_num == RSVP_CLASS_FILTER_SPEC) {
-			found.first_is_filter |= found.flowspecs == 0;
-			found.lone_flowspec = false;
-			found.filters++;
-			r = check_filter(walk, &object);
-			if (r < 0)
-				return r;
-		} else if (object.class_num == RSVP_CLASS_FLOWSPEC) {
-			if (found.lone_flowspec)
-				return refuse(walk, RSVP_REASON_FLOWS, &object);
-			found.lone_flowspec = message->style == RSVP_STYLE_FF ||
-					      message->style == RSVP_STYLE_SE;
-			found.flowspecs++;
-		}
-	}
-	if (!fits_style(&found, message->style, message->type))
-		return refuse(walk, RSVP_REASON_FLOWS, NULL);
-	if (found.filters > walk->limits->flows)
-		return refuse(walk, RSVP_REASON_LIMIT, NULL);
-	message->n_flows = found.filters;
-	if (message->style == RSVP_STYLE_WF)
-		message->n_flows = 1;
-	return 0;
-}
-
-/* RFC 2961 §5.2: lists of sources go to many, the others to one neighbour. */
-static int check_lists(struct walk *walk)
-{
-	const struct rsvp_message *message = walk->message;
-	bool sources = false, others = false;
-	struct rsvp_object object;
-	size_t position = 0;
-
-	while (rsvp_message_next(message, RSVP_CLASS_MESSAGE_ID_LIST, &position, &object)) {
-		if (object.ctype == RSVP_LIST_SOURCE4 || object.ctype == RSVP_LIST_SOURCE6)
-			sources = true;
-		else
-			others = true;
-	}
-	return sources && others ? refuse(walk, RSVP_REASON_FORBIDDEN, NULL) : 0;
-}
-
-static int check_together(struct walk *walk)
-{
-	struct rsvp_message *message = walk->message;
-	int r;
-
-	if ((walk->seen & walk->grammar->required) != walk->grammar->required)
-		return refuse(walk, RSVP_REASON_MISSING, NULL);
-	r = check_families(walk);
-	if (r < 0)
-		return r;
-	r = check_sender(walk, &message->sender, &message->object[RSVP_CLASS_SENDER_TEMPLATE]);
-	if (r < 0)
-		return r;
-	r = check_flows(walk);
-	if (r < 0)
-		return r;
-	r = check_lists(walk);
-	if (r < 0)
-		return r;
-	/* Without a hop that is understood there is nowhere to answer to. */
-	if (walk->unanswered && message->hop.address.family == AF_UNSPEC)
-		return refuse(walk, walk->complaint->reason, &walk->complaint->object);
-	return walk->unanswered ? -EOPNOTSUPP : 0;
-}
+/* ---- the message ---- */
 
 static int parse_objects(struct rsvp_message *message, const struct rsvp_limits *limits,
 			 struct rsvp_complaint *complaint)
@@ -535,22 +350,7 @@ static int parse_objects(struct rsvp_message *message, const struct rsvp_limits 
 	}
 	if (r < 0)
 		return refuse(&walk, RSVP_REASON_OBJECT, NULL);
-	return check_together(&walk);
-}
-
-/* ---- the header ---- */
-
-bool rsvp_bundle_next(const struct rsvp_message *message, size_t *position,
-		      const uint8_t **ret_data, size_t *ret_len)
-{
-	size_t at = *position ? *position : RSVP_HEADER_LEN;
-
-	if (message->type != RSVP_BUNDLE || message->len - at < RSVP_HEADER_LEN)
-		return false;
-	*ret_data = message->data + at;
-	*ret_len = rsvp_get16(message->data + at + 6);
-	*position = at + *ret_len;
-	return true;
+	return rsvp_walk_end(&walk);
 }
 
 /* Each a message with a length of its own, none a Bundle, and nothing left over (RFC 2961 §3.2). */
@@ -612,69 +412,4 @@ int rsvp_message_parse(const uint8_t *data, size_t len, const struct rsvp_limits
 	if (ret_message->type == RSVP_BUNDLE)
 		return parse_bundle(ret_message, ret_complaint);
 	return parse_objects(ret_message, limits, ret_complaint);
-}
-
-/* ---- looking through it ---- */
-
-bool rsvp_message_next(const struct rsvp_message *message, enum rsvp_class class_num,
-		       size_t *position, struct rsvp_object *ret_object)
-{
-	if (*position == 0)
-		*position = RSVP_HEADER_LEN;
-	return rsvp_object_find(message->data, message->len, position, (uint8_t)class_num,
-				ret_object) == 1;
-}
-
-bool rsvp_message_next_kept(const struct rsvp_message *message, size_t *position,
-			    struct rsvp_object *ret_object)
-{
-	if (*position == 0)
-		*position = RSVP_HEADER_LEN;
-	while (rsvp_object_next(message->data, message->len, position, ret_object) == 1) {
-		if (rsvp_class_unknown(ret_object->class_num) == RSVP_UNKNOWN_KEEP)
-			return true;
-	}
-	return false;
-}
-
-static void take_flowspec(const struct rsvp_message *message, const struct rsvp_object *object,
-			  struct rsvp_flow *flow)
-{
-	int r;
-
-	flow->flowspec_object = *object;
-	flow->error_code = 0;
-	flow->error_value = 0;
-	memset(&flow->flowspec, 0, sizeof(flow->flowspec));
-	if (message->type == RSVP_RESV_TEAR) /* */
-		return;
-	r = rsvp_read_flowspec(object, &flow->flowspec);
-	if (r < 0) {
-		flow->error_code = RSVP_ERROR_TRAFFIC;
-		flow->error_value = r == -EOPNOTSUPP ? RSVP_TRAFFIC_SERVICE : RSVP_TRAFFIC_FLOWSPEC;
-	}
-}
-
-bool rsvp_flow_next(const struct rsvp_message *message, struct rsvp_flow_iter *iter,
-		    struct rsvp_flow *ret_flow)
-{
-	struct rsvp_object object;
-
-	if (iter->given == message->n_flows)
-		return false;
-	if (iter->position == 0)
-		iter->position = message->flows_at;
-	while (rsvp_object_next(message->data, message->len, &iter->position, &object) == 1) {
-		if (object.class_num == RSVP_CLASS_FLOWSPEC) {
-			take_flowspec(message, &object, &iter->flow);
-		} else if (object.class_num == RSVP_CLASS_FILTER_SPEC) {
-			iter->flow.filter_object = object;
-			memset(&iter->flow.sender, 0, sizeof(iter->flow.sender));
-			rsvp_read_sender(&object, &iter->flow.sender);
-			break;
-		}
-	}
-	iter->given++;
-	*ret_flow = iter->flow;
-	return true;
 }
