@@ -254,7 +254,7 @@ const struct cli_command command_probe = {
 	.description =
 		"Shows how much the narrowest link on the way carries, how much of that is free, and how\n"
 		"long a packet takes there and back. HOST must be on a link of this host, and must take\n"
-		"part: `greenwaved` with `probe { sink = true }`. Ctrl-C ends it with what is known.",
+		"part, as `greenwaved` does unless told not to. Ctrl-C ends it with what is known.",
 	.options = probe_option_defs,
 	.execute = probe_execute,
 };

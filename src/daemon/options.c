@@ -11,7 +11,7 @@
 #include "daemon/daemon.h"
 
 static const char usage_text[] =
-	"usage: greenwaved [-c FILE] [-s SOCKET] [-f]\n"
+	"usage: greenwaved [-c FILE] [-s SOCKET] [-f] [-d MODULES]\n"
 	"       greenwaved --check [-c FILE]\n"
 	"\n"
 	"Serves quality of service to the programs of one network namespace.\n"
@@ -20,7 +20,7 @@ static const char usage_text[] =
 	"  -s, --socket SOCKET  where programs connect (default /run/greenwave/socket)\n"
 	"  -f, --foreground     stay in the foreground; print \"ready\" once it serves\n"
 	"      --check          report every error in the configuration, and stop\n"
-	"  -d, --debug MODULES  log more: \"all\", or names with commas, as \"client,kernel\"\n"
+	"  -d, --debug MODULES  log more: \"all\", or names with commas, as \"engine,kernel\"\n"
 	"  -h, --help           this text\n"
 	"      --version        the version\n"
 	"\n"
