@@ -8,18 +8,15 @@ import collections
 import contextlib
 import json
 import os
-import pathlib
 import select
 import subprocess
-import sys
 import time
 
 import world
+from world import TIME_FACTOR  # and from then on what is in tools/ is found, too
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'tools'))
-
-import segment  # noqa: E402  pylint: disable=wrong-import-position
-import streams  # noqa: E402  pylint: disable=wrong-import-position
+import segment
+import streams
 
 MBIT = 1000000
 RATES = (1, 2, 5, 10, 50, 100, 500)
@@ -91,8 +88,12 @@ class Hosts(contextlib.ExitStack):
             return
         sink = streams.Receiver(self.host(number), self.segment.address(number), CROSS_PORT)
         stream = streams.Stream(self.host(OTHERS), str(self.here.build / 'tests/netns/stream'), 'send', '-r', int(bps),
-                                '-l', 1000, '-b', 1 << 22, '-d', seconds, self.segment.address(number), CROSS_PORT)
+                                '-l', 1000, '-b', 1 << 22, '-d', seconds * TIME_FACTOR, self.segment.address(number),
+                                CROSS_PORT)
         try:
+            # Some time may pass until a program has started.
+            if not select.select([sink.socket], [], [], world.PATIENCE_S * TIME_FACTOR)[0]:
+                raise world.CannotMeasure('nothing arrives of what others send')
             yield
         finally:
             stream.close()
@@ -107,7 +108,7 @@ class Hosts(contextlib.ExitStack):
 
 
 def seen(child):
-    out, error = child.communicate(timeout=120)
+    out, error = child.communicate(timeout=120 * TIME_FACTOR)
     if child.returncode != 0:
         raise world.CannotMeasure(error.strip() or 'greenwave probe failed')
     return json.loads(out)

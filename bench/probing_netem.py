@@ -11,8 +11,8 @@ from probing import Link
 
 segment = probing.segment
 
-# Rates of more than 50 Mbit/s are looked at without other traffic: in an emulated machine it would take more than there is.
-RATES, LOADED_RATES = probing.RATES, (2, 10, 50)
+# Faster links are looked at without other traffic: in an emulated machine, every packet of it takes its time.
+RATES, LOADED_RATES = probing.RATES, (2, 10, 20)
 DELAYS_MS, JITTERS_MS = (5, 20), (0.5, 1, 2, 5)
 PLACES = True, False  # after the narrow link, and before
 STEADY_S, QUICK_STEADY_S = probing.STEADY_S, probing.QUICK_STEADY_S

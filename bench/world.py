@@ -11,7 +11,12 @@ import resource
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'tools'))
+
+from netns import TIME_FACTOR  # noqa: E402  pylint: disable=wrong-import-position
 
 SINK_MAC = '02:67:77:00:{:02x}:02'
 SOURCE_MAC = '02:67:77:00:{:02x}:01'
@@ -48,7 +53,7 @@ def need(tool):
 def end(process, patience_s=PATIENCE_S):
     process.terminate()
     try:
-        process.wait(patience_s)
+        process.wait(patience_s * TIME_FACTOR)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -59,7 +64,7 @@ def end(process, patience_s=PATIENCE_S):
 
 def wait_for_line(process, what, patience_s=PATIENCE_S):
     """The first line that a child process writes."""
-    readable, _, _ = select.select([process.stdout], [], [], patience_s)
+    readable, _, _ = select.select([process.stdout], [], [], patience_s * TIME_FACTOR)
     line = process.stdout.readline().strip() if readable else ''
     if not line:
         raise CannotMeasure(f'{what} did not start')
