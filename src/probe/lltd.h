@@ -133,9 +133,11 @@ struct lltd_gap_request {
 	uint32_t count;	       /* 0: until lltd_stop() */
 	bool tagged;	       /* they and their answers are to have a priority tag ... */
 	uint8_t priority;      /* ... of 0 to 7 */
-	uint32_t packet_bytes; /* 0: the least */
+	uint32_t packet_bytes; /* 0: LLTD_GAP_PACKET_BYTES */
 };
 
+/* Some look for the five octets of payload that the text of MS-LLTD has (spec/probing.md B-10). */
+#define LLTD_GAP_PACKET_BYTES (LLTD_TRAIN_PACKET_MIN + 5)
 #define LLTD_GAP_PACKET_MAX 1500
 
 /*

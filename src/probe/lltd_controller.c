@@ -203,7 +203,7 @@ uint64_t lltd_ticks_to_ns(uint64_t ticks, uint64_t frequency)
 
 static uint32_t gap_bytes(const struct lltd_gap_request *request)
 {
-	return request->packet_bytes ? request->packet_bytes : LLTD_TRAIN_PACKET_MIN;
+	return request->packet_bytes ? request->packet_bytes : LLTD_GAP_PACKET_BYTES;
 }
 
 static bool are_all_sent(const struct controlled *session)

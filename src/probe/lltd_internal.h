@@ -53,6 +53,7 @@ struct session {
 	unsigned n_buckets;
 	struct bucket *buckets; /* oldest first */
 	struct probe_limit answers, summaries;
+	uint64_t owed_octets; /* that have come, and have not been answered with as many */
 	struct session *prev, *next;
 };
 

@@ -85,6 +85,34 @@ static bool may_answer(struct lltd *lltd, struct session *session, uint64_t now_
 	return false;
 }
 
+/*
+ * Whoever says that he is somebody else would have us send to that station: it gets no more octets than have come in its
+ * name, as they are on a wire, so that nothing is gained by that (spec/probing.md §14).
+ */
+#define WIRE_MIN 60
+
+static size_t wire_octets(size_t body_len)
+{
+	size_t len = LLTD_HEADER_LEN + body_len;
+
+	return len > WIRE_MIN ? len : WIRE_MIN;
+}
+
+static void owe(struct session *session, const struct arrival *arrival)
+{
+	session->owed_octets += wire_octets(arrival->body_len);
+}
+
+static bool pay(struct session *session, size_t body_len)
+{
+	size_t octets = wire_octets(body_len);
+
+	if (octets > session->owed_octets)
+		return false;
+	session->owed_octets -= octets;
+	return true;
+}
+
 /* ---- sessions ---- */
 
 static void refuse(struct lltd *lltd, const struct arrival *arrival, enum lltd_error error)
@@ -139,8 +167,10 @@ static void initialise(struct lltd *lltd, const struct arrival *arrival)
 	if (!session)
 		return;
 	session->heard_us = arrival->now_us;
+	owe(session, arrival);
 	if (!may_answer(lltd, session, arrival->now_us))
 		return;
+	(void)pay(session, sizeof(body)); /* no longer than what it answers */
 	lltd_put_ready(body, &(struct lltd_ready){ lltd->config.link_bps, FREQUENCY });
 	lltd_send_one(lltd, &header, body, sizeof(body));
 }
@@ -210,20 +240,23 @@ static void query(struct lltd *lltd, const struct arrival *arrival, struct sessi
 	const struct bucket *bucket = find_bucket(session, arrival->header.sequence);
 	uint8_t body[LLTD_QUERY_RESP_LEN + LLTD_EVENTS_MAX * LLTD_EVENT_LEN];
 	uint32_t per_s = lltd->config.summaries_per_s;
+	size_t len;
 
 	if (!bucket) {
 		lltd_note(lltd, LLTD_COUNT_NO_SESSION);
 		return;
 	}
-	/* Longer than the question: that often, and no more. */
-	if (!probe_limit_take(&session->summaries, per_s, burst_of(per_s), arrival->now_us)) {
+	len = LLTD_QUERY_RESP_LEN + bucket->n_events * LLTD_EVENT_LEN;
+	/* Longer than the question: not often, and what it tells of has paid for it. */
+	if (!probe_limit_take(&session->summaries, per_s, burst_of(per_s), arrival->now_us) ||
+	    !pay(session, len)) {
 		lltd_note(lltd, LLTD_COUNT_LIMITED);
 		return;
 	}
 	lltd_put_query_resp(body, bucket->n_events, !bucket->events);
 	for (unsigned i = 0; i < bucket->n_events; i++)
 		lltd_put_event(body, i, &bucket->events[i]);
-	lltd_send_one(lltd, &header, body, LLTD_QUERY_RESP_LEN + bucket->n_events * LLTD_EVENT_LEN);
+	lltd_send_one(lltd, &header, body, len);
 }
 
 /* ---- probegap ---- */
@@ -238,6 +271,7 @@ static void reflect(struct lltd *lltd, const struct arrival *arrival, struct ses
 	if (arrival->body_len > LLTD_FRAME_MAX - LLTD_HEADER_LEN ||
 	    !may_answer(lltd, session, arrival->now_us))
 		return;
+	(void)pay(session, arrival->body_len); /* as long as what it answers */
 	header.tagged = probe->tag;
 	header.priority = probe->priority & 7;
 	memcpy(body, arrival->body, arrival->body_len);
@@ -258,10 +292,12 @@ static struct session *session_of(struct lltd *lltd, const struct arrival *arriv
 {
 	struct session *session = lltd->config.sink ? find(lltd, &arrival->header.source) : NULL;
 
-	if (session)
-		session->heard_us = arrival->now_us;
-	else
+	if (!session) {
 		lltd_note(lltd, LLTD_COUNT_NO_SESSION);
+		return NULL;
+	}
+	session->heard_us = arrival->now_us;
+	owe(session, arrival);
 	return session;
 }
 

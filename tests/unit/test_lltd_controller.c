@@ -316,8 +316,8 @@ static void probegap(void **state)
 	open_ready();
 	assert_int_equal(lltd_probegap(play.lltd, session, &request, play.now_us), 0);
 	assert_int_equal(lltd_train(play.lltd, session, &four_packets, play.now_us), -EBUSY);
-	/* It bears the tag that its answer is to have. */
-	assert_int_equal(play_last()->len, LLTD_HEADER_LEN + LLTD_TAG_LEN + LLTD_PROBE_LEN);
+	/* It bears the tag that its answer is to have, and the five octets of payload of MS-LLTD's text (B-10). */
+	assert_int_equal(play_last()->len, LLTD_HEADER_LEN + LLTD_TAG_LEN + LLTD_PROBE_LEN + 5);
 	assert_int_equal(play_last()->data[14], 0xa0);
 	assert_int_equal(play_last()->data[62], 0x85);
 	play.now_us += 300;

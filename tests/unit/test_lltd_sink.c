@@ -356,6 +356,32 @@ static void floods(void **state)
 	assert_true(lltd_counter(play.lltd, LLTD_COUNT_LIMITED) > 30000);
 }
 
+static uint64_t on_wire(size_t len)
+{
+	return len > 60 ? len : 60;
+}
+
+/* §14: to nobody goes more than has come in his name, however often, and for how long, he asks again. */
+static void asked_again(void **state)
+{
+	uint64_t came = on_wire(LLTD_HEADER_LEN + LLTD_INITIALIZE_LEN), went = 0;
+
+	initialise();
+	for (unsigned i = 0; i < LLTD_EVENTS_MAX; i++) {
+		play_probe(0x2b, &(struct lltd_probe){ .test = LLTD_TEST_TIMED }, "");
+		came += on_wire(LLTD_HEADER_LEN + LLTD_PROBE_LEN);
+	}
+	for (unsigned i = 0; i < 2000; i++) {
+		play_frame(LLTD_QUERY, 0x2b, NULL, 0);
+		came += on_wire(LLTD_HEADER_LEN);
+		play.now_us += 100000;
+	}
+	for (unsigned i = 0; i < play.n_sent; i++)
+		went += on_wire(play.sent[i].len);
+	assert_in_range(went, came - 2 * LLTD_FRAME_MAX, came);
+	assert_true(lltd_counter(play.lltd, LLTD_COUNT_LIMITED) > 1800);
+}
+
 /* Whoever claims to be everybody gets no further than one host does four times. */
 static void flood_of_many(void **state)
 {
@@ -389,6 +415,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(link_down, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(truncated, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(floods, setup, play_teardown),
+		cmocka_unit_test_setup_teardown(asked_again, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(flood_of_many, setup, play_teardown),
 	};
 
