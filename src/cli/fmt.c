@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/cli.h"
+
 /* ---- values ---- */
 
 static void format_ipv6(const struct sockaddr_in6 *in6, char buf[static FMT_ADDRESS_LEN])
@@ -273,6 +275,18 @@ int fmt_json_print(FILE *out, json_t *value)
 	json_decref(value);
 	fputc('\n', out);
 	return r < 0 && !ferror(out) ? -ENOMEM : 0;
+}
+
+int fmt_json_print_item(FILE *out, json_t *value, bool more)
+{
+	int r = value ? json_dumpf(value, out, JSON_COMPACT) : -1;
+
+	json_decref(value);
+	if (r < 0)
+		return cli_flush_output() ? -ENOMEM : 1;
+	if (more)
+		fputc(',', out);
+	return 0;
 }
 
 /* ---- text ---- */

@@ -8,6 +8,7 @@
 
 #include <greenwave.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 /* "192.0.2.1:5060", "[2001:db8::1]:5060"; NULL if the address is none. Otherwise returns `buf`. */
@@ -40,6 +41,13 @@ json_t *fmt_json_event(const struct gw_event *event);
 
 /* Writes the value on one line, with the line end, and releases it. 0, or -ENOMEM for NULL. */
 int fmt_json_print(FILE *out, json_t *value);
+
+/*
+ * Likewise one value of an array that is written value by value, since the whole of it as one value would take many times
+ * its memory; without the line end, and with a comma if `more` come. 1: nobody takes the output any more, which is
+ * reported when the tool ends.
+ */
+int fmt_json_print_item(FILE *out, json_t *value, bool more);
 
 /* ---- text ---- */
 

@@ -19,22 +19,17 @@ static const struct option_def list_option_defs[] = {
 	{ 0 },
 };
 
-/* Record by record: the whole list as one JSON value would take many times its memory. */
 static int print_json(const struct records *records)
 {
-	fputs("{\"flows\":[", stdout);
-	for (size_t i = 0; i < records->count; i++) {
-		json_t *flow = fmt_json_record(&records->items[i]);
-		int r = flow ? json_dumpf(flow, stdout, JSON_COMPACT) : -1;
+	int r = 0;
 
-		json_decref(flow);
-		if (r < 0)
-			return cli_flush_output() ? -ENOMEM : 0; /* else its end is reported */
-		if (i + 1 < records->count)
-			fputc(',', stdout);
-	}
-	fputs("]}\n", stdout);
-	return 0;
+	fputs("{\"flows\":[", stdout);
+	for (size_t i = 0; r == 0 && i < records->count; i++)
+		r = fmt_json_print_item(stdout, fmt_json_record(&records->items[i]),
+					i + 1 < records->count);
+	if (r == 0)
+		fputs("]}\n", stdout);
+	return r < 0 ? r : 0;
 }
 
 static void print_text(const struct records *records)

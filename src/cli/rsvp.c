@@ -79,20 +79,17 @@ static json_t *json_of_session(const struct rsvp_item *items, size_t count, size
 static int print_json(const struct rsvp_items *list)
 {
 	size_t n;
+	int r = 0;
 
 	fputs("{\"sessions\":[", stdout);
-	for (size_t i = 0; i < list->count; i += n) {
+	for (size_t i = 0; r == 0 && i < list->count; i += n) {
 		json_t *session = json_of_session(&list->items[i], list->count - i, &n);
-		int r = session ? json_dumpf(session, stdout, JSON_COMPACT) : -1;
 
-		json_decref(session);
-		if (r < 0)
-			return cli_flush_output() ? -ENOMEM : 0; /* else its end is reported */
-		if (i + n < list->count)
-			fputc(',', stdout);
+		r = fmt_json_print_item(stdout, session, i + n < list->count);
 	}
-	fputs("]}\n", stdout);
-	return 0;
+	if (r == 0)
+		fputs("]}\n", stdout);
+	return r < 0 ? r : 0;
 }
 
 static void print_text(const struct rsvp_items *list)

@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "base/cleanup.h"
+#include "datapath/kernel/verdict.h"
 
 struct further {
 	struct gw_destkey key;
@@ -45,7 +46,6 @@ static struct gw_destkey key_of(const struct datapath_target *target)
 
 static struct gw_verdict verdict_of(const struct datapath_treatment *treatment, bool paced)
 {
-	const struct mark *mark = &treatment->mark;
 	struct gw_verdict verdict = {
 		.flow_id = treatment->flow_id,
 		.flags = GW_VERDICT_VALID,
@@ -54,16 +54,7 @@ static struct gw_verdict verdict_of(const struct datapath_treatment *treatment, 
 
 	if (treatment->watched)
 		return (struct gw_verdict){ 0 }; /* none: others are looked for */
-	if (mark->set_dscp) {
-		verdict.flags |= GW_VERDICT_SET_DSCP;
-		verdict.dscp = mark->dscp;
-	}
-	if (mark->set_priority) {
-		verdict.flags |= GW_VERDICT_SET_PRIORITY;
-		verdict.priority = mark->priority;
-	}
-	if (mark->set_priority && mark->tag)
-		verdict.flags |= GW_VERDICT_TAG;
+	verdict_set_mark(&verdict, &treatment->mark);
 	if (treatment->metered)
 		verdict.flags |= GW_VERDICT_METERED;
 	if (treatment->metered && paced)

@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "base/time.h"
+#include "datapath/kernel/verdict.h"
 
 /* Where nothing can delay: bursts that TCP needs to fill its rate, and at least two packets. */
 #define POLICE_TIME_NS UINT64_C(100000000)
@@ -32,23 +33,13 @@ static int table_fd(const struct meters *meters, enum table table)
 
 static struct gw_verdict excess_verdict(const struct datapath_meter *meter)
 {
-	const struct mark *mark = &meter->excess_mark;
 	struct gw_verdict verdict = {
 		.flow_id = meter->flow_id,
 		.flags = GW_VERDICT_VALID,
 		.traffic_class = (uint8_t)meter->excess_class,
 	};
 
-	if (mark->set_dscp) {
-		verdict.flags |= GW_VERDICT_SET_DSCP;
-		verdict.dscp = mark->dscp;
-	}
-	if (mark->set_priority) {
-		verdict.flags |= GW_VERDICT_SET_PRIORITY;
-		verdict.priority = mark->priority;
-	}
-	if (mark->set_priority && mark->tag)
-		verdict.flags |= GW_VERDICT_TAG;
+	verdict_set_mark(&verdict, &meter->excess_mark);
 	return verdict;
 }
 
