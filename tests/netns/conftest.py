@@ -634,3 +634,12 @@ class Endings:
 @pytest.fixture
 def endings(agents, net, daemon):
     return Endings(agents(net.a, daemon))
+
+
+@pytest.fixture
+def line(shared_line):
+    """The hosts of a file's shared_line (rsvp_net.Line). Each test leaves them without programs and sessions."""
+    shared_line.clear()
+    yield shared_line
+    shared_line.end_programs()
+    until(lambda: shared_line['router'].rsvp()['sessions'] == [])

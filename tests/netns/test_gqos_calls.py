@@ -5,7 +5,6 @@ import itertools
 
 import pytest
 
-from conftest import until
 from gqos import (AT_FAR, AT_NEAR, BEST_EFFORT, CONTROLLED_LOAD, CONTROLLED_LOAD_DSCP, FF, FIXED_FILTER, FROM_FAR,
                   FROM_NEAR, GUARANTEED, GUARANTEED_DSCP, NOCHANGE, PATH, RECEIVERS, RESV, SE, SENDERS, SHARED_EXPLICIT,
                   TCP, UDP, Agent, messages)
@@ -24,14 +23,6 @@ def shared_line(programs):
         net['router'].start(LINE_ROUTER)
         net['far'].start('rsvp { enabled = true }')
         yield net
-
-
-@pytest.fixture
-def line(shared_line):
-    shared_line.clear()
-    yield shared_line
-    shared_line.end_programs()
-    until(lambda: shared_line['router'].rsvp()['sessions'] == [])
 
 
 @pytest.fixture

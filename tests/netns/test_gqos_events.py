@@ -44,14 +44,6 @@ def shared_line(programs):
             yield net
 
 
-@pytest.fixture
-def line(shared_line):
-    shared_line.clear()
-    yield shared_line
-    shared_line.end_programs()
-    until(lambda: shared_line['router'].rsvp()['sessions'] == [])
-
-
 class Pair:
     """A socket at either host that knows the other; both send and receive, and all of that is reserved."""
 

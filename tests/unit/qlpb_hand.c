@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "addresses.h"
+
 struct hand hand;
 
 /* ---- ports ---- */
@@ -159,19 +161,7 @@ void hand_reopen(void)
 
 struct address hand_address(const char *text, uint16_t port)
 {
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct address address;
-
-	if (inet_pton(AF_INET, text, &sin.sin_addr) == 1) {
-		assert_int_equal(
-			address_from_sockaddr((struct sockaddr *)&sin, sizeof(sin), &address), 0);
-	} else {
-		assert_int_equal(inet_pton(AF_INET6, text, &sin6.sin6_addr), 1);
-		assert_int_equal(
-			address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address), 0);
-	}
-	return address;
+	return address_named(text, port);
 }
 
 void hand_pass(uint64_t us)

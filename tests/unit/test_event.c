@@ -16,14 +16,7 @@
 #include <time.h>
 #include <winsock2.h>
 
-#define SENTINEL 0xdeadbeef
-
-#define assert_fails(call, error)                        \
-	do {                                             \
-		SetLastError(SENTINEL);                  \
-		assert_int_equal((call), FALSE);         \
-		assert_int_equal(GetLastError(), error); \
-	} while (0)
+#include "last_error.h"
 
 #define assert_wait_fails(call, error)                   \
 	do {                                             \

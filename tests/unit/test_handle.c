@@ -12,9 +12,8 @@
 #include <qos2.h>
 #include <sys/wait.h>
 
+#include "last_error.h"
 #include "winqos/handle.h"
-
-#define SENTINEL 0xdeadbeef
 
 static QOS_VERSION version = { 1, 0 };
 
@@ -32,13 +31,6 @@ static HANDLE open_qos(void)
 	assert_int_equal(QOSCreateHandle(&version, &h), TRUE);
 	return h;
 }
-
-#define assert_fails(call, error)                        \
-	do {                                             \
-		SetLastError(SENTINEL);                  \
-		assert_int_equal((call), FALSE);         \
-		assert_int_equal(GetLastError(), error); \
-	} while (0)
 
 /* ---- the table ---- */
 

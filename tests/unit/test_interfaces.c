@@ -15,6 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "addresses.h"
 #include "datapath/interfaces.h"
 #include "datapath/link.h"
 #include "sockets.h"
@@ -84,22 +85,9 @@ static const struct interface *find(const char *name)
 	return interfaces_find(seen.interfaces, if_nametoindex(name));
 }
 
-static struct address parse(const char *text)
-{
-	struct address address = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
-
-	if (address.family == AF_INET6) {
-		assert_int_equal(inet_pton(AF_INET6, text, address.addr), 1);
-	} else {
-		memset(address.addr + 10, 0xff, 2);
-		assert_int_equal(inet_pton(AF_INET, text, address.addr + 12), 1);
-	}
-	return address;
-}
-
 static void assert_address(const struct address *address, const char *text)
 {
-	struct address expected = parse(text);
+	struct address expected = address_named(text, 0);
 
 	expected.scope = address->scope;
 	assert_memory_equal(address, &expected, sizeof(expected));
@@ -180,16 +168,16 @@ static void at_start(void **state)
 	assert_null(interfaces_find(seen.interfaces, 9999));
 	assert_non_null(interfaces_at(seen.interfaces, 2));
 	assert_null(interfaces_at(seen.interfaces, 3));
-	address = parse("192.0.2.3");
+	address = address_named("192.0.2.3", 0);
 	address.port = 7;
 	assert_true(interfaces_own(seen.interfaces, &address));
-	address = parse("127.0.0.1");
+	address = address_named("127.0.0.1", 0);
 	assert_true(interfaces_own(seen.interfaces, &address));
-	address = parse("192.0.2.4");
+	address = address_named("192.0.2.4", 0);
 	assert_false(interfaces_own(seen.interfaces, &address));
-	address = parse("192.0.2.3");
+	address = address_named("192.0.2.3", 0);
 	assert_true(is_listed(&address));
-	address = parse("192.0.2.4");
+	address = address_named("192.0.2.4", 0);
 	assert_false(is_listed(&address));
 }
 
@@ -224,7 +212,7 @@ static void link_local_only(void **state)
 /* what goes down, is told. */
 static void changes(void **state)
 {
-	struct address address = parse("198.51.100.9");
+	struct address address = address_named("198.51.100.9", 0);
 	uint32_t va, vb;
 
 	(void)state;

@@ -23,7 +23,7 @@
 
 #include "base/time.h"
 #include "fake_datapath.h"
-#include "host/host.h"
+#include "thread_host.h"
 
 static char socket_path[64];
 static struct fake_datapath datapath;
@@ -31,59 +31,14 @@ static struct sockaddr_in peer;
 
 /* ---- a daemon in a thread ---- */
 
-static struct {
-	pthread_t thread;
-	struct event_base *base;
-	struct host *host;
-	struct event *arrivals, *stop;
-	int listener, stop_pipe[2];
-	int complaints;
-} d;
-
-static void on_arrival(evutil_socket_t fd, short what, void *user_data)
-{
-	int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)what;
-	(void)user_data;
-	if (accepted >= 0)
-		host_accept(d.host, accepted);
-}
-
-static void on_stop(evutil_socket_t fd, short what, void *user_data)
-{
-	(void)fd;
-	(void)what;
-	(void)user_data;
-	event_base_loopbreak(d.base);
-}
+static int complaints;
 
 static void on_complaint(void *user_data, const struct ucred *who, const char *why)
 {
 	(void)user_data;
 	(void)who;
 	(void)why;
-	__atomic_fetch_add(&d.complaints, 1, __ATOMIC_SEQ_CST);
-}
-
-static void *serve(void *user_data)
-{
-	(void)user_data;
-	event_base_dispatch(d.base);
-	d.host = host_free(d.host);
-	return NULL;
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	unlink(path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
+	__atomic_fetch_add(&complaints, 1, __ATOMIC_SEQ_CST);
 }
 
 static int start_daemon(void **state)
@@ -103,40 +58,16 @@ static int start_daemon(void **state)
 	peer = (struct sockaddr_in){ .sin_family = AF_INET,
 				     .sin_port = htons(9),
 				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	d.complaints = 0;
-	d.base = event_base_new();
-	options.base = d.base;
-	engine_config_default(&options.engine);
-	if (host_new(&options, &d.host) < 0 || pipe(d.stop_pipe) < 0)
-		return -1;
-	d.listener = listen_at(socket_path);
-	d.arrivals = event_new(d.base, d.listener, EV_READ | EV_PERSIST, on_arrival, NULL);
-	d.stop = event_new(d.base, d.stop_pipe[0], EV_READ, on_stop, NULL);
-	event_add(d.arrivals, NULL);
-	event_add(d.stop, NULL);
-	return pthread_create(&d.thread, NULL, serve, NULL);
-}
-
-static void stop_thread(void)
-{
-	if (!d.thread)
-		return;
-	assert_int_equal(write(d.stop_pipe[1], "", 1), 1);
-	pthread_join(d.thread, NULL);
-	d.thread = 0;
+	complaints = 0;
+	thread_host_new(options, socket_path);
+	thread_host_start();
+	return 0;
 }
 
 static int stop_daemon(void **state)
 {
 	(void)state;
-	stop_thread();
-	event_free(d.arrivals);
-	event_free(d.stop);
-	event_base_free(d.base);
-	close(d.listener);
-	close(d.stop_pipe[0]);
-	close(d.stop_pipe[1]);
-	unlink(socket_path);
+	thread_host_end();
 	assert_int_equal(datapath.n_marks, 0);
 	return 0;
 }
@@ -329,7 +260,7 @@ static void daemon_that_dies(void **state)
 
 	(void)state;
 	assert_int_equal(add(gw, fd, 9, 0, &id), 0);
-	stop_thread();
+	thread_host_stop();
 	while (gw_event_next(gw, 1000, &event) == 1) {
 		disconnected += event.type == GW_EVENT_DISCONNECTED;
 		if (event.type != GW_EVENT_FLOW_ENDED)
@@ -388,7 +319,7 @@ static void clients_that_talk_nonsense(void **state)
 	close(client);
 	client = raw_client(); /* leaves without a word */
 	close(client);
-	assert_int_equal(__atomic_load_n(&d.complaints, __ATOMIC_SEQ_CST), 4);
+	assert_int_equal(__atomic_load_n(&complaints, __ATOMIC_SEQ_CST), 4);
 	assert_int_equal(flows_of(gw), 1);
 	gw_close(gw);
 	close(fd);
@@ -435,7 +366,7 @@ static void client_that_does_not_listen(void **state)
 		assert_int_equal(message.head.status, 0);
 		answered++;
 	}
-	assert_int_equal(__atomic_load_n(&d.complaints, __ATOMIC_SEQ_CST), 0);
+	assert_int_equal(__atomic_load_n(&complaints, __ATOMIC_SEQ_CST), 0);
 	/* And it can ask again. */
 	close(client);
 	gw_close(gw);
@@ -513,7 +444,7 @@ static void daemon_that_hangs(void **state)
 {
 	struct itimerval often = { { 0, 50000 }, { 0, 50000 } }, never = { 0 };
 	struct sigaction action = { .sa_handler = on_alarm };
-	int listener = listen_at(socket_path);
+	int listener = thread_host_listen(socket_path);
 	uint64_t started_us = time_now_us(), took_us;
 	pthread_t thread;
 	void *accepted;

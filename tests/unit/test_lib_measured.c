@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,14 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "base/time.h"
 #include "fake_datapath.h"
 #include "fake_measuring.h"
-#include "host/host.h"
+#include "thread_host.h"
 
 #define MEGABIT UINT64_C(1000000)
 #define THREADS 16
@@ -35,71 +33,20 @@ static struct gw *gw;
 static int fd;
 static uint32_t id;
 
-static struct {
-	pthread_t thread;
-	struct event_base *base;
-	struct host *host;
-	struct event *arrivals, *orders;
-	int listener, orders_pipe[2];
-	void (*order)(void);
-	sem_t obeyed;
-} d;
+static struct host *served;
 
 /* ---- the host ---- */
 
-static void on_arrival(evutil_socket_t listener, short what, void *user_data)
-{
-	int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)what;
-	(void)user_data;
-	if (accepted >= 0)
-		host_accept(d.host, accepted);
-}
-
-static void on_order(evutil_socket_t pipe_fd, short what, void *user_data)
-{
-	char byte;
-
-	(void)what;
-	(void)user_data;
-	assert_int_equal(read(pipe_fd, &byte, 1), 1);
-	d.order();
-	host_schedule(d.host);
-	sem_post(&d.obeyed);
-}
-
-static void *serve(void *user_data)
-{
-	(void)user_data;
-	event_base_dispatch(d.base);
-	d.host = host_free(d.host);
-	return NULL;
-}
-
-/* Has the host's thread do something, and waits until it is done. */
-static void order(void (*what)(void))
-{
-	d.order = what;
-	assert_int_equal(write(d.orders_pipe[1], "", 1), 1);
-	sem_wait(&d.obeyed);
-}
-
-static void stop(void)
-{
-	event_base_loopbreak(d.base);
-}
-
 static void measure(void)
 {
-	engine_set_measuring(host_engine(d.host), &measuring.table, time_now_us());
+	engine_set_measuring(host_engine(served), &measuring.table, time_now_us());
 }
 
 static void tell(enum measuring_event event)
 {
 	struct measured *measured = fake_measured(&measuring, &peer_address);
 
-	engine_path_event(host_engine(d.host), measured->path, event, time_now_us());
+	engine_path_event(host_engine(served), measured->path, event, time_now_us());
 }
 
 static void supported(void)
@@ -132,7 +79,7 @@ static void answer(int status)
 	struct measured *measured = fake_measured(&measuring, &peer_address);
 
 	for (size_t i = 0; i < measured->n_wishes && i < FAKE_WISHES; i++)
-		engine_path_admitted(host_engine(d.host), measured->path,
+		engine_path_admitted(host_engine(served), measured->path,
 				     measured->wishes[i].wish.token, status, time_now_us());
 }
 
@@ -161,24 +108,12 @@ static void look(void)
 static void wait_until(const size_t *what, size_t n)
 {
 	for (int i = 0; i < 5000; i++) {
-		order(look);
+		thread_host_order(look);
 		if (*what == n)
 			return;
 		usleep(1000);
 	}
 	fail_msg("the host was not asked");
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	unlink(path);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(listener, 64), 0);
-	return listener;
 }
 
 static struct gw *open_handle(void)
@@ -220,24 +155,13 @@ static int set_up(void **state)
 	fake_measuring_init(&measuring);
 	peer_address =
 		(struct address){ .family = AF_INET, .addr = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
-	d.base = event_base_new();
-	options.base = d.base;
-	engine_config_default(&options.engine);
-	sem_init(&d.obeyed, 0, 0);
-	if (host_new(&options, &d.host) < 0 || pipe(d.orders_pipe) < 0)
-		return -1;
-	d.listener = listen_at(socket_path);
-	d.arrivals = event_new(d.base, d.listener, EV_READ | EV_PERSIST, on_arrival, NULL);
-	d.orders = event_new(d.base, d.orders_pipe[0], EV_READ | EV_PERSIST, on_order, NULL);
-	event_add(d.arrivals, NULL);
-	event_add(d.orders, NULL);
-	if (pthread_create(&d.thread, NULL, serve, NULL) != 0)
-		return -1;
-	order(measure);
+	served = thread_host_new(options, socket_path);
+	thread_host_start();
+	thread_host_order(measure);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	gw = open_handle();
 	id = add(gw, 9);
-	order(supported);
+	thread_host_order(supported);
 	return 0;
 }
 
@@ -245,19 +169,11 @@ static int tear_down(void **state)
 {
 	(void)state;
 	gw = gw_close(gw);
-	order(stop);
-	pthread_join(d.thread, NULL);
+	thread_host_stop();
 	assert_int_equal(fake_measured_open(&measuring), 0);
 	assert_int_equal(datapath.n_marks, 0);
-	event_free(d.arrivals);
-	event_free(d.orders);
-	event_base_free(d.base);
-	close(d.listener);
-	close(d.orders_pipe[0]);
-	close(d.orders_pipe[1]);
-	sem_destroy(&d.obeyed);
+	thread_host_end();
 	close(fd);
-	unlink(socket_path);
 	return 0;
 }
 
@@ -330,7 +246,7 @@ static void fresh_figures(void **state)
 	wait_until(&n_refreshes, 1);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(rate_bps(), 0);
-	order(refreshed);
+	thread_host_order(refreshed);
 	assert_int_equal(end(&caller), 0);
 	assert_int_equal(caller.info.capacity_bps, 10 * MEGABIT);
 	assert_int_equal(caller.info.available_bps, 4 * MEGABIT);
@@ -346,14 +262,14 @@ static void admission(void **state)
 	begin(&caller, set_rate);
 	wait_until(&n_wishes, 1);
 	assert_int_equal(rate_bps(), 0);
-	order(admitted);
+	thread_host_order(admitted);
 	assert_int_equal(end(&caller), 0);
 	assert_int_equal(rate_bps(), 2 * MEGABIT);
 	assert_int_equal(datapath.n_marks, 1);
 	caller.rate_bps = 20 * MEGABIT;
 	begin(&caller, set_rate);
 	wait_until(&n_wishes, 2);
-	order(refused);
+	thread_host_order(refused);
 	assert_int_equal(end(&caller), -EDQUOT);
 	assert_int_equal(rate_bps(), 2 * MEGABIT);
 	/* What does not grow is not asked for. */
@@ -403,7 +319,7 @@ static void closed_meanwhile(void **state)
 	close(fd);
 	other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(other, (struct sockaddr *)&local, len), 0);
-	order(admitted);
+	thread_host_order(admitted);
 	end(&caller); /* what it says of a socket that is gone is the datapath's affair */
 	fd = other;
 }
@@ -428,7 +344,7 @@ static void pending_query(void **state)
 	assert_int_equal(gw_flow_begin_query_path(gw, id, GW_PATH_FRESH, 1, &info), 1);
 	assert_int_equal(info.rtt_us, 77);
 	assert_int_equal(gw_flow_notify(gw, id, GW_CONDITION_CONGESTED, 0, 1), -EBUSY);
-	order(refreshed);
+	thread_host_order(refreshed);
 	next_event(1, 0, &event);
 	assert_true(event.flow.path.available_known);
 	assert_int_equal(event.flow.path.available_bps, 4 * MEGABIT);
@@ -449,14 +365,14 @@ static void pending_rate(void **state)
 	assert_int_equal(gw_flow_begin_rate(gw, id, MEGABIT, GW_SHAPE_AND_MARK, 0, 5), 1);
 	assert_int_equal(gw_flow_begin_rate(gw, id, MEGABIT, GW_SHAPE_AND_MARK, 0, 6), -EALREADY);
 	assert_int_equal(gw_event_next(gw, 0, &event), 0);
-	order(admitted);
+	thread_host_order(admitted);
 	next_event(5, 0, &event);
 	assert_int_equal(rate_bps(), MEGABIT);
 	assert_int_equal(datapath.n_marks, 1);
 	assert_int_equal(gw_flow_begin_rate(gw, id, 0, GW_SHAPE_AND_MARK, 0, 5), 0);
 	assert_int_equal(gw_flow_begin_rate(gw, id, MEGABIT, 9, 0, 5), -EINVAL);
 	assert_int_equal(gw_flow_begin_rate(gw, id, MEGABIT, GW_SHAPE_AND_MARK, 0, 5), 1);
-	order(refused);
+	thread_host_order(refused);
 	next_event(5, -EDQUOT, &event);
 	assert_int_equal(gw_flow_begin_rate(gw, id, MEGABIT, GW_SHAPE_AND_MARK, 0, 5), 1);
 	assert_int_equal(gw_cancel(gw, 5), 0);
@@ -474,7 +390,7 @@ static void granted_too_late(void **state)
 
 	(void)state;
 	assert_int_equal(gw_flow_begin_rate(gw, id, MEGABIT, GW_SHAPE_AND_MARK, 0, 5), 1);
-	order(admitted);
+	thread_host_order(admitted);
 	assert_int_equal(gw_flow_remove(gw, id), 0);
 	assert_int_equal(gw_event_next(gw, 5000, &event), 1);
 	assert_int_equal(event.token, 5);
@@ -490,7 +406,7 @@ static void conditions(void **state)
 	(void)state;
 	assert_int_equal(gw_flow_notify(gw, id, GW_CONDITION_CONGESTED, 0, 1), 1);
 	assert_int_equal(gw_flow_notify(gw, second, GW_CONDITION_CONGESTED, 0, 2), 1);
-	order(congested);
+	thread_host_order(congested);
 	next_event(1, 0, &event);
 	next_event(2, 0, &event);
 	assert_int_equal(gw_flow_notify(gw, id, GW_CONDITION_CONGESTED, 0, 1), 0);
@@ -514,10 +430,10 @@ static void tracking(void **state)
 
 	(void)state;
 	assert_int_equal(gw_track_stop(gw, sa, sizeof(host)), -ENOENT);
-	order(toggle_peer);
+	thread_host_order(toggle_peer);
 	begin(&caller, track);
 	wait_until(&n_trackers, 1);
-	order(supported);
+	thread_host_order(supported);
 	assert_int_equal(end(&caller), 0);
 	assert_int_equal(gw_track_start(gw, sa, sizeof(host)), 0);
 	assert_int_equal(gw_track_start(other, sa, sizeof(host)), 0);
@@ -528,7 +444,7 @@ static void tracking(void **state)
 	assert_int_equal(gw_track_stop(other, sa, sizeof(host)), 0);
 	wait_until(&n_trackers, 0);
 	gw_close(other);
-	order(toggle_peer);
+	thread_host_order(toggle_peer);
 }
 
 /* ---- what is seen ---- */
@@ -550,8 +466,8 @@ static void listing(void **state)
 	assert_int_equal(record.path_state, GW_PATH_UNKNOWN);
 	assert_false(record.path.capacity_known);
 	assert_int_equal(gw_watch(watcher), 0);
-	order(refreshed);
-	order(congested);
+	thread_host_order(refreshed);
+	thread_host_order(congested);
 	assert_int_equal(gw_event_next(watcher, 5000, &event), 1);
 	assert_int_equal(event.type, GW_EVENT_FLOW_CHANGED);
 	assert_string_equal(event.reason, "path");
@@ -586,7 +502,7 @@ static void *answer_all(void *user_data)
 {
 	(void)user_data;
 	while (!__atomic_load_n(&all_over, __ATOMIC_ACQUIRE)) {
-		order(admitted);
+		thread_host_order(admitted);
 		usleep(500);
 	}
 	return NULL;
@@ -599,7 +515,7 @@ static void storm(void **state)
 
 	(void)state;
 	all_over = false;
-	order(refreshed);
+	thread_host_order(refreshed);
 	assert_int_equal(pthread_create(&answering, NULL, answer_all, NULL), 0);
 	for (unsigned i = 0; i < THREADS; i++) {
 		callers[i].rate_bps = MEGABIT * (i % 4 + 1);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,26 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "fake_datapath.h"
 #include "fake_signalling.h"
-#include "host/host.h"
+#include "thread_host.h"
 
 static char socket_path[64];
 static struct fake_datapath datapath;
 static struct fake_signalling fake;
 static struct gw *gw;
 
-static struct {
-	pthread_t thread;
-	struct event_base *base;
-	struct host *host;
-	struct event *arrivals, *stop;
-	int listener, stop_pipe[2];
-} d;
+static struct host *host;
 
 /* ---- a host that answers ---- */
 
@@ -69,7 +61,7 @@ static int answering_send(void *user_data, struct owner *owner, uint32_t id,
 
 	set_ip4(&senders[0].address, 1, 1);
 	set_ip4(&senders[1].address, 2, 2);
-	server_signal(host_server(d.host), owner, GW_EVENT_RSVP_RESV, id, 0, &record);
+	server_signal(host_server(host), owner, GW_EVENT_RSVP_RESV, id, 0, &record);
 	return plain_send(user_data, owner, id, offer, now_us);
 }
 
@@ -83,10 +75,10 @@ static int answering_diagnose(void *user_data, struct owner *owner,
 	fake.question = *question;
 	for (uint8_t hop = 1; hop <= 3; hop++) {
 		set_ip4(&record.hop, hop, 0);
-		server_signal(host_server(d.host), owner, GW_EVENT_RSVP_HOP, question->token, 0,
+		server_signal(host_server(host), owner, GW_EVENT_RSVP_HOP, question->token, 0,
 			      &record);
 	}
-	server_signal(host_server(d.host), owner, GW_EVENT_COMPLETED, question->token, -ENODATA,
+	server_signal(host_server(host), owner, GW_EVENT_COMPLETED, question->token, -ENODATA,
 		      NULL);
 	return 0;
 }
@@ -100,46 +92,8 @@ static int answering_watch(void *user_data, struct owner *owner)
 					 .text = "Path\n\tSESSION\n" };
 
 	(void)user_data;
-	server_signal(host_server(d.host), owner, GW_EVENT_RSVP_MESSAGE, 0, 0, &record);
+	server_signal(host_server(host), owner, GW_EVENT_RSVP_MESSAGE, 0, 0, &record);
 	return 0;
-}
-
-static void on_arrival(evutil_socket_t fd, short what, void *user_data)
-{
-	int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)what;
-	(void)user_data;
-	if (accepted >= 0)
-		host_accept(d.host, accepted);
-}
-
-static void on_stop(evutil_socket_t fd, short what, void *user_data)
-{
-	(void)fd;
-	(void)what;
-	(void)user_data;
-	event_base_loopbreak(d.base);
-}
-
-static void *serve(void *user_data)
-{
-	(void)user_data;
-	event_base_dispatch(d.base);
-	d.host = host_free(d.host);
-	return NULL;
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	unlink(path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
 }
 
 static struct gw *open_handle(enum gw_mode mode, void (*on_event)(const struct gw_event *, void *))
@@ -180,17 +134,9 @@ static int set_up(void **state)
 	fake.port.send = answering_send;
 	fake.port.watch = answering_watch;
 	fake.port.diagnose = answering_diagnose;
-	options.base = d.base = event_base_new();
-	engine_config_default(&options.engine);
-	assert_int_equal(host_new(&options, &d.host), 0);
-	server_set_signalling(host_server(d.host), &fake.port, 0);
-	assert_int_equal(pipe(d.stop_pipe), 0);
-	d.listener = listen_at(socket_path);
-	d.arrivals = event_new(d.base, d.listener, EV_READ | EV_PERSIST, on_arrival, NULL);
-	d.stop = event_new(d.base, d.stop_pipe[0], EV_READ, on_stop, NULL);
-	event_add(d.arrivals, NULL);
-	event_add(d.stop, NULL);
-	assert_int_equal(pthread_create(&d.thread, NULL, serve, NULL), 0);
+	host = thread_host_new(options, socket_path);
+	server_set_signalling(host_server(host), &fake.port, 0);
+	thread_host_start();
 	gw = open_handle(GW_MODE_DAEMON, NULL);
 	return 0;
 }
@@ -199,15 +145,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	gw = gw_close(gw);
-	assert_int_equal(write(d.stop_pipe[1], "", 1), 1);
-	pthread_join(d.thread, NULL);
-	event_free(d.arrivals);
-	event_free(d.stop);
-	event_base_free(d.base);
-	close(d.listener);
-	close(d.stop_pipe[0]);
-	close(d.stop_pipe[1]);
-	unlink(socket_path);
+	thread_host_end();
 	return 0;
 }
 

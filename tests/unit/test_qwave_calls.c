@@ -12,25 +12,12 @@
 #include <cmocka.h>
 #include <qos2.h>
 
-#define SENTINEL 0xdeadbeef
+#include "last_error.h"
+
 #define UNKNOWN 77
 
 static HANDLE h;
 static int udp4;
-
-#define assert_fails(call, error)                        \
-	do {                                             \
-		SetLastError(SENTINEL);                  \
-		assert_int_equal((call), FALSE);         \
-		assert_int_equal(GetLastError(), error); \
-	} while (0)
-
-#define assert_succeeds(call)                               \
-	do {                                                \
-		SetLastError(SENTINEL);                     \
-		assert_int_equal((call), TRUE);             \
-		assert_int_equal(GetLastError(), SENTINEL); \
-	} while (0)
 
 static int setup(void **state)
 {

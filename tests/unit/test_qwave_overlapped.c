@@ -14,23 +14,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define SENTINEL 0xdeadbeef
+#include "last_error.h"
 
 static HANDLE h;
-
-#define assert_fails(call, error)                        \
-	do {                                             \
-		SetLastError(SENTINEL);                  \
-		assert_int_equal((call), FALSE);         \
-		assert_int_equal(GetLastError(), error); \
-	} while (0)
-
-#define assert_succeeds(call)                               \
-	do {                                                \
-		SetLastError(SENTINEL);                     \
-		assert_int_equal((call), TRUE);             \
-		assert_int_equal(GetLastError(), SENTINEL); \
-	} while (0)
 
 static int setup(void **state)
 {

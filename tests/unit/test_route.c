@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "datapath/route.h"
 
 static struct route *route;
@@ -109,31 +110,14 @@ static void need_topology(void)
 	skip();
 }
 
-static struct address parse(const char *text)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
-	struct address address;
-
-	if (inet_pton(AF_INET, text, &sin.sin_addr) == 1) {
-		assert_int_equal(
-			address_from_sockaddr((struct sockaddr *)&sin, sizeof(sin), &address), 0);
-	} else {
-		assert_int_equal(inet_pton(AF_INET6, text, &sin6.sin6_addr), 1);
-		assert_int_equal(
-			address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address), 0);
-	}
-	return address;
-}
-
 static int look_up(const char *destination, const char *source, uint32_t ifindex,
 		   struct route_result *ret_result)
 {
-	struct address to = parse(destination), from;
+	struct address to = address_named(destination, 0), from;
 	struct route_query query = { .destination = &to, .ifindex = ifindex };
 
 	if (source) {
-		from = parse(source);
+		from = address_named(source, 0);
 		query.source = &from;
 	}
 	return route_lookup(route, &query, ret_result);
@@ -180,7 +164,7 @@ static void test_link_local(void **state)
 
 	(void)state;
 	need_topology();
-	to = parse("fe80::77");
+	to = address_named("fe80::77", 0);
 	to.scope = if_nametoindex("vc");
 	assert_int_equal(route_lookup(route, &query, &result), 0);
 	assert_int_equal(result.ifindex, to.scope);
@@ -244,7 +228,7 @@ static void test_mark(void **state)
 		print_message("SKIP: this kernel has no policy routing\n");
 		skip();
 	}
-	to = parse("10.9.0.1");
+	to = address_named("10.9.0.1", 0);
 	assert_int_equal(route_lookup(route, &query, &result), -ENETUNREACH);
 	query.mark = 7;
 	assert_int_equal(route_lookup(route, &query, &result), 0);
@@ -263,7 +247,7 @@ static void test_no_family(void **state)
 
 static void assert_gateway(const char *destination, const char *gateway, const char *scope)
 {
-	struct address expected = parse(gateway);
+	struct address expected = address_named(gateway, 0);
 	struct route_result result;
 
 	expected.scope = scope ? if_nametoindex(scope) : 0;
@@ -292,7 +276,7 @@ static void test_gateway(void **state)
 
 static bool is_neighbour(const char *text, const char *device)
 {
-	struct address address = parse(text);
+	struct address address = address_named(text, 0);
 	uint32_t ifindex = device ? if_nametoindex(device) : 0;
 
 	if (address_is_link_local(&address))
@@ -371,8 +355,8 @@ static void test_group4(void **state)
 
 	(void)state;
 	need_topology();
-	group = parse("239.1.1.1");
-	source = parse("192.0.2.9");
+	group = address_named("239.1.1.1", 0);
+	source = address_named("192.0.2.9", 0);
 	assert_int_equal(route_group_lookup(route, &group, &source, &found), -ENOENT);
 	fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_IGMP);
 	assert_true(fd >= 0);
@@ -387,9 +371,9 @@ static void test_group4(void **state)
 	assert_int_equal(found.out[0], if_nametoindex("vb"));
 	assert_int_equal(found.out[1], if_nametoindex("vc"));
 	assert_int_equal(route_group_lookup(route, &group, NULL, &found), -ENOENT);
-	source = parse("192.0.2.10");
+	source = address_named("192.0.2.10", 0);
 	assert_int_equal(route_group_lookup(route, &group, &source, &found), -ENOENT);
-	group = parse("239.1.1.2");
+	group = address_named("239.1.1.2", 0);
 	assert_int_equal(route_group_lookup(route, &group, NULL, &found), 0);
 	assert_int_equal(found.in_ifindex, if_nametoindex("va"));
 	assert_int_equal(found.n_out, 2);
@@ -408,8 +392,8 @@ static void test_group6(void **state)
 
 	(void)state;
 	need_topology();
-	group = parse("ff05::11");
-	source = parse("2001:db8::9");
+	group = address_named("ff05::11", 0);
+	source = address_named("2001:db8::9", 0);
 	fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
 	assert_true(fd >= 0);
 	r = setsockopt(fd, IPPROTO_IPV6, MRT6_INIT, &on, sizeof(on));
@@ -435,7 +419,7 @@ static void test_group6(void **state)
 	assert_int_equal(found.in_ifindex, if_nametoindex("va"));
 	assert_int_equal(found.n_out, 1);
 	assert_int_equal(found.out[0], if_nametoindex("vc"));
-	source = parse("2001:db8::a");
+	source = address_named("2001:db8::a", 0);
 	assert_int_equal(route_group_lookup(route, &group, &source, &found), -ENOENT);
 	close(fd);
 }
@@ -460,8 +444,8 @@ static void test_many(void **state)
 
 	(void)state;
 	need_topology();
-	near = parse("192.0.2.7");
-	far = parse("203.0.113.1");
+	near = address_named("192.0.2.7", 0);
+	far = address_named("203.0.113.1", 0);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (int i = 0; i < count; i++) {
 		query = (struct route_query){ .destination = i % 2 ? &near : &far };

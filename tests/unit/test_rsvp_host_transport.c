@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "addresses.h"
 #include "daemon/rsvp/transport.h"
 #include "sockets.h"
 
@@ -147,22 +148,9 @@ static void need_namespaces(void)
 	skip();
 }
 
-static struct address parse(const char *text)
-{
-	struct address address = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
-
-	if (address.family == AF_INET6) {
-		assert_int_equal(inet_pton(AF_INET6, text, address.addr), 1);
-	} else {
-		memset(address.addr + 10, 0xff, 2);
-		assert_int_equal(inet_pton(AF_INET, text, address.addr + 12), 1);
-	}
-	return address;
-}
-
 static void assert_address(const struct address *address, const char *text)
 {
-	struct address expected = parse(text);
+	struct address expected = address_named(text, 0);
 
 	assert_int_equal(address->family, expected.family);
 	assert_memory_equal(address->addr, expected.addr, 16);
@@ -209,14 +197,14 @@ static const uint8_t text[] = "\x10\x01 a message of RSVP, as far as sockets kno
 static struct rsvp_packet packet(const char *source, const char *destination)
 {
 	struct rsvp_packet p = {
-		.destination = parse(destination),
+		.destination = address_named(destination, 0),
 		.ttl = 63,
 		.data = text,
 		.len = sizeof(text),
 	};
 
 	if (source)
-		p.source = parse(source);
+		p.source = address_named(source, 0);
 	return p;
 }
 
@@ -260,7 +248,7 @@ static void alert(void **state)
 		assert_int_equal(got.message.tos, 48 << 2);
 		assert_true(stays_away(RIGHT, f->raw));
 		/* On, from an address that is not the router's. */
-		p.source = parse(f->elsewhere);
+		p.source = address_named(f->elsewhere, 0);
 		p.foreign_source = true;
 		p.ttl = 62;
 		p.ifindex = index_in(ROUTER, "r1");
@@ -288,7 +276,7 @@ static void no_alert(void **state)
 		assert_true(stays_away(ROUTER, f->passing));
 		assert_false(got.message.arrival.router_alert);
 		/* To the router itself it does arrive; its source is the kernel's choice. */
-		p.destination = parse(f->far);
+		p.destination = address_named(f->far, 0);
 		assert_int_equal(transport_send(transports[LEFT], &p), 0);
 		assert_true(arrives(ROUTER, f->raw));
 		assert_address(&got.message.arrival.source, f->left);
@@ -321,7 +309,7 @@ static void forwarded(void **state)
 		got.message.arrival.ttl = 1;
 		assert_int_equal(transport_forward(transports[ROUTER], &got.message), -ETIME);
 		got.message.arrival.ttl = 9;
-		got.message.arrival.destination = parse(f->group);
+		got.message.arrival.destination = address_named(f->group, 0);
 		assert_int_equal(transport_forward(transports[ROUTER], &got.message), -EXDEV);
 	}
 	assert_int_equal(transport_counters(transports[ROUTER])->forwarded, 2);
@@ -364,7 +352,7 @@ static void groups(void **state)
 	for (int i = 0; i < 2; i++) {
 		const struct family *f = &families[i];
 		struct rsvp_packet p = packet(NULL, f->group);
-		struct address group = parse(f->group);
+		struct address group = address_named(f->group, 0);
 		uint32_t ifindex = index_in(RIGHT, "g0");
 
 		assert_int_equal(transport_join(transports[RIGHT], &group, 9999), -ENODEV);

@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <ws2tcpip.h>
 
-#define SENTINEL 0xdeadbeef
+#include "last_error.h"
 
 #define assert_error(call, error)                           \
 	do {                                                \

@@ -12,8 +12,7 @@
 #include <poll.h>
 
 #include "fake_gqos.h"
-
-#define SENTINEL 0xdeadbeef
+#include "last_error.h"
 
 static struct {
 	SOCKET listener;

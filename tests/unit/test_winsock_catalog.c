@@ -10,8 +10,7 @@
 #include <sys/wait.h>
 
 #include "fake_gqos.h"
-
-#define SENTINEL 0xdeadbeef
+#include "last_error.h"
 
 #define assert_error(call, error)                           \
 	do {                                                \

@@ -11,8 +11,8 @@
 #include <poll.h>
 
 #include "fake_gqos.h"
+#include "last_error.h"
 
-#define SENTINEL 0xdeadbeef
 #define LEAF (WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF)
 
 #define assert_error(call, error)                           \

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 
 #include "fake_gqos.h"
+#include "last_error.h"
 
-#define SENTINEL 0xdeadbeef
 #define UNTOUCHED 4711
 #define SOON_MS 5000 /* of what is to happen; that nothing does, is known at once */
 

@@ -2,7 +2,6 @@
 /* world.c: see world.h. */
 #include "world.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "addresses.h"
 #include "engine/internal.h"
 
 /* Static: a test that counts allocations must not see this one. */
@@ -168,19 +168,7 @@ struct owner *world_owner(struct world *world, uint32_t uid)
 
 struct address world_address(const char *host, uint16_t port)
 {
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct address address;
-	int r;
-
-	if (inet_pton(AF_INET, host, &sin.sin_addr) == 1) {
-		r = address_from_sockaddr((struct sockaddr *)&sin, sizeof(sin), &address);
-	} else {
-		assert_int_equal(inet_pton(AF_INET6, host, &sin6.sin6_addr), 1);
-		r = address_from_sockaddr((struct sockaddr *)&sin6, sizeof(sin6), &address);
-	}
-	assert_int_equal(r, 0);
-	return address;
+	return address_named(host, port);
 }
 
 struct engine_socket world_socket(uint64_t cookie)
