@@ -29,12 +29,15 @@
 /* How much of the drift may not be known. */
 #define DRIFT_UNKNOWN 20e-6
 #define FLOOR_SLACK_NS 1000.0
-#define PROVISIONAL_NS (3 * NS_PER_S)
+#define PROVISIONAL_NS NS_PER_S
 #define PROVISIONAL_PROBES 40
 #define RECENT_NS (3 * NS_PER_S)
 #define RECENT_PROBES 100
 #define RECENT_MAX_NS (10 * NS_PER_S)
 #define DRIFT_SHARE 0.15
+/* No clock is better than that. */
+#define STEP_NS 500
+#define LEAST_SHARE 256
 #define REFUSE_NS (30 * NS_PER_S)
 /* One is astray unless so many others stand on the same floor. More than some cannot be. */
 #define CONFIRM_PROBES 2
@@ -415,9 +418,12 @@ static double width_of_idle(const double *sorted, unsigned n, uint64_t packet_ns
 {
 	double step = sorted[n / 10], limit, most = (double)packet_ns;
 
-	if (step < 500)
-		step = 500; /* no clock is better than that */
+	if (step < STEP_NS)
+		step = STEP_NS;
 	limit = step;
+	/* Less does not matter; and with less, above a floor that is a little too high nobody would not have waited. */
+	if (limit < most / LEAST_SHARE)
+		limit = most / LEAST_SHARE;
 	while (limit < most) {
 		unsigned inside = below(sorted, n, limit);
 		unsigned next = below(sorted, n, limit + step) - inside;
