@@ -58,11 +58,19 @@ struct probe_spread probe_spread(const struct probe *probe, enum probe_figure fi
 {
 	uint64_t *values = calloc(probe->n_samples + 1, sizeof(*values));
 	struct probe_spread spread = { 0 };
+	uint64_t capacity, most = UINT64_MAX;
 	size_t n = 0;
 
-	for (size_t i = 0; values && i < probe->n_samples; i++)
-		if (probe_value(&probe->samples[i], figure, &values[n]))
-			n++;
+	/* The capacity is the last one: before, more may have been spare of one that was thought to be more. */
+	if (figure == PROBE_SPARE && probe_last(probe, PROBE_CAPACITY, &capacity))
+		most = capacity;
+	for (size_t i = 0; values && i < probe->n_samples; i++) {
+		if (!probe_value(&probe->samples[i], figure, &values[n]))
+			continue;
+		if (values[n] > most)
+			values[n] = most;
+		n++;
+	}
 	if (n > 0) {
 		qsort(values, n, sizeof(*values), compare);
 		spread = (struct probe_spread){ true, values[0], values[(n - 1) / 2],

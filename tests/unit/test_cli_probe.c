@@ -370,6 +370,24 @@ static void figures_as_json(void **state)
 	json_decref(value);
 }
 
+/* What is spare is never more than the capacity that stands beside it, though that has come down meanwhile. */
+static void capacity_that_comes_down(void **state)
+{
+	json_t *value, *spread;
+
+	then(0, info(10 * MBIT, 10 * MBIT, 1000));
+	then(0, info(10 * MBIT, 10 * MBIT, 1000));
+	then(0, info(9900000, 9900000, 1000));
+	RUN("probe", FAST, "--json", "127.0.0.1");
+	assert_int_equal(result.status, CLI_FINE);
+	value = object();
+	assert_int_equal(number(value, "capacity_bps"), 9900000);
+	assert_int_equal(number(value, "available_bps"), 9900000);
+	spread = json_object_get(value, "available_spread_bps");
+	assert_int_equal(number(spread, "max"), 9900000);
+	json_decref(value);
+}
+
 static void changes_of_state(void **state)
 {
 	struct answer *answer;
@@ -583,6 +601,7 @@ int main(void)
 		cmocka_unit_test_setup(errors_say_what_to_do, set_up),
 		cmocka_unit_test_setup(one_that_never_answers, set_up),
 		cmocka_unit_test_setup(figures_as_json, set_up),
+		cmocka_unit_test_setup(capacity_that_comes_down, set_up),
 		cmocka_unit_test_setup(changes_of_state, set_up),
 		cmocka_unit_test_setup(text_with_a_chart, set_up),
 		cmocka_unit_test_setup(not_everything_is_known, set_up),
