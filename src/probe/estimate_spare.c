@@ -24,10 +24,11 @@
 #define RTT_MAX_NS (10 * NS_PER_S)
 /* Clocks of computers are within 100 ppm each; whatever is more is no drift. */
 #define DRIFT_MAX 500e-6
-/* It does not change much, once it is known. */
-#define DRIFT_CHANGE 20e-6
-/* How much of the drift may not be known. */
-#define DRIFT_UNKNOWN 20e-6
+/* How much of it may be unknown: of clocks of which nothing is known yet, and however long they are watched. */
+#define DOUBT_AT_FIRST 100e-6
+#define DOUBT_LEAST 20e-6
+/* Who stands on the floor stands anywhere in its width, at both ends of the time that is seen. */
+#define DOUBT_WIDTHS 2
 #define FLOOR_SLACK_NS 1000.0
 #define PROVISIONAL_NS NS_PER_S
 #define PROVISIONAL_PROBES 40
@@ -38,13 +39,12 @@
 /* No clock is better than that. */
 #define STEP_NS 500
 #define LEAST_SHARE 256
+#define IDLE_PROBES 10
 #define REFUSE_NS (30 * NS_PER_S)
 /* One is astray unless so many others stand on the same floor. More than some cannot be. */
 #define CONFIRM_PROBES 2
 #define CONFIRM_SHARE 64
 #define ASTRAY_SHARE 16
-/* Two clocks of which nothing is known yet. */
-#define DRIFT_AT_FIRST 100e-6
 
 /* ---- samples ---- */
 
@@ -148,6 +148,80 @@ static unsigned first_since(const struct spare *spare, uint64_t from_ns)
 	return low;
 }
 
+/* ---- who has waited ---- */
+
+static double floor_at(const struct spare_base *base, uint64_t at_ns)
+{
+	return base->delay_ns + base->drift * ((double)at_ns - (double)base->at_ns);
+}
+
+/* How long it waited, above that floor; 0 and more. */
+static double waited_ns(const struct spare_base *base, const struct spare_probe *probe)
+{
+	double waited = (double)probe->delay_ns - floor_at(base, probe->at_ns);
+
+	return waited > 0 ? waited : 0;
+}
+
+/* How many of the sorted ones are less than that. */
+static unsigned below(const double *sorted, unsigned n, double limit)
+{
+	unsigned low = 0, high = n;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (sorted[middle] < limit)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * From the width within which a tenth of all stand on, as long as there are about as many in the next stretch as in
+ * those before.
+ */
+static double width_of_idle(const double *sorted, unsigned n, uint64_t packet_ns)
+{
+	double step = sorted[n / 10], limit, most = (double)packet_ns;
+
+	if (step < STEP_NS)
+		step = STEP_NS;
+	limit = step;
+	/* Less does not matter; and with less, above a floor that is a little too high nobody would not have waited. */
+	if (limit < most / LEAST_SHARE)
+		limit = most / LEAST_SHARE;
+	while (limit < most) {
+		unsigned inside = below(sorted, n, limit);
+		unsigned next = below(sorted, n, limit + step) - inside;
+
+		if (next * limit < 0.35 * inside * step)
+			break;
+		limit += step;
+	}
+	return limit;
+}
+
+/* How far above that floor those stand who have not waited; 0: nobody knows. */
+static double width_on(const struct spare *spare, const struct spare_base *base, uint64_t packet_ns)
+{
+	double waited[SPARE_RING];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		const struct spare_probe *probe = at_const(spare, i);
+
+		if (!probe->lost && !probe->astray)
+			waited[n++] = waited_ns(base, probe);
+	}
+	if (n < IDLE_PROBES)
+		return 0;
+	qsort(waited, n, sizeof(*waited), compare_doubles);
+	return width_of_idle(waited, n, packet_ns);
+}
+
 /* ---- the floor ---- */
 
 /* On which side of the line from a to b is c? Positive: above. */
@@ -212,11 +286,6 @@ static double drift_of(const struct spare_probe **hull, unsigned n)
 	       (double)(hull[edge + 1]->at_ns - hull[edge]->at_ns);
 }
 
-static double floor_at(const struct spare_base *base, uint64_t at_ns)
-{
-	return base->delay_ns + base->drift * ((double)at_ns - (double)base->at_ns);
-}
-
 /* As it is now, so that what is not known of the drift counts from now on only. */
 static struct spare_base moved_to(const struct spare_base *base, uint64_t now_ns)
 {
@@ -251,7 +320,18 @@ static bool is_floor_known(const struct spare *spare)
 /* What two clocks may have drifted apart since the floor was last seen. */
 static double slack_ns(const struct spare *spare, uint64_t now_ns)
 {
-	return DRIFT_UNKNOWN * (double)(now_ns - spare->base.at_ns) + FLOOR_SLACK_NS;
+	return spare->base.doubt * (double)(now_ns - spare->base.at_ns) + FLOOR_SLACK_NS;
+}
+
+/* How wrong the drift of a floor may be that is the hull of so many points. */
+static double doubt_of(const struct spare_probe **hull, unsigned n, double width_ns)
+{
+	double span_ns = (double)(hull[n - 1]->at_ns - hull[0]->at_ns);
+	double doubt = DOUBT_WIDTHS * width_ns / span_ns;
+
+	if (span_ns <= 0 || width_ns <= 0 || doubt > DOUBT_AT_FIRST)
+		return DOUBT_AT_FIRST;
+	return doubt > DOUBT_LEAST ? doubt : DOUBT_LEAST;
 }
 
 /* How far above each other those may be that stand on one floor. */
@@ -260,7 +340,7 @@ static double near_ns(const struct spare *spare, uint64_t packet_ns, uint64_t sp
 	double near = (double)packet_ns / 2;
 
 	if (!is_floor_known(spare))
-		return near + DRIFT_AT_FIRST * (double)span_ns;
+		return near + DOUBT_AT_FIRST * (double)span_ns;
 	return (near > spare->idle_ns ? spare->idle_ns : near) + FLOOR_SLACK_NS;
 }
 
@@ -309,12 +389,12 @@ static void find_astray(struct spare *spare, uint64_t packet_ns, uint64_t from_n
 }
 
 /* As long as little has been seen, all of it makes the floor. */
-static void found_floor(struct spare *spare, uint64_t now_ns)
+static void found_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
 {
 	const struct spare_probe *hull[SPARE_RING];
 	unsigned n = hull_of(spare, 0, hull);
 	struct spare_base base;
-	double drift;
+	double drift, doubt;
 
 	if (n == 0)
 		return;
@@ -322,22 +402,33 @@ static void found_floor(struct spare *spare, uint64_t now_ns)
 	if (drift > DRIFT_MAX || drift < -DRIFT_MAX)
 		drift = 0;
 	base = support(hull, n, drift);
+	doubt = doubt_of(hull, n, width_on(spare, &base, packet_ns));
+	/* What may be chance is taken as none: most clocks are set by others. */
+	if (drift < doubt && drift > -doubt)
+		base = support(hull, n, 0);
+	base.doubt = doubt;
 	base.provisional = spare->n < PROVISIONAL_PROBES ||
 			   hull[n - 1]->at_ns - hull[0]->at_ns < (uint64_t)PROVISIONAL_NS;
 	spare->base = moved_to(&base, now_ns);
 }
 
-/* Only what stands on a floor for long shows how it drifts, and each time moves it a little. */
-static void follow_drift(struct spare *spare)
+/*
+ * Only what stands on a floor for long shows how it drifts, and each time moves it: the more, the less was known before.
+ */
+static void follow_drift(struct spare *spare, uint64_t packet_ns)
 {
 	const struct spare_probe *hull[SPARE_RING];
 	unsigned n = hull_of(spare, 0, hull);
 	double drift = drift_of(hull, n), change = drift - spare->base.drift;
 	struct spare_base base = support(hull, n, drift);
+	double width_ns = width_on(spare, &base, packet_ns);
+	double doubt = doubt_of(hull, n, width_ns), known = spare->base.doubt;
 
-	if (change < DRIFT_CHANGE && change > -DRIFT_CHANGE &&
-	    share_on(spare, &base, spare->idle_ns) >= DRIFT_SHARE)
-		spare->base.drift += change / 4;
+	if (doubt > known || change > known || change < -known ||
+	    share_on(spare, &base, width_ns) < DRIFT_SHARE)
+		return;
+	spare->base.drift += doubt < known ? change : change / 4;
+	spare->base.doubt = doubt;
 }
 
 /* A floor that is not believed is believed after all, if it stays for long and nothing is lost. */
@@ -365,7 +456,7 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 
 	if (!is_floor_known(spare)) {
 		find_astray(spare, packet_ns, 0, now_ns);
-		found_floor(spare, now_ns);
+		found_floor(spare, packet_ns, now_ns);
 		return;
 	}
 	if (span_ns < (uint64_t)RECENT_NS)
@@ -380,80 +471,19 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 		refuse_floor(spare, packet_ns, now_ns);
 		return;
 	}
+	base.doubt = spare->base.doubt;
 	spare->base = moved_to(&base, now_ns);
-	follow_drift(spare);
-}
-
-/* ---- who has waited ---- */
-
-/* How long it waited; 0 and more. */
-static double waited_ns(const struct spare *spare, const struct spare_probe *probe)
-{
-	double waited = (double)probe->delay_ns - floor_at(&spare->base, probe->at_ns);
-
-	return waited > 0 ? waited : 0;
-}
-
-/* How many of the sorted ones are less than that. */
-static unsigned below(const double *sorted, unsigned n, double limit)
-{
-	unsigned low = 0, high = n;
-
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-
-		if (sorted[middle] < limit)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/*
- * From the width within which a tenth of all stand on, as long as there are about as many in the next stretch as in
- * those before.
- */
-static double width_of_idle(const double *sorted, unsigned n, uint64_t packet_ns)
-{
-	double step = sorted[n / 10], limit, most = (double)packet_ns;
-
-	if (step < STEP_NS)
-		step = STEP_NS;
-	limit = step;
-	/* Less does not matter; and with less, above a floor that is a little too high nobody would not have waited. */
-	if (limit < most / LEAST_SHARE)
-		limit = most / LEAST_SHARE;
-	while (limit < most) {
-		unsigned inside = below(sorted, n, limit);
-		unsigned next = below(sorted, n, limit + step) - inside;
-
-		if (next * limit < 0.35 * inside * step)
-			break;
-		limit += step;
-	}
-	return limit;
-}
-
-static void learn_idle(struct spare *spare, uint64_t packet_ns)
-{
-	double waited[SPARE_RING];
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < spare->n; i++) {
-		if (!at(spare, i)->lost && !at(spare, i)->astray)
-			waited[n++] = waited_ns(spare, at(spare, i));
-	}
-	if (n < 10)
-		return;
-	qsort(waited, n, sizeof(*waited), compare_doubles);
-	spare->idle_ns = width_of_idle(waited, n, packet_ns);
+	follow_drift(spare, packet_ns);
 }
 
 void spare_learn(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
 {
+	double width_ns;
+
 	learn_floor(spare, packet_ns, now_ns);
-	learn_idle(spare, packet_ns);
+	width_ns = width_on(spare, &spare->base, packet_ns);
+	if (width_ns > 0)
+		spare->idle_ns = width_ns;
 }
 
 /*
@@ -489,7 +519,7 @@ bool spare_look(const struct spare *spare, uint64_t span_ns, uint64_t packet_ns,
 		view.lost += probe->lost;
 		if (probe->lost)
 			continue;
-		waited = waited_ns(spare, probe);
+		waited = waited_ns(&spare->base, probe);
 		sum_ns += waited;
 		idle += waited < spare->idle_ns;
 		n_late += probe->late;

@@ -25,7 +25,7 @@ struct spare_base {
 	bool known, provisional;
 	uint64_t at_ns;
 	double delay_ns;     /* then */
-	double drift;	     /* of the clocks */
+	double drift, doubt; /* of the clocks, and how wrong that may be */
 	uint64_t refused_ns; /* since when a later one is refused; 0: it is not */
 };
 
