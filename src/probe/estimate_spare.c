@@ -29,13 +29,16 @@
 #define DOUBT_LEAST 20e-6
 /* Who stands on the floor stands anywhere in its width, at both ends of the time that is seen. */
 #define DOUBT_WIDTHS 2
+#define DOUBT_STAMPS_NS 20000.0
+#define FIT_TIMES 3
+#define FIT_MEANS 2
 #define FLOOR_SLACK_NS 1000.0
 #define PROVISIONAL_NS NS_PER_S
 #define PROVISIONAL_PROBES 40
+#define PROVISIONAL_SHARE 16
 #define RECENT_NS (3 * NS_PER_S)
 #define RECENT_PROBES 100
 #define RECENT_MAX_NS (10 * NS_PER_S)
-#define DRIFT_SHARE 0.15
 /* No clock is better than that. */
 #define STEP_NS 500
 #define LEAST_SHARE 256
@@ -73,7 +76,8 @@ void spare_clear(struct spare *spare)
 	*spare = (struct spare){ 0 };
 }
 
-static void take_rtt(struct spare *spare, const struct probe_gap *gap)
+/* How long it was on its way, there and back; 0: that cannot be. */
+static uint64_t take_rtt(struct spare *spare, const struct probe_gap *gap)
 {
 	uint64_t there_and_back_ns = gap->received_ns - gap->sent_ns;
 	uint64_t residence_ns = gap->sink_sent_ns - gap->sink_received_ns;
@@ -81,12 +85,13 @@ static void take_rtt(struct spare *spare, const struct probe_gap *gap)
 
 	/* Time that runs backwards, or a sink that had it for longer than it was away. */
 	if (there_and_back_ns > RTT_MAX_NS || residence_ns > there_and_back_ns)
-		return;
+		return 0;
 	rtt_ns = there_and_back_ns - residence_ns;
 	if (rtt_ns < 1000)
 		rtt_ns = 1000;
 	spare->rtt_ns = spare->rtt_ns == 0 ? rtt_ns
 					   : spare->rtt_ns - spare->rtt_ns / 8 + rtt_ns / 8;
+	return rtt_ns;
 }
 
 void spare_take(struct spare *spare, const struct probe_gap *gap)
@@ -115,7 +120,7 @@ void spare_take(struct spare *spare, const struct probe_gap *gap)
 		}
 		spare->has_origin = true;
 		spare->heard_ns = gap->received_ns;
-		take_rtt(spare, gap);
+		probe.rtt_ns = take_rtt(spare, gap);
 	}
 	/* In the order of sending, as the floor needs it. */
 	if (spare->n > 0 && probe.at_ns < at(spare, spare->n - 1)->at_ns)
@@ -270,22 +275,6 @@ static struct spare_base support(const struct spare_probe **hull, unsigned n, do
 	return base;
 }
 
-/* How steep the hull is in the middle of the time that it spans. */
-static double drift_of(const struct spare_probe **hull, unsigned n)
-{
-	uint64_t middle_ns = hull[0]->at_ns + (hull[n - 1]->at_ns - hull[0]->at_ns) / 2;
-	unsigned edge = 0;
-
-	if (n < 2)
-		return 0;
-	while (edge + 2 < n && hull[edge + 1]->at_ns < middle_ns)
-		edge++;
-	if (hull[edge + 1]->at_ns == hull[edge]->at_ns)
-		return 0;
-	return (double)(hull[edge + 1]->delay_ns - hull[edge]->delay_ns) /
-	       (double)(hull[edge + 1]->at_ns - hull[edge]->at_ns);
-}
-
 /* As it is now, so that what is not known of the drift counts from now on only. */
 static struct spare_base moved_to(const struct spare_base *base, uint64_t now_ns)
 {
@@ -294,22 +283,6 @@ static struct spare_base moved_to(const struct spare_base *base, uint64_t now_ns
 	moved.delay_ns = floor_at(base, now_ns);
 	moved.at_ns = now_ns;
 	return moved;
-}
-
-/* Of the probes from the first one on that came back, how many stand on the floor? */
-static double share_on(const struct spare *spare, const struct spare_base *base, double idle_ns)
-{
-	unsigned on = 0, n = 0;
-
-	for (unsigned i = 0; i < spare->n; i++) {
-		const struct spare_probe *probe = at_const(spare, i);
-
-		if (probe->lost)
-			continue;
-		n++;
-		on += (double)probe->delay_ns - floor_at(base, probe->at_ns) < idle_ns;
-	}
-	return n > 0 ? (double)on / n : 0;
 }
 
 static bool is_floor_known(const struct spare *spare)
@@ -321,17 +294,6 @@ static bool is_floor_known(const struct spare *spare)
 static double slack_ns(const struct spare *spare, uint64_t now_ns)
 {
 	return spare->base.doubt * (double)(now_ns - spare->base.at_ns) + FLOOR_SLACK_NS;
-}
-
-/* How wrong the drift of a floor may be that is the hull of so many points. */
-static double doubt_of(const struct spare_probe **hull, unsigned n, double width_ns)
-{
-	double span_ns = (double)(hull[n - 1]->at_ns - hull[0]->at_ns);
-	double doubt = DOUBT_WIDTHS * width_ns / span_ns;
-
-	if (span_ns <= 0 || width_ns <= 0 || doubt > DOUBT_AT_FIRST)
-		return DOUBT_AT_FIRST;
-	return doubt > DOUBT_LEAST ? doubt : DOUBT_LEAST;
 }
 
 /* How far above each other those may be that stand on one floor. */
@@ -388,47 +350,155 @@ static void find_astray(struct spare *spare, uint64_t packet_ns, uint64_t from_n
 				       height_of(spare, at(spare, i)) < least;
 }
 
+/* ---- how clocks drift ---- */
+
+/* Who was on the way there and back for as short as anybody has waited nowhere, whatever clocks do. */
+static bool is_quick(const struct spare *spare, const struct spare_probe *probe)
+{
+	return probe->rtt_ns > 0 && !probe->astray &&
+	       (double)probe->rtt_ns <= spare->least_rtt_ns + spare->quick_ns;
+}
+
+/* The least that is not a wrong stamp's doing, and how far above it those are who did not wait. */
+static void learn_quick(struct spare *spare, uint64_t packet_ns)
+{
+	double rtts[SPARE_RING], least;
+	unsigned n = 0, others;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		if (at(spare, i)->rtt_ns > 0)
+			rtts[n++] = (double)at(spare, i)->rtt_ns;
+	}
+	if (n < IDLE_PROBES)
+		return;
+	qsort(rtts, n, sizeof(*rtts), compare_doubles);
+	others = n / CONFIRM_SHARE > CONFIRM_PROBES ? n / CONFIRM_SHARE : CONFIRM_PROBES;
+	least = rtts[others];
+	/* What was once so short is so again. */
+	if (spare->least_rtt_ns == 0 || least < spare->least_rtt_ns)
+		spare->least_rtt_ns = least;
+	for (unsigned i = 0; i < n; i++)
+		rtts[i] = rtts[i] > spare->least_rtt_ns ? rtts[i] - spare->least_rtt_ns : 0;
+	spare->quick_ns = width_of_idle(rtts, n, packet_ns);
+}
+
+struct drift {
+	double drift, doubt;
+};
+
+struct line {
+	uint64_t first_ns, last_ns;
+	double at_ns, delay_ns, slope; /* through that point; counted from the first one */
+	unsigned n;
+};
+
+static double beside(const struct line *line, const struct spare_probe *probe)
+{
+	double above = (double)probe->delay_ns - line->delay_ns -
+		       line->slope * ((double)(probe->at_ns - line->first_ns) - line->at_ns);
+
+	return above < 0 ? -above : above;
+}
+
+/* The one that fits those quick ones best that are no further from another one than so much; NULL: all of them. */
+static struct line fit(const struct spare *spare, const struct line *other, double most_ns)
+{
+	struct line line = { 0 };
+	double squares = 0, products = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		const struct spare_probe *probe = at_const(spare, i);
+		double at_ns, step;
+
+		if (!is_quick(spare, probe) || (other && beside(other, probe) > most_ns))
+			continue;
+		if (line.n++ == 0)
+			line.first_ns = probe->at_ns;
+		line.last_ns = probe->at_ns;
+		at_ns = (double)(probe->at_ns - line.first_ns);
+		step = at_ns - line.at_ns;
+		line.at_ns += step / line.n;
+		line.delay_ns += ((double)probe->delay_ns - line.delay_ns) / line.n;
+		squares += step * (at_ns - line.at_ns);
+		products += step * ((double)probe->delay_ns - line.delay_ns);
+	}
+	line.slope = squares > 0 ? products / squares : 0;
+	return line;
+}
+
+static double mean_beside(const struct spare *spare, const struct line *line)
+{
+	double sum = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		if (!is_quick(spare, at_const(spare, i)))
+			continue;
+		sum += beside(line, at_const(spare, i));
+		n++;
+	}
+	return n > 0 ? sum / n : 0;
+}
+
+/* Few that are far off bend a line a lot. The doubt: as if all that is chance bent it one way. */
+static struct drift drift_of(const struct spare *spare)
+{
+	struct line line = fit(spare, NULL, 0);
+	double doubt;
+
+	if (line.n < IDLE_PROBES)
+		return (struct drift){ 0, DOUBT_AT_FIRST };
+	for (unsigned i = 0; i < FIT_TIMES && line.n > 0; i++)
+		line = fit(spare, &line, FIT_MEANS * mean_beside(spare, &line));
+	doubt = (DOUBT_WIDTHS * spare->quick_ns + DOUBT_STAMPS_NS) /
+		(double)(line.last_ns - line.first_ns);
+	if (line.n < IDLE_PROBES || doubt > DOUBT_AT_FIRST)
+		doubt = DOUBT_AT_FIRST;
+	return (struct drift){ line.slope, doubt > DOUBT_LEAST ? doubt : DOUBT_LEAST };
+}
+
+/* Only who has not waited shows how clocks drift; the longer they are seen, the better. */
+static void follow_drift(struct spare *spare)
+{
+	struct drift seen = drift_of(spare);
+
+	if (seen.doubt > spare->base.doubt || seen.drift > DRIFT_MAX || seen.drift < -DRIFT_MAX)
+		return;
+	spare->base.drift = seen.drift;
+	spare->base.doubt = seen.doubt;
+}
+
+/* ---- the floor as it is now ---- */
+
 /* As long as little has been seen, all of it makes the floor. */
-static void found_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
+static void found_floor(struct spare *spare, uint64_t now_ns)
 {
 	const struct spare_probe *hull[SPARE_RING];
 	unsigned n = hull_of(spare, 0, hull);
+	struct drift seen = drift_of(spare);
 	struct spare_base base;
-	double drift, doubt;
 
 	if (n == 0)
 		return;
-	drift = drift_of(hull, n);
-	if (drift > DRIFT_MAX || drift < -DRIFT_MAX)
-		drift = 0;
-	base = support(hull, n, drift);
-	doubt = doubt_of(hull, n, width_on(spare, &base, packet_ns));
 	/* What may be chance is taken as none: most clocks are set by others. */
-	if (drift < doubt && drift > -doubt)
-		base = support(hull, n, 0);
-	base.doubt = doubt;
+	if (seen.drift > DRIFT_MAX || seen.drift < -DRIFT_MAX ||
+	    (seen.drift < seen.doubt && seen.drift > -seen.doubt))
+		seen.drift = 0;
+	base = support(hull, n, seen.drift);
+	base.doubt = seen.doubt;
 	base.provisional = spare->n < PROVISIONAL_PROBES ||
 			   hull[n - 1]->at_ns - hull[0]->at_ns < (uint64_t)PROVISIONAL_NS;
 	spare->base = moved_to(&base, now_ns);
 }
 
-/*
- * Only what stands on a floor for long shows how it drifts, and each time moves it: the more, the less was known before.
- */
-static void follow_drift(struct spare *spare, uint64_t packet_ns)
+/* Whether one of those since then was as quick as can be, so that the floor is where it was seen. */
+static bool has_quick(const struct spare *spare, uint64_t from_ns)
 {
-	const struct spare_probe *hull[SPARE_RING];
-	unsigned n = hull_of(spare, 0, hull);
-	double drift = drift_of(hull, n), change = drift - spare->base.drift;
-	struct spare_base base = support(hull, n, drift);
-	double width_ns = width_on(spare, &base, packet_ns);
-	double doubt = doubt_of(hull, n, width_ns), known = spare->base.doubt;
+	unsigned n = 0;
 
-	if (doubt > known || change > known || change < -known ||
-	    share_on(spare, &base, width_ns) < DRIFT_SHARE)
-		return;
-	spare->base.drift += doubt < known ? change : change / 4;
-	spare->base.doubt = doubt;
+	for (unsigned i = first_since(spare, from_ns); i < spare->n; i++)
+		n += is_quick(spare, at_const(spare, i));
+	return n > CONFIRM_PROBES;
 }
 
 /* A floor that is not believed is believed after all, if it stays for long and nothing is lost. */
@@ -456,7 +526,7 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 
 	if (!is_floor_known(spare)) {
 		find_astray(spare, packet_ns, 0, now_ns);
-		found_floor(spare, packet_ns, now_ns);
+		found_floor(spare, now_ns);
 		return;
 	}
 	if (span_ns < (uint64_t)RECENT_NS)
@@ -467,21 +537,25 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 		return;
 	base = support(hull, n, spare->base.drift);
 	rise_ns = floor_at(&base, now_ns) - floor_at(&spare->base, now_ns);
-	if (rise_ns > slack_ns(spare, now_ns)) {
+	if (rise_ns > slack_ns(spare, now_ns) && !has_quick(spare, now_ns - span_ns)) {
 		refuse_floor(spare, packet_ns, now_ns);
 		return;
 	}
 	base.doubt = spare->base.doubt;
 	spare->base = moved_to(&base, now_ns);
-	follow_drift(spare, packet_ns);
+	follow_drift(spare);
 }
 
 void spare_learn(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
 {
 	double width_ns;
 
+	learn_quick(spare, packet_ns);
 	learn_floor(spare, packet_ns, now_ns);
 	width_ns = width_on(spare, &spare->base, packet_ns);
+	/* As long as nobody knows how the clocks drift, what little they did is no waiting. */
+	if (spare->base.provisional && width_ns < (double)packet_ns / PROVISIONAL_SHARE)
+		width_ns = (double)packet_ns / PROVISIONAL_SHARE;
 	if (width_ns > 0)
 		spare->idle_ns = width_ns;
 }

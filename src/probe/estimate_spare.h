@@ -16,6 +16,7 @@
 struct spare_probe {
 	uint64_t at_ns;	  /* own clock */
 	int64_t delay_ns; /* one way, between the two clocks, and from the first one's on */
+	uint64_t rtt_ns;  /* there and back; 0: not known */
 	bool lost, late;
 	bool astray; /* sooner there than any other: its stamps cannot be right */
 };
@@ -36,8 +37,10 @@ struct spare {
 	uint64_t origin_ns; /* what the first delay was taken as */
 	bool has_origin;
 	struct spare_base base;
-	double idle_ns;	 /* who waits less than that has not waited */
-	uint64_t rtt_ns; /* smoothed; 0: not known */
+	double idle_ns; /* who waits less than that has not waited */
+	double least_rtt_ns,
+		quick_ns; /* who is there and back so soon, or so little later, has not either */
+	uint64_t rtt_ns;  /* smoothed; 0: not known */
 	uint64_t heard_ns;
 };
 

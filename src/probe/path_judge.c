@@ -39,6 +39,7 @@
 #define LONG_WAIT_PROBES 3
 #define LONG_WAIT_PACKETS 20
 #define LONG_WAIT_MIN_NS 20e6
+#define LONG_WAIT_BACK 2
 /* The last moment alone. */
 #define NOW_US (300 * US_PER_MS)
 #define SLOW_PACKETS 5.0
@@ -89,11 +90,19 @@ static bool waits_long(const struct path *path, uint64_t now_us)
 {
 	uint64_t packet_ns = path_packet_ns(path);
 	double limit_ns = LONG_WAIT_PACKETS * (double)packet_ns;
+	uint64_t span_ns = ns(SLOW_US);
 	struct spare_view view;
 
 	if (limit_ns < LONG_WAIT_MIN_NS)
 		limit_ns = LONG_WAIT_MIN_NS;
-	return spare_look(&path->spare, ns(SLOW_US), packet_ns, ns(now_us), &view) &&
+	if (!spare_look(&path->spare, span_ns, packet_ns, ns(now_us), &view) ||
+	    view.waited_least_ns <= limit_ns)
+		return false;
+	/* So that enough of them are back. */
+	span_ns += (uint64_t)(LONG_WAIT_BACK * view.waited_least_ns);
+	if (span_ns > ns(2 * SLOW_US))
+		span_ns = ns(2 * SLOW_US);
+	return spare_look(&path->spare, span_ns, packet_ns, ns(now_us), &view) &&
 	       view.n - view.lost >= LONG_WAIT_PROBES && view.waited_least_ns > limit_ns;
 }
 
