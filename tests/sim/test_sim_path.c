@@ -448,6 +448,49 @@ static void noticed_and_relieved(void **state)
 	assert_true(seeds_run("noticed_and_relieved", 2, congestion));
 }
 
+/*
+ * Full a moment after it is known, when stamps that vary say next to nothing of the clocks: what they said then must not
+ * make the path look full for longer than it is, with the same clock at both ends or not.
+ */
+static bool full_from_the_start(double mbps, double ppm, uint64_t seed)
+{
+	struct measure_plan plan = plan_of(mbps);
+	struct path_fundamentals known = { 0 };
+	uint64_t since_ns;
+	bool good;
+
+	plan.noise_ns = 40000;
+	plan.ppm = ppm;
+	start(&plan, seed);
+	for (unsigned i = 0; i < 100 && path_state(path_of(0)) == PATH_UNKNOWN; i++)
+		measure_run(&measure, 50 * MEASURE_MS);
+	measure_run(&measure, 500 * MEASURE_MS);
+	since_ns = measure.now_ns;
+	measure_cross(&measure, BOTTLENECK_POISSON, 1.3);
+	measure_run(&measure, 2 * MEASURE_S);
+	good = !is_late("early notice", mbps, 1.3, since_ns, PATH_EVENT_CONGESTED, 2);
+	since_ns = measure.now_ns;
+	measure_cross(&measure, BOTTLENECK_POISSON, 0);
+	measure_run(&measure, 5 * MEASURE_S);
+	good &= !is_late("early relief", mbps, 1.3, since_ns, PATH_EVENT_UNCONGESTED, 3);
+	if (path_fundamentals(path_of(0), measure_now_us(&measure), &known) < 0 ||
+	    (double)known.available_bps < 0.8 * capacity())
+		good = wrong("free then", mbps, 1.3, (double)known.available_bps, capacity());
+	measure_end(&measure);
+	return good;
+}
+
+static bool early(uint64_t seed)
+{
+	return full_from_the_start(10, 0, seed) & full_from_the_start(10, 45, seed) &
+	       full_from_the_start(50, 0, seed) & full_from_the_start(50, -60, seed);
+}
+
+static void early_congestion(void **state)
+{
+	assert_true(seeds_run("early_congestion", 4, early));
+}
+
 /* Ten minutes, and what measuring costs of them: P-083. */
 static bool steady(uint64_t seed)
 {
@@ -590,6 +633,7 @@ int main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(nothing_is_congested),
 		cmocka_unit_test(noticed_and_relieved),
+		cmocka_unit_test(early_congestion),
 		cmocka_unit_test(steady_load),
 		cmocka_unit_test(tracked),
 		cmocka_unit_test(same_spare_bandwidth),
