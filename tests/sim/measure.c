@@ -9,6 +9,7 @@
 #define GAP_BYTES 60
 #define TRAIN_BYTES 1496
 #define DEAD_NS (3 * MEASURE_S)
+#define WARM_NS (3 * MEASURE_S)
 
 const struct measure_plan measure_plan_default = {
 	.link = { .rate_bps = 10000000,
@@ -229,6 +230,14 @@ static uint32_t on_random(void *user_data)
 
 /* ---- what happens ---- */
 
+/* Hosts that have not been busy take longer for a while. */
+static uint64_t warming_ns(const struct measure *measure)
+{
+	uint64_t left_ns = measure->now_ns < WARM_NS ? WARM_NS - measure->now_ns : 0;
+
+	return measure->plan.warm_ns * left_ns / WARM_NS;
+}
+
 static void send_gap(struct measure_host *host)
 {
 	struct measure *measure = host->measure;
@@ -244,6 +253,7 @@ static void send_gap(struct measure_host *host)
 	host->flight_n++;
 	if (!measure->plan.mute &&
 	    bottleneck_pass(&measure->link, measure->now_ns, GAP_BYTES, &arrives_ns)) {
+		arrives_ns += warming_ns(measure);
 		flight->gap.sink_received_ns = sink_stamp(measure, &host->dice, arrives_ns);
 		flight->gap.sink_sent_ns = flight->gap.sink_received_ns + 5000;
 		flight->back_ns = arrives_ns + 5000 + measure->plan.back_delay_ns;

@@ -24,9 +24,10 @@ struct measure_plan {
 	double busy;		/* of them, so many are later, as others have the processor, */
 	uint64_t busy_ns;	/* at most so much */
 	uint64_t batch_ns;	/* the sink takes packets so often only; 0: each */
-	double astray;		/* of the sink's stamps, so many are off, */
-	uint64_t astray_ns;	/* at most so much, to either side */
-	int64_t offset_ns;	/* of the sink's clock */
+	uint64_t warm_ns;   /* the first packet is so much slower, and none after three seconds */
+	double astray;	    /* of the sink's stamps, so many are off, */
+	uint64_t astray_ns; /* at most so much, to either side */
+	int64_t offset_ns;  /* of the sink's clock */
 	double ppm;
 	bool deaf; /* there is no sink */
 	bool mute; /* it does not answer gaps */
