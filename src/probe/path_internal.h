@@ -84,7 +84,7 @@ struct path {
 		bool train;    /* is to end yet */
 	} refresh;
 
-	double credit_bits;
+	double credit_bits, debt_bits; /* earned; and sent before it was earned */
 	uint64_t credited_us;
 	struct path_load load;
 

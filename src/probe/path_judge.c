@@ -35,6 +35,7 @@
 /* For half a second nobody waited for less than so many packets, and so long. */
 #define SLOW_US (500 * US_PER_MS)
 #define SLOW_PROBES 5
+#define SLOW_BACK 2
 /* Where each probe waits for the one before, so long ones are few, but they say more. */
 #define LONG_WAIT_PROBES 3
 #define LONG_WAIT_PACKETS 20
@@ -78,12 +79,12 @@ static bool is_silent(const struct path *path, uint64_t now_us)
 	return path->gaps_wanted && path->available_known && now_us > path->heard_us + SHORT_US;
 }
 
-/* Those that waited longest are not back yet. */
+/* Those that waited longest are not back yet; those that are lost have found no room. */
 static bool look_back(const struct spare *spare, uint64_t span_us, uint64_t packet_ns,
 		      uint64_t now_ns, struct spare_view *view)
 {
 	return spare_look(spare, ns(span_us), packet_ns, now_ns, view) &&
-	       view->n - view->lost >= SLOW_PROBES;
+	       view->n >= SLOW_PROBES && view->n - view->lost >= SLOW_BACK;
 }
 
 static bool waits_long(const struct path *path, uint64_t now_us)

@@ -15,6 +15,8 @@
 /* As long as nobody knows how narrow the path is. */
 #define UNKNOWN_BPS 64000.0
 #define SAVED_S 20.0
+/* Of what is earned, as long as something was sent before. */
+#define REPAID_SHARE 0.1
 
 #define GAP_BYTES 60 /* of IPv4; until one has been seen */
 #define GAPS_PER_S_MAX 100.0
@@ -75,8 +77,13 @@ static double earns_bps(const struct path *path)
 static void earn(struct path *path, uint64_t now_us)
 {
 	double most = earns_bps(path) * SAVED_S;
+	double earned = earns_bps(path) * (double)(now_us - path->credited_us) / US_PER_S;
+	double repaid = REPAID_SHARE * earned;
 
-	path->credit_bits += earns_bps(path) * (double)(now_us - path->credited_us) / US_PER_S;
+	if (repaid > path->debt_bits)
+		repaid = path->debt_bits;
+	path->debt_bits -= repaid;
+	path->credit_bits += earned - repaid;
 	if (path->credit_bits > most)
 		path->credit_bits = most;
 	path->credited_us = now_us;
@@ -90,7 +97,9 @@ static double cost_bits(uint64_t packets, uint32_t packet_bytes)
 static void spend(struct path *path, uint64_t packets, uint32_t packet_bytes, bool first)
 {
 	path->load.sent_bits += (uint64_t)cost_bits(packets, packet_bytes);
-	if (!first)
+	if (first)
+		path->debt_bits += cost_bits(packets, packet_bytes);
+	else
 		path->credit_bits -= cost_bits(packets, packet_bytes);
 }
 

@@ -293,7 +293,7 @@ static void own_shaper(void **state)
 	measure.link.plan.bucket_bytes = 3200;
 	use(0, 1);
 	capacity = bottleneck_capacity_bps(&measure.link, 1496);
-	measure_cross(&measure, BOTTLENECK_POISSON, 0.5);
+	measure_cross(&measure, BOTTLENECK_CONSTANT, 0.5);
 	for (unsigned i = 0; i < 120; i++) {
 		queue.bytes += 10000000 / 8 / 4 / 2;
 		queue.packets += 180;
