@@ -43,6 +43,7 @@
 #define STEP_NS 500
 #define LEAST_SHARE 256
 #define IDLE_PROBES 10
+#define ALL_NS NS_PER_S
 #define REFUSE_NS (30 * NS_PER_S)
 /* One is astray unless so many others stand on the same floor. More than some cannot be. */
 #define CONFIRM_PROBES 2
@@ -543,21 +544,34 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 	}
 	base.doubt = spare->base.doubt;
 	spare->base = moved_to(&base, now_ns);
-	follow_drift(spare);
 }
 
-void spare_learn(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
+static void learn_idle(struct spare *spare, uint64_t packet_ns)
 {
-	double width_ns;
+	double width_ns = width_on(spare, &spare->base, packet_ns);
 
-	learn_quick(spare, packet_ns);
-	learn_floor(spare, packet_ns, now_ns);
-	width_ns = width_on(spare, &spare->base, packet_ns);
 	/* As long as nobody knows how the clocks drift, what little they did is no waiting. */
 	if (spare->base.provisional && width_ns < (double)packet_ns / PROVISIONAL_SHARE)
 		width_ns = (double)packet_ns / PROVISIONAL_SHARE;
 	if (width_ns > 0)
 		spare->idle_ns = width_ns;
+}
+
+void spare_learn(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
+{
+	/* What changes slowly, and is learnt from all there is. */
+	bool all = !is_floor_known(spare) || now_ns - spare->learnt_ns >= (uint64_t)ALL_NS;
+
+	if (all) {
+		spare->learnt_ns = now_ns;
+		learn_quick(spare, packet_ns);
+	}
+	learn_floor(spare, packet_ns, now_ns);
+	if (!all)
+		return;
+	if (is_floor_known(spare))
+		follow_drift(spare);
+	learn_idle(spare, packet_ns);
 }
 
 /*

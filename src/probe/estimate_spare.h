@@ -37,10 +37,11 @@ struct spare {
 	uint64_t origin_ns; /* what the first delay was taken as */
 	bool has_origin;
 	struct spare_base base;
-	double idle_ns; /* who waits less than that has not waited */
-	double least_rtt_ns,
-		quick_ns; /* who is there and back so soon, or so little later, has not either */
-	uint64_t rtt_ns;  /* smoothed; 0: not known */
+	double idle_ns;	     /* who waits less than that has not waited */
+	double least_rtt_ns; /* who is there and back so soon has not either, */
+	double quick_ns;     /* or who took that much longer */
+	uint64_t learnt_ns;  /* when all that is there was looked at */
+	uint64_t rtt_ns;     /* smoothed; 0: not known */
 	uint64_t heard_ns;
 };
 

@@ -83,8 +83,8 @@ static bool is_silent(const struct path *path, uint64_t now_us)
 static bool look_back(const struct spare *spare, uint64_t span_us, uint64_t packet_ns,
 		      uint64_t now_ns, struct spare_view *view)
 {
-	return spare_look(spare, ns(span_us), packet_ns, now_ns, view) &&
-	       view->n >= SLOW_PROBES && view->n - view->lost >= SLOW_BACK;
+	return spare_look(spare, ns(span_us), packet_ns, now_ns, view) && view->n >= SLOW_PROBES &&
+	       view->n - view->lost >= SLOW_BACK;
 }
 
 static bool waits_long(const struct path *path, uint64_t now_us)
