@@ -46,7 +46,13 @@
 #pragma clang attribute pop
 #endif
 
-#define GW_BPF_ABI 3 /* in gw_settings; a daemon does not adopt pins of another number */
+/*
+ * In gw_settings. A daemon does not adopt pins of another number, only `links`: it gives back what
+ * the other has hung onto interfaces. So gw_link, and gw_settings up to its netns_cookie, mean the
+ * same in every version. What an entry of an earlier daemon may lack without harm (a flag that it
+ * did not know) needs no new number.
+ */
+#define GW_BPF_ABI 3
 
 /*
  * A destination as it stands in the packet. IPv4 is ::ffff:a.b.c.d. All in network byte order
@@ -257,6 +263,8 @@ struct gw_settings {
 	__u32 tuple_kinds;  /* bit n: some of these have `wild` n */
 };
 
+#define GW_SETTINGS_IDENTITY_LEN 24 /* what a daemon of another version may read */
+
 _Static_assert(sizeof(struct gw_dest) == 24, "layout");
 _Static_assert(sizeof(struct gw_verdict) == 8, "layout");
 _Static_assert(sizeof(struct gw_socket) == 48, "layout");
@@ -272,6 +280,6 @@ _Static_assert(sizeof(struct gw_close) == 32, "layout");
 _Static_assert(sizeof(struct gw_settings) == 40, "layout");
 _Static_assert(__builtin_offsetof(struct gw_socket, any_verdict) == 32, "layout");
 _Static_assert(__builtin_offsetof(struct gw_socket, flags) == 44, "layout");
-_Static_assert(__builtin_offsetof(struct gw_settings, lost) == 24, "layout");
+_Static_assert(__builtin_offsetof(struct gw_settings, lost) == GW_SETTINGS_IDENTITY_LEN, "layout");
 
 #endif

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon dies, comes back, and leaves: what stays in force, what is taken over, what is left behind."""
+import pathlib
+import shutil
 import subprocess
 import time
 
@@ -192,6 +194,36 @@ def test_adopts_while_socket_closes(own_net, own_kernel, own_agent):
     own_kernel.start()
     assert own_kernel.status()['kernel']['entries'] == 0
     own_agent.close_handle()
+
+
+def repin(host, name, *shape):
+    """Another map in the place of one that a daemon has pinned."""
+    path = pathlib.Path(f'/sys/fs/bpf/greenwave/{host.inode}/{name}')
+    path.unlink()
+    subprocess.run(['bpftool', 'map', 'create', path, 'name', name, *map(str, shape)], check=True)
+
+
+@pytest.mark.skipif(not shutil.which('bpftool'), reason='needs bpftool')
+def test_layout_of_an_older_version(own_net, own_kernel, own_agent):
+    """What a daemon with other maps has left is replaced, its flows end, the log says so, and nothing stays behind"""
+    net, agent = own_net, own_agent
+    with net.udp(connect=(B4, PORT)) as sender:
+        agent.add(agent.give(sender))
+        assert net.mark(sender) == 56
+        own_kernel.kill()
+        repin(net.a, 'sockets', 'type', 'hash', 'key', 8, 'value', 40, 'entries', 64)
+        repin(net.a, 'tuples', 'type', 'hash', 'key', 44, 'value', 16, 'entries', 64)
+        own_kernel.start()
+        assert '9 of 11 as this one' in own_kernel.log() and 'they are replaced' in own_kernel.log()
+        assert own_kernel.flows() == []
+        assert own_kernel.status()['kernel']['entries'] == 0
+        assert net.mark(sender) == 0
+        agent.close_handle()
+        agent.create()
+        agent.add(agent.give(sender))
+        assert net.mark(sender) == 56
+    own_kernel.stop()
+    assert traces(net.a) == []
 
 
 # ---- what others have put there ----

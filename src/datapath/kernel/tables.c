@@ -9,9 +9,15 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "core/class.h"
 
+#define MODULE "kernel"
+
 #define BATCH 1024
+
+/* Longer ones of a later version are not looked at. */
+#define SETTINGS_LEN_MAX 256
 
 _Static_assert(GW_BAND_CLASS_CONTROL == GW_CLASS_CONTROL, "the program has no other header");
 
@@ -86,15 +92,12 @@ static bool same_shape(const struct bpf_map *wanted, int fd)
 
 static void drop_all_but(struct tables *tables, enum table kept)
 {
-	if (tables->settings)
-		munmap((void *)tables->settings, sizeof(*tables->settings));
-	tables->settings = NULL;
-	for (int i = 0; i < TABLE_COUNT; i++)
-		if (i != (int)kept)
-			closep(&tables->fd[i]);
-	for (int i = 0; i < TABLE_COUNT; i++)
-		if (i != (int)kept)
-			tables->fd[i] = -1;
+	for (int i = 0; i < TABLE_COUNT; i++) {
+		if (i == (int)kept)
+			continue;
+		closep(&tables->fd[i]);
+		tables->fd[i] = -1;
+	}
 }
 
 /* How many of the maps that are pinned are as wanted; their descriptors are kept. */
@@ -114,30 +117,58 @@ static int open_fitting(struct tables *tables, const struct bpf_object *object,
 	return fitting;
 }
 
-/* What was pinned for another namespace, or by another version, is worth nothing. */
-static bool are_ours(struct tables *tables, uint64_t netns_cookie)
+/* Of any version: as much as each has, in the place where each has it. -ENOENT: nothing is pinned. */
+static int read_identity(const struct pins *pins, struct gw_settings *ret_settings)
 {
-	return tables->fd[TABLE_SETTINGS] >= 0 && map_settings(tables) == 0 &&
-	       tables->settings->abi == GW_BPF_ABI &&
-	       tables->settings->netns_cookie == netns_cookie;
+	_cleanup_(closep) int fd = pins_get(pins, names[TABLE_SETTINGS]);
+	_Alignas(struct gw_settings) char value[SETTINGS_LEN_MAX];
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	const uint32_t zero = 0;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (r < 0)
+		return r;
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.key_size != sizeof(zero) ||
+	    info.value_size < GW_SETTINGS_IDENTITY_LEN || info.value_size > sizeof(value))
+		return -EINVAL;
+	r = bpf_map_lookup_elem(fd, &zero, value);
+	if (r < 0)
+		return r;
+	memset(ret_settings, 0, sizeof(*ret_settings));
+	memcpy(ret_settings, value, GW_SETTINGS_IDENTITY_LEN);
+	return 0;
 }
 
 void tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
 		  uint64_t netns_cookie)
 {
-	int fitting = open_fitting(tables, object, pins);
+	struct gw_settings found;
+	int r = read_identity(pins, &found), fitting;
 
-	if (!are_ours(tables, netns_cookie)) {
-		tables_close(tables);
+	if (r == -ENOENT)
+		return;
+	if (r < 0 || found.netns_cookie != netns_cookie) {
+		log_notice(MODULE,
+			   "removed what is pinned here, but not for this network namespace");
 		return;
 	}
-	if (fitting < TABLE_COUNT) {
-		drop_all_but(tables, TABLE_LINKS);
+	fitting = open_fitting(tables, object, pins);
+	if (found.abi == GW_BPF_ABI && fitting == TABLE_COUNT && map_settings(tables) == 0) {
+		/* 0 is what an entry would have that nobody wrote. */
+		tables->settings->generation = tables->settings->generation % UINT16_MAX + 1;
+		tables->adopted = true;
 		return;
 	}
-	/* 0 is what an entry would have that nobody wrote. */
-	tables->settings->generation = tables->settings->generation % UINT16_MAX + 1;
-	tables->adopted = true;
+	log_notice(
+		MODULE,
+		"an earlier daemon left maps of version %u, %d of %d as this one (version %d) has "
+		"them: they are replaced, and the marks in them end",
+		found.abi, fitting, TABLE_COUNT, GW_BPF_ABI);
+	drop_all_but(tables, TABLE_LINKS);
 }
 
 int tables_create(struct tables *tables, const struct bpf_object *object, const struct pins *pins,

@@ -43,8 +43,8 @@ void tables_resize(struct bpf_object *object, uint32_t max_sockets);
 
 /*
  * Takes over the pinned maps if they are all there, are just as the (not yet loaded) object wants
- * them, and belong to this network namespace: `adopted`. If only their sizes differ, at least
- * `links` is taken over: what hangs at the interfaces has to be cleaned up by somebody.
+ * them, and belong to this network namespace: `adopted`. If they are of another version or size, at
+ * least `links` is taken over: what hangs at the interfaces has to be cleaned up by somebody.
  */
 void tables_adopt(struct tables *tables, const struct bpf_object *object, const struct pins *pins,
 		  uint64_t netns_cookie);
