@@ -131,4 +131,7 @@ struct prober_sizes {
 };
 struct prober_sizes prober_sizes(const struct prober *prober);
 
+/* Of all interfaces that there are, and were: it never falls. */
+uint64_t prober_lltd_counter(const struct prober *prober, enum lltd_counter counter);
+
 #endif

@@ -101,9 +101,10 @@ struct prober {
 	uint64_t now_us;
 	struct qlpb *qlpb;
 	struct interface *interfaces;
-	struct prober_path *paths;  /* by key */
-	struct prober_path *closed; /* those of them that linger */
-	struct wheel wheel;	    /* of paths' timers */
+	uint64_t lltd_gone[LLTD_COUNT_COUNT]; /* what nodes had counted that are no more */
+	struct prober_path *paths;	      /* by key */
+	struct prober_path *closed;	      /* those of them that linger */
+	struct wheel wheel;		      /* of paths' timers */
 };
 
 /* Time does not run backwards, whoever brings it. */

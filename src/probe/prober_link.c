@@ -56,12 +56,34 @@ static void reset_paths(struct interface *interface, uint64_t now_us)
 	}
 }
 
+/* What it has counted stays. */
+static void end_node(struct interface *interface)
+{
+	if (!interface->lltd)
+		return;
+	for (int i = 0; i < LLTD_COUNT_COUNT; i++)
+		interface->prober->lltd_gone[i] +=
+			lltd_counter(interface->lltd, (enum lltd_counter)i);
+	interface->lltd = lltd_free(interface->lltd);
+}
+
+uint64_t prober_lltd_counter(const struct prober *prober, enum lltd_counter counter)
+{
+	uint64_t sum = prober->lltd_gone[counter];
+	const struct interface *interface;
+
+	for (interface = prober->interfaces; interface; interface = interface->hh.next)
+		if (interface->lltd)
+			sum += lltd_counter(interface->lltd, counter);
+	return sum;
+}
+
 /* What it was is forgotten; it speaks LLTD if it can. 0, or -ENOMEM: it does not. */
 static int renew_node(struct interface *interface)
 {
 	const struct prober *prober = interface->prober;
 
-	interface->lltd = lltd_free(interface->lltd);
+	end_node(interface);
 	if (!interface->link.has_stations || !prober->ports.send_frames)
 		return 0;
 	interface->lltd = prober_lltd_new(interface);
@@ -98,7 +120,7 @@ static void free_interface(struct interface *interface)
 	struct prober *prober = interface->prober;
 	struct prober_path *path, *next;
 
-	interface->lltd = lltd_free(interface->lltd);
+	end_node(interface);
 	HASH_ITER(hh, prober->paths, path, next) {
 		if (path->interface == interface)
 			path->interface = NULL;

@@ -581,7 +581,7 @@ static void fresh_figures(void **state)
 
 /* ---- links that change ---- */
 
-static void set_link(struct view *view, bool running, uint64_t rate_bps)
+static void set_link_of(struct view *view, bool running, uint64_t rate_bps, uint8_t group)
 {
 	const struct prober_link link = {
 		.ifindex = IFINDEX,
@@ -589,11 +589,16 @@ static void set_link(struct view *view, bool running, uint64_t rate_bps)
 		.rate_bps = rate_bps,
 		.has_stations = true,
 		.tags = true,
-		.mac = { { 2, 0, 0, 0, 0, (uint8_t)(view->host->number + 1) } },
+		.mac = { { 2, 0, 0, 0, group, (uint8_t)(view->host->number + 1) } },
 	};
 
 	assert_int_equal(prober_set_link(view->host->prober, &link, now_us(view)), 0);
 	woken(view->host);
+}
+
+static void set_link(struct view *view, bool running, uint64_t rate_bps)
+{
+	set_link_of(view, running, rate_bps, 0);
 }
 
 static bool change_link(bool raw, uint64_t seed)
@@ -640,6 +645,48 @@ static bool both_change(uint64_t seed)
 static void links_change(void **state)
 {
 	assert_true(seeds_run("links_change", 5, both_change));
+}
+
+static bool have_fallen(const struct prober *prober, uint64_t counts[static LLTD_COUNT_COUNT])
+{
+	bool fallen = false;
+
+	for (int i = 0; i < LLTD_COUNT_COUNT; i++) {
+		uint64_t count = prober_lltd_counter(prober, (enum lltd_counter)i);
+
+		fallen |= count < counts[i];
+		counts[i] = count;
+	}
+	return fallen;
+}
+
+/* With another address an interface has a node anew; what was counted before stays, even of one that has gone. */
+static void counted_for_ever(void **state)
+{
+	uint64_t counts[LLTD_COUNT_COUNT] = { 0 }, before;
+	struct view *view = &views[1];
+	const struct prober *prober;
+
+	begin(2, 20, true, 1);
+	prober = view->host->prober;
+	measure(view, 0, 1);
+	probe_net_run(net, 5 * S);
+	assert_false(have_fallen(prober, counts));
+	before = counts[LLTD_COUNT_RECEIVED];
+	assert_true(before > 0 && counts[LLTD_COUNT_SENT] > 0);
+	set_link_of(view, true, 1000000000, 1);
+	assert_false(have_fallen(prober, counts));
+	assert_int_equal(
+		lltd_counter(prober_lltd(view->host->prober, IFINDEX), LLTD_COUNT_RECEIVED), 0);
+	set_link(view, true, 1000000000);
+	probe_net_run(net, 5 * S);
+	assert_false(have_fallen(prober, counts));
+	assert_true(counts[LLTD_COUNT_RECEIVED] > before);
+	prober_remove_link(view->host->prober, IFINDEX, now_us(view));
+	assert_false(have_fallen(prober, counts));
+	assert_true(counts[LLTD_COUNT_RECEIVED] > before);
+	close_it(view);
+	end();
 }
 
 /* ---- two hosts that want the same ---- */
@@ -853,6 +900,7 @@ int main(void)
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(fresh_figures),
 		cmocka_unit_test(links_change),
+		cmocka_unit_test(counted_for_ever),
 		cmocka_unit_test(same_spare_bandwidth),
 		cmocka_unit_test(forgotten),
 		cmocka_unit_test(hostile_hosts),

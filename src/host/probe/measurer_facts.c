@@ -81,23 +81,15 @@ static void count_qlpb(const struct measurer *measurer, const struct fact_visito
 	fact_tell_counter(visitor, "probe-rests", datagrams_rests(measurer->datagrams));
 }
 
-/* Of all interfaces together. */
 static void count_lltd(const struct measurer *measurer, const struct fact_visitor *visitor)
 {
-	uint64_t sums[LLTD_COUNT_COUNT] = { 0 };
-	const struct interface *interface;
 	char name[48];
 
-	for (size_t i = 0;
-	     measurer->interfaces && (interface = interfaces_at(measurer->interfaces, i)); i++) {
-		const struct lltd *lltd = prober_lltd(measurer->prober, interface->ifindex);
+	for (int i = 0; i < LLTD_COUNT_COUNT; i++) {
+		enum lltd_counter counter = (enum lltd_counter)i;
 
-		for (int j = 0; lltd && j < LLTD_COUNT_COUNT; j++)
-			sums[j] += lltd_counter(lltd, (enum lltd_counter)j);
-	}
-	for (int j = 0; j < LLTD_COUNT_COUNT; j++) {
-		snprintf(name, sizeof(name), "lltd-%s", lltd_counter_name((enum lltd_counter)j));
-		fact_tell_counter(visitor, name, sums[j]);
+		snprintf(name, sizeof(name), "lltd-%s", lltd_counter_name(counter));
+		fact_tell_counter(visitor, name, prober_lltd_counter(measurer->prober, counter));
 	}
 	fact_tell_counter(visitor, "lltd-rests", frames_rests(measurer->frames));
 }
