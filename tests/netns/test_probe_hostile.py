@@ -36,6 +36,7 @@ FLOODER = 99
 LIES_FROM, STATIONS_FROM = 180, 210
 ECHOES_PER_S, ECHOES_PER_S_PER_HOST = 4000, 1000
 SESSIONS, LLTD_SUMMARIES_PER_S = 32, 50
+LLTD_ACK = 7
 ETHERNET_MIN = 60  # what is shorter is as long on a wire
 # Sanitizers keep what was freed for a while.
 RESIDENT_KB, RESIDENT_SANITIZED_KB = 4096, 327680
@@ -200,11 +201,11 @@ class World:
         check_figures(said)
         return said
 
-    def check_measures(self, tries=6):
-        """The path to the daemon that was attacked is as it was. On a busy machine it may seem full for a while."""
+    def check_measures(self, tries=3):
+        """The path to the daemon that was attacked is as it was, and free. What came last may still be in the figures."""
         for _ in range(tries):
             said = self.measured(self.measuring())
-            if said and said['end'] == 'complete' and 0.7 * CAPACITY < (said['capacity_bps'] or 0) < 1.15 * CAPACITY:
+            if said and said['end'] == 'complete' and is_as_it_was(said):
                 return
         raise AssertionError(said)
 
@@ -217,6 +218,11 @@ class World:
             for wire in self.wires.values():
                 wire.close()
             self.segment.close()
+
+
+def is_as_it_was(said):
+    capacity, available = said['capacity_bps'] or 0, said['available_bps'] or 0
+    return 0.7 * CAPACITY < capacity < 1.15 * CAPACITY and available > 0.7 * capacity
 
 
 def check_figures(said):
@@ -482,7 +488,9 @@ def test_sessions_that_nobody_finishes(world, victim):
         longer = [length for length in frames[station] if length > ETHERNET_MIN]
         assert len(longer) <= LLTD_SUMMARIES_PER_S * (seconds + 0.5 * TIME_FACTOR) + 6
     assert victim.rise('lltd-refused') > 0 and victim.rise('lltd-limited') > 0 and victim.rise('lltd-no-session') > 0
-    assert victim.rise('lltd-sessions') <= SESSIONS
+    # Where the host of good faith has ended its session, a stranger may have taken the place.
+    ended = sum(frame[6:12] == own and frame[17] == LLTD_ACK for frame in frames_of(capture.path))
+    assert victim.rise('lltd-sessions') <= SESSIONS + ended
     world.measured(good)
     # Whoever finds all sessions taken measures by datagrams.
     world.check_measures()
