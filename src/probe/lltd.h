@@ -134,6 +134,7 @@ struct lltd_gap_request {
 	bool tagged;	       /* they and their answers are to have a priority tag ... */
 	uint8_t priority;      /* ... of 0 to 7 */
 	uint32_t packet_bytes; /* 0: LLTD_GAP_PACKET_BYTES */
+	uint32_t vary_us;      /* each interval is longer by less than that, by chance */
 };
 
 /* Some look for the five octets of payload that the text of MS-LLTD has (spec/probing.md B-10). */

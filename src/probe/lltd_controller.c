@@ -243,7 +243,8 @@ static void send_gap(struct lltd *lltd, struct controlled *session, uint64_t now
 	session->gap.packet_id++;
 	session->gap.scheduled_ns = session->gap.next_ns;
 	session->gap.sent_ns = lltd->ports.stamp_ns(lltd->ports.user_data);
-	session->gap.next_ns += session->gap.request.interval_us * NS_PER_US;
+	session->gap.next_ns += session->gap.request.interval_us * NS_PER_US +
+				noise_below(&lltd->noise, session->gap.request.vary_us * NS_PER_US);
 	if (send_one_gap(lltd, session) < 0) {
 		/* It has not left, so it is not lost on the way either. */
 		session->deadline_us = now_us + session->gap.request.interval_us;

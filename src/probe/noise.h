@@ -29,4 +29,10 @@ static inline void noise_fill(uint64_t *state, uint8_t *buf, size_t len)
 	}
 }
 
+/* So that what others send regularly is met at any time of theirs: so much longer than the least. */
+static inline uint64_t noise_below(uint64_t *state, uint64_t most)
+{
+	return most > 0 ? noise_next(state) % most : 0;
+}
+
 #endif

@@ -36,6 +36,7 @@ struct path_experiment {
 	unsigned packets;      /* of a train; of gaps, 0: until they are stopped */
 	uint32_t packet_bytes; /* of trains and claims */
 	uint32_t interval_us;  /* between gaps */
+	uint32_t vary_us;      /* each of which is longer by less than that, by chance */
 	uint64_t rate_bps;     /* of what is paced, or claimed */
 	unsigned lead; /* of what is paced: so many leave at once with the first one that is */
 	uint32_t duration_us; /* of a claim */

@@ -22,10 +22,8 @@
 #define GAPS_PER_S_MAX 100.0
 #define GAPS_PER_S_MIN 4.0
 #define GAPS_SHARE 0.6
-/*
- * The interval is another one every second, so that it does not beat with what others send regularly.
- */
-#define GAP_SPREAD 8
+#define GAP_VARY 3
+/* The interval is looked at again. */
 #define GAP_RUN_US (1 * US_PER_S)
 /* When nothing has come back for so long: a sink that has gone, or a path that carries nothing. */
 #define DEAD_US (3 * US_PER_S)
@@ -228,6 +226,8 @@ static bool postpone_train(struct path *path, uint64_t now_us)
 	}
 	path->trains_postponed++;
 	path->train_us = now_us + POSTPONE_US;
+	/* Who waits for fresh figures gets what small packets tell. */
+	path->refresh.train = false;
 	return true;
 }
 
@@ -279,12 +279,13 @@ static uint32_t gap_interval_us(const struct path *path)
 static void start_gaps(struct path *path, uint64_t now_us)
 {
 	uint32_t interval_us = gap_interval_us(path);
-	uint32_t spread_us = path->ports.random(path->ports.user_data) % (interval_us / GAP_SPREAD);
 	struct path_experiment gaps = {
 		.method = path->method,
 		.kind = PATH_GAPS,
 		.packets = path->flows > 0 ? 0 : TRACKED_GAPS,
-		.interval_us = interval_us + spread_us,
+		/* Which does not beat with what others send regularly. */
+		.interval_us = interval_us - interval_us / GAP_VARY,
+		.vary_us = 2 * (interval_us / GAP_VARY),
 	};
 
 	if (!path->gaps_wanted)

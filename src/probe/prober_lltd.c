@@ -139,7 +139,8 @@ static int send_train(struct prober_path *path, const struct path_experiment *ex
 static int begin(struct prober_path *path, enum path_kind kind, uint64_t now_us)
 {
 	const struct path_experiment *experiment = &path->runs[kind].experiment;
-	struct lltd_gap_request gaps = { .interval_us = experiment->interval_us };
+	struct lltd_gap_request gaps = { .interval_us = experiment->interval_us,
+					 .vary_us = experiment->vary_us };
 
 	if (is_train(kind))
 		return send_train(path, experiment, now_us);

@@ -137,6 +137,7 @@ static int fill_in(struct qlpb_request *request, const struct path_experiment *e
 	case PATH_GAPS:
 		request->kind = QLPB_PROBEGAP;
 		request->interval_us = experiment->interval_us;
+		request->vary_us = experiment->vary_us;
 		request->count = experiment->packets;
 		return 0;
 	case PATH_CLAIM:

@@ -173,6 +173,7 @@ struct qlpb_request {
 
 	/* Of probegap. 0: the default. */
 	uint32_t interval_us; /* at least 1000, which is the default */
+	uint32_t vary_us;     /* each is longer by less than that, by chance */
 	uint32_t count;	      /* 0: until it is cancelled */
 
 	uint64_t flood_bytes;

@@ -127,7 +127,7 @@ struct gap_entry {
 };
 
 struct probegap {
-	uint64_t next_send_ns, interval_ns;
+	uint64_t next_send_ns, interval_ns, vary_ns;
 	uint64_t heard_us;	    /* the last answer, or the beginning */
 	uint64_t ends_us;	    /* all are sent; answers are awaited until then */
 	uint32_t count;		    /* 0: no end */

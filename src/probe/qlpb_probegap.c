@@ -7,6 +7,7 @@
  * There is no session, so an answer proves itself: it comes from the sink, from port 2177, and brings back the
  * number and the time of a question that is open, neither of which can be guessed.
  */
+#include "probe/noise.h"
 #include "probe/qlpb_internal.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ int qlpb_probegap_init(struct experiment *experiment, const struct qlpb_request 
 		return -EINVAL;
 	experiment->gap = (struct probegap){
 		.interval_ns = interval_us * NS_PER_US,
+		.vary_ns = request->vary_us * NS_PER_US,
 		.count = request->count,
 		.ends_us = UINT64_MAX,
 		.ring = calloc(GAP_RING, sizeof(struct gap_entry)),
@@ -129,7 +131,7 @@ static void ask_what_is_due(struct qlpb *qlpb, struct experiment *experiment, ui
 		if (i == 0 && behind >= CATCH_UP_MAX)
 			gap->next_send_ns += (behind - CATCH_UP_MAX + 1) * gap->interval_ns;
 		ask(qlpb, experiment);
-		gap->next_send_ns += gap->interval_ns;
+		gap->next_send_ns += gap->interval_ns + noise_below(&qlpb->noise, gap->vary_ns);
 	}
 	if (are_all_sent(gap) && gap->ends_us == UINT64_MAX)
 		gap->ends_us = now_us + LINGER_US;

@@ -170,6 +170,7 @@ static int on_start(void *user_data, void *data, const struct path_experiment *e
 		host->gaps = true;
 		host->gap_ns = host->heard_ns = measure->now_ns;
 		host->interval_ns = experiment->interval_us * UINT64_C(1000);
+		host->vary_ns = experiment->vary_us * UINT64_C(1000);
 		host->gaps_left = experiment->packets > 0 ? experiment->packets : UINT32_MAX;
 		host->sequence = 0;
 		break;
@@ -263,7 +264,8 @@ static void send_gap(struct measure_host *host)
 	} else {
 		flight->gap.lost = true;
 	}
-	host->gap_ns += host->interval_ns;
+	host->gap_ns +=
+		host->interval_ns + (uint64_t)(dice_unit(&host->dice) * (double)host->vary_ns);
 	if (--host->gaps_left == 0)
 		host->gap_ns = UINT64_MAX;
 }

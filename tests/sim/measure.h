@@ -47,7 +47,7 @@ struct measure_host {
 
 	/* gaps */
 	bool gaps;
-	uint64_t gap_ns, interval_ns, heard_ns;
+	uint64_t gap_ns, interval_ns, vary_ns, heard_ns;
 	unsigned gaps_left;
 	uint32_t sequence;
 	struct measure_flight flight[MEASURE_FLIGHT];

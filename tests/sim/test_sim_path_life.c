@@ -213,6 +213,27 @@ static void refresh(void **state)
 	assert_int_equal(host->started[PATH_TRAIN], trains + 1);
 }
 
+/* While the path is full no train is sent; who wants fresh figures does not wait for one. */
+static void refresh_when_full(void **state)
+{
+	uint64_t trains;
+
+	use(0, 1);
+	measure_run(&measure, 40 * MEASURE_S);
+	measure_cross(&measure, BOTTLENECK_POISSON, 1.3);
+	measure_run(&measure, 4 * MEASURE_S);
+	assert_int_equal(path_state(host->path), PATH_CONGESTED);
+	trains = host->started[PATH_TRAIN];
+	/* Of longer ago than what counts as fresh. */
+	measure_run(&measure, 28 * MEASURE_S);
+	assert_int_equal(host->started[PATH_TRAIN], trains);
+	path_refresh(host->path, measure_now_us(&measure));
+	assert_false(path_is_fresh(host->path));
+	measure_run(&measure, 3 * MEASURE_S);
+	assert_true(path_is_fresh(host->path));
+	assert_int_equal(host->started[PATH_TRAIN], trains);
+}
+
 static void link_change(void **state)
 {
 	struct path_fundamentals known;
@@ -422,6 +443,7 @@ int main(void)
 		TEST(flow_remains),
 		TEST(never_half_known),
 		TEST(refresh),
+		TEST(refresh_when_full),
 		TEST(link_change),
 		TEST(off_link),
 		TEST(both_kinds_of_evidence),
