@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "probe/bytes.h"
+#include "base/bytes.h"
 
 #define VERSION 1
 #define TYPE_OF_SERVICE 2 /* QoS diagnostics */

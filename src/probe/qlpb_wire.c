@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "probe/bytes.h"
+#include "base/bytes.h"
 
 /* MS-QLPB draws its flag bits with the most significant first (spec §2.2). */
 #define FLAG_FIRST 0x80

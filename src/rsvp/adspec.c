@@ -40,10 +40,10 @@ static uint32_t compose_general(uint8_t id, uint32_t arriving, const struct rsvp
 	case INTSERV_HOPS:
 		return arriving < HOPS_MAX ? arriving + 1 : arriving;
 	case INTSERV_BANDWIDTH:
-		rsvp_put32(bytes, arriving);
+		put32(bytes, arriving);
 		bandwidth = offer && offer->has_bandwidth ? offer->bandwidth : hop->bandwidth;
 		intserv_put_float(bytes, least_bandwidth(intserv_get_float(bytes), bandwidth));
-		return rsvp_get32(bytes);
+		return get32(bytes);
 	case INTSERV_LATENCY:
 		return saturating_add(arriving, offer && offer->has_latency ? offer->latency_us
 									    : hop->latency_us);
@@ -102,7 +102,7 @@ static bool block_value(const struct intserv_block *block, uint8_t id, uint32_t 
 
 	while (intserv_param_next(block->data, block->len, &position, &param) == 1) {
 		if (param.id == id) {
-			*ret_value = rsvp_get32(param.value);
+			*ret_value = get32(param.value);
 			return true;
 		}
 	}
@@ -154,7 +154,7 @@ static void read_service(const struct intserv_block *block, const struct rsvp_ad
 	service->latency_us = general->latency_us;
 	service->mtu = general->mtu;
 	if (block_value(block, INTSERV_BANDWIDTH, &value)) {
-		rsvp_put32(bytes, value);
+		put32(bytes, value);
 		service->bandwidth = intserv_get_float(bytes);
 	}
 	block_value(block, INTSERV_LATENCY, &service->latency_us);
@@ -227,7 +227,7 @@ int rsvp_read_adspec(const struct rsvp_object *object, struct rsvp_adspec *ret_a
 static uint8_t *put_value(uint8_t *p, uint8_t id, uint8_t flags, uint32_t value)
 {
 	intserv_put_param(p, id, flags, WORD);
-	rsvp_put32(p + WORD, value);
+	put32(p + WORD, value);
 	return p + PARAM_LEN;
 }
 
@@ -235,8 +235,8 @@ static size_t finish(uint8_t *buf, const uint8_t *end)
 {
 	size_t len = (size_t)(end - buf);
 
-	rsvp_put16(buf + 4, INTSERV_VERSION);
-	rsvp_put16(buf + 6, (uint16_t)((len - 2 * WORD) / WORD));
+	put16(buf + 4, INTSERV_VERSION);
+	put16(buf + 6, (uint16_t)((len - 2 * WORD) / WORD));
 	return rsvp_encode_header(buf, len, RSVP_CLASS_ADSPEC, RSVP_CTYPE_INTSERV);
 }
 
@@ -314,7 +314,7 @@ static uint8_t *put_composed(uint8_t *p, const struct intserv_block *block,
 
 	if (!is_term && !is_composed(param->id))
 		return put_uncomposed(p, param);
-	value = rsvp_get32(param->value);
+	value = get32(param->value);
 	value = is_term ? compose_term(param->id, value, hop)
 			: compose_general(param->id, value, hop, offer_of(hop, block->service));
 	return put_value(p, param->id, param->flags, value);

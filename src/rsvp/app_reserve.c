@@ -56,7 +56,7 @@ static int carry(const struct rsvp *rsvp, const struct rsvp_reserve_request *req
 	if (request->dscp != 0xff) {
 		uint8_t *dclass = carried->data + carried->policy_len;
 
-		rsvp_put32(dclass + 4, (uint32_t)request->dscp << 2);
+		put32(dclass + 4, (uint32_t)request->dscp << 2);
 		carried->kept_len =
 			(uint16_t)rsvp_encode_header(dclass, 8, RSVP_CLASS_DCLASS, RSVP_CTYPE_ONLY);
 	}

@@ -32,7 +32,7 @@ void rsvp_bundle_flush(struct rsvp *rsvp)
 		header[0] = RSVP_VERSION << 4 | RSVP_HEADER_REDUCES;
 		header[1] = RSVP_BUNDLE;
 		header[4] = rsvp->config.hop_ttl;
-		rsvp_put16(header + 6, (uint16_t)bundle->len);
+		put16(header + 6, (uint16_t)bundle->len);
 		rsvp_set_checksum(header, bundle->len);
 		packet.source = bundle->source;
 		packet.destination = bundle->neighbour;

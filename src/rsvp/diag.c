@@ -63,9 +63,9 @@ int rsvp_read_diagnostic(const struct rsvp_object *object, struct rsvp_diagnosti
 		.max_hops = p[0],
 		.hop_count = p[1],
 		.more_fragments = p[3] & MORE_FRAGMENTS,
-		.request_id = rsvp_get32(p + 4),
-		.path_mtu = rsvp_get16(p + 8),
-		.fragment_offset = rsvp_get16(p + 10),
+		.request_id = get32(p + 4),
+		.path_mtu = get16(p + 8),
+		.fragment_offset = get16(p + 10),
 	};
 	p += 12;
 	take_address(&p, object->ctype, &diagnostic.last_hop);
@@ -89,7 +89,7 @@ int rsvp_read_diag_response(const struct rsvp_object *object,
 		return -EPROTONOSUPPORT;
 	if (object->len < RSVP_OBJECT_HEADER_LEN + 8 + 3 * ip_len(object->ctype))
 		return -EBADMSG;
-	response = (struct rsvp_diag_response){ .arrival_ntp = rsvp_get32(p) };
+	response = (struct rsvp_diag_response){ .arrival_ntp = get32(p) };
 	p += 4;
 	take_address(&p, object->ctype, &response.in);
 	take_address(&p, object->ctype, &response.out);
@@ -98,7 +98,7 @@ int rsvp_read_diag_response(const struct rsvp_object *object,
 	response.merged = p[1] & MERGED;
 	response.error = p[1] >> 4 & 7;
 	response.k = p[1] & 0xf;
-	response.timer_s = rsvp_get16(p + 2);
+	response.timer_s = get16(p + 2);
 	response.objects = p + 4;
 	response.objects_len = (size_t)(object->data + object->len - response.objects);
 	while ((r = rsvp_object_next(response.objects, response.objects_len, &position, &nested)) ==
@@ -173,10 +173,10 @@ size_t rsvp_encode_diagnostic(uint8_t *buf, const struct rsvp_diagnostic *diagno
 
 	p[0] = diagnostic->max_hops;
 	p[1] = diagnostic->hop_count;
-	rsvp_put16(p + 2, diagnostic->more_fragments ? MORE_FRAGMENTS : 0);
-	rsvp_put32(p + 4, diagnostic->request_id);
-	rsvp_put16(p + 8, diagnostic->path_mtu);
-	rsvp_put16(p + 10, diagnostic->fragment_offset);
+	put16(p + 2, diagnostic->more_fragments ? MORE_FRAGMENTS : 0);
+	put32(p + 4, diagnostic->request_id);
+	put16(p + 8, diagnostic->path_mtu);
+	put16(p + 10, diagnostic->fragment_offset);
 	p += 12;
 	p = rsvp_put_ip(p, family, diagnostic->last_hop.addr);
 	p += rsvp_encode_sender(p, RSVP_CLASS_SENDER_TEMPLATE, &diagnostic->sender);
@@ -189,7 +189,7 @@ size_t rsvp_encode_diag_response(uint8_t *buf, const struct rsvp_diag_response *
 	uint16_t family = response->previous.family;
 	uint8_t *p = buf + RSVP_OBJECT_HEADER_LEN;
 
-	rsvp_put32(p, response->arrival_ntp);
+	put32(p, response->arrival_ntp);
 	p += 4;
 	p = rsvp_put_ip(p, family, response->in.addr);
 	p = rsvp_put_ip(p, family, response->out.addr);
@@ -197,7 +197,7 @@ size_t rsvp_encode_diag_response(uint8_t *buf, const struct rsvp_diag_response *
 	p[0] = response->d_ttl;
 	p[1] = (uint8_t)((response->merged ? MERGED : 0) | (response->error & 7) << 4 |
 			 (response->k & 0xf));
-	rsvp_put16(p + 2, response->timer_s);
+	put16(p + 2, response->timer_s);
 	p += 4;
 	if (response->objects_len > 0)
 		memcpy(p, response->objects, response->objects_len);

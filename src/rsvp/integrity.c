@@ -35,7 +35,7 @@ int rsvp_sign(const struct rsvp_signer *signer, uint8_t *message, size_t len)
 	if (len < RSVP_HEADER_LEN || rsvp_object_next(message, len, &position, &object) != 1 ||
 	    object.class_num != RSVP_CLASS_INTEGRITY || object.len != DIGEST_AT + digest_len)
 		return -EINVAL;
-	rsvp_put16(message + 2, 0);
+	put16(message + 2, 0);
 	memset(message + RSVP_HEADER_LEN + DIGEST_AT, 0, digest_len);
 	compute(signer, message, len, digest);
 	memcpy(message + RSVP_HEADER_LEN + DIGEST_AT, digest, digest_len);
@@ -63,7 +63,7 @@ int rsvp_verify(const struct rsvp_signer *signer, const struct rsvp_message *mes
 	    message->integrity.digest_len != digest_len)
 		return -EINVAL;
 	memcpy(scratch, message->data, message->len);
-	rsvp_put16(scratch + 2, 0);
+	put16(scratch + 2, 0);
 	memset(scratch + (message->integrity.digest - message->data), 0, digest_len);
 	compute(signer, scratch, message->len, digest);
 	return same_digest(digest, message->integrity.digest, digest_len) ? 0 : -EACCES;

@@ -15,7 +15,7 @@ int intserv_open(const struct rsvp_object *object, const uint8_t **ret_data, siz
 
 	if (len < WORD || p[0] >> 4 != INTSERV_VERSION)
 		return -EBADMSG;
-	if (rsvp_get16(p + 2) * (size_t)WORD != len - WORD)
+	if (get16(p + 2) * (size_t)WORD != len - WORD)
 		return -EBADMSG;
 	*ret_data = p + WORD;
 	*ret_len = len - WORD;
@@ -32,7 +32,7 @@ static int next(const uint8_t *data, size_t len, size_t *position, const uint8_t
 		return 0;
 	if (left < WORD)
 		return -EBADMSG;
-	content = rsvp_get16(data + *position + 2) * (size_t)WORD;
+	content = get16(data + *position + 2) * (size_t)WORD;
 	if (content > left - WORD)
 		return -EBADMSG;
 	*ret_header = data + *position;
@@ -69,7 +69,7 @@ int intserv_param_next(const uint8_t *data, size_t len, size_t *position,
 
 float intserv_get_float(const uint8_t *p)
 {
-	uint32_t bits = rsvp_get32(p);
+	uint32_t bits = get32(p);
 	float value;
 
 	memcpy(&value, &bits, sizeof(value));
@@ -81,14 +81,14 @@ void intserv_put_float(uint8_t *p, float value)
 	uint32_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	rsvp_put32(p, bits);
+	put32(p, bits);
 }
 
 static void put_header(uint8_t *p, uint8_t number, uint8_t flags, size_t len)
 {
 	p[0] = number;
 	p[1] = flags;
-	rsvp_put16(p + 2, (uint16_t)(len / WORD));
+	put16(p + 2, (uint16_t)(len / WORD));
 }
 
 void intserv_put_block(uint8_t *p, uint8_t service, uint8_t flags, size_t len)
@@ -136,8 +136,8 @@ static int read_bucket(const struct intserv_block *block, struct rsvp_tspec *ret
 	ret_tspec->r = intserv_get_float(p);
 	ret_tspec->b = intserv_get_float(p + 4);
 	ret_tspec->p = intserv_get_float(p + 8);
-	ret_tspec->m = rsvp_get32(p + 12);
-	ret_tspec->M = rsvp_get32(p + 16);
+	ret_tspec->m = get32(p + 12);
+	ret_tspec->M = get32(p + 16);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ static int read_null(const struct intserv_block *block, uint32_t *ret_M)
 	r = find_param(block, INTSERV_NULL_TSPEC, WORD, &p);
 	if (r < 0)
 		return r;
-	*ret_M = rsvp_get32(p);
+	*ret_M = get32(p);
 	return *ret_M > 0 ? 0 : -EINVAL;
 }
 
@@ -162,7 +162,7 @@ static int read_rspec(const struct intserv_block *block, struct rsvp_flowspec *f
 	if (r < 0)
 		return r;
 	flowspec->R = intserv_get_float(p);
-	flowspec->S = rsvp_get32(p + 4);
+	flowspec->S = get32(p + 4);
 	return 0;
 }
 
@@ -254,8 +254,8 @@ static uint8_t *put_bucket(uint8_t *p, const struct rsvp_tspec *tspec)
 	intserv_put_float(p + 4, tspec->r);
 	intserv_put_float(p + 8, tspec->b);
 	intserv_put_float(p + 12, tspec->p);
-	rsvp_put32(p + 16, tspec->m);
-	rsvp_put32(p + 20, tspec->M);
+	put32(p + 16, tspec->m);
+	put32(p + 20, tspec->M);
 	return p + WORD + BUCKET_LEN;
 }
 
@@ -263,7 +263,7 @@ static uint8_t *put_null(uint8_t *p, uint32_t M)
 {
 	intserv_put_block(p, FLOWSPEC_NULL, 0, 2 * WORD);
 	intserv_put_param(p + 4, INTSERV_NULL_TSPEC, 0, WORD);
-	rsvp_put32(p + 8, M);
+	put32(p + 8, M);
 	return p + 3 * WORD;
 }
 
@@ -272,8 +272,8 @@ static size_t finish(uint8_t *buf, const uint8_t *end, uint8_t class_num)
 {
 	size_t len = (size_t)(end - buf);
 
-	rsvp_put16(buf + 4, INTSERV_VERSION);
-	rsvp_put16(buf + 6, (uint16_t)((len - 2 * WORD) / WORD));
+	put16(buf + 4, INTSERV_VERSION);
+	put16(buf + 6, (uint16_t)((len - 2 * WORD) / WORD));
 	return rsvp_encode_header(buf, len, class_num, RSVP_CTYPE_INTSERV);
 }
 
@@ -304,7 +304,7 @@ size_t rsvp_encode_flowspec(uint8_t *buf, const struct rsvp_flowspec *flowspec)
 	if (guaranteed) {
 		intserv_put_param(p, INTSERV_RSPEC, 0, RSPEC_LEN);
 		intserv_put_float(p + 4, flowspec->R);
-		rsvp_put32(p + 8, flowspec->S);
+		put32(p + 8, flowspec->S);
 		p += WORD + RSPEC_LEN;
 	}
 	return finish(buf, p, RSVP_CLASS_FLOWSPEC);

@@ -366,7 +366,7 @@ static int parse_bundle(const struct rsvp_message *message, struct rsvp_complain
 
 		if (left < RSVP_HEADER_LEN)
 			return complain(complaint, -EBADMSG, RSVP_REASON_LENGTH, NULL);
-		len = rsvp_get16(sub + 6);
+		len = get16(sub + 6);
 		if (len < RSVP_HEADER_LEN || len > left)
 			return complain(complaint, -EBADMSG, RSVP_REASON_LENGTH, NULL);
 		if (sub[1] == RSVP_BUNDLE)
@@ -378,7 +378,7 @@ static int parse_bundle(const struct rsvp_message *message, struct rsvp_complain
 
 static bool checksum_is_good(const uint8_t *data, size_t len, bool required)
 {
-	uint16_t field = rsvp_get16(data + 2);
+	uint16_t field = get16(data + 2);
 
 	return field == 0 ? !required : field == rsvp_checksum(data, len);
 }
@@ -395,7 +395,7 @@ int rsvp_message_parse(const uint8_t *data, size_t len, const struct rsvp_limits
 		return complain(ret_complaint, -EBADMSG, RSVP_REASON_LENGTH, NULL);
 	if (data[0] >> 4 != RSVP_VERSION)
 		return complain(ret_complaint, -EPROTONOSUPPORT, RSVP_REASON_VERSION, NULL);
-	if (rsvp_get16(data + 6) != len || len % 4 != 0)
+	if (get16(data + 6) != len || len % 4 != 0)
 		return complain(ret_complaint, -EBADMSG, RSVP_REASON_LENGTH, NULL);
 	/* RFC 2961 §3.2: what is bundled has checksums of its own. */
 	if (!checksum_is_good(data, len, limits->require_checksum && data[1] != RSVP_BUNDLE))

@@ -75,7 +75,7 @@ bool rsvp_bundle_next(const struct rsvp_message *message, size_t *position,
 	if (message->type != RSVP_BUNDLE || message->len - at < RSVP_HEADER_LEN)
 		return false;
 	*ret_data = message->data + at;
-	*ret_len = rsvp_get16(message->data + at + 6);
+	*ret_len = get16(message->data + at + 6);
 	*position = at + *ret_len;
 	return true;
 }

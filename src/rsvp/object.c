@@ -23,7 +23,7 @@ int rsvp_object_next(const uint8_t *data, size_t len, size_t *position,
 		return 0;
 	if (left < RSVP_OBJECT_HEADER_LEN)
 		return -EBADMSG;
-	object_len = rsvp_get16(object);
+	object_len = get16(object);
 	if (object_len < RSVP_OBJECT_HEADER_LEN || object_len % 4 != 0 || object_len > left)
 		return -EBADMSG;
 	*ret_object = (struct rsvp_object){ object, object_len, object[2], object[3] };
@@ -51,7 +51,7 @@ uint16_t rsvp_checksum(const uint8_t *data, size_t len)
 	uint16_t result;
 
 	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += i == 2 ? 0 : rsvp_get16(data + i);
+		sum += i == 2 ? 0 : get16(data + i);
 	while (sum > 0xffff)
 		sum = (sum & 0xffff) + (sum >> 16);
 	result = (uint16_t)~sum;
@@ -236,7 +236,7 @@ int rsvp_read_session(const struct rsvp_object *object, struct rsvp_session *ret
 		session.port = p[3] & 0x3f;
 	} else {
 		session.protocol = p[0];
-		session.port = rsvp_get16(p + 2);
+		session.port = get16(p + 2);
 	}
 	if (!session_is_valid(&session))
 		return -EBADMSG;
@@ -249,11 +249,11 @@ static uint32_t get_sender_id(const uint8_t *p, unsigned form)
 {
 	switch (form) {
 	case RSVP_FORM_PORTS:
-		return rsvp_get16(p + 2);
+		return get16(p + 2);
 	case RSVP_FORM_GPI:
-		return rsvp_get32(p);
+		return get32(p);
 	case RSVP_FORM_FLOW_LABEL:
-		return rsvp_get32(p) & FLOW_LABEL_MAX;
+		return get32(p) & FLOW_LABEL_MAX;
 	default:
 		return 0;
 	}
@@ -292,7 +292,7 @@ int rsvp_read_hop(const struct rsvp_object *object, struct rsvp_hop *ret_hop)
 	if (r < 0)
 		return r;
 	rsvp_get_ip(p, family, &hop.address);
-	hop.lih = rsvp_get32(p + rsvp_ip_len(family));
+	hop.lih = get32(p + rsvp_ip_len(family));
 	if (!is_host(&hop.address) || is_loopback(&hop.address))
 		return -EBADMSG;
 	*ret_hop = hop;
@@ -305,7 +305,7 @@ int rsvp_read_time_values(const struct rsvp_object *object, uint32_t *ret_refres
 		return -EPROTONOSUPPORT;
 	if (object->len != 8)
 		return -EBADMSG;
-	*ret_refresh_ms = rsvp_get32(object->data + 4);
+	*ret_refresh_ms = get32(object->data + 4);
 	return 0;
 }
 
@@ -353,7 +353,7 @@ int rsvp_read_error(const struct rsvp_object *object, struct rsvp_error_spec *re
 	p += rsvp_ip_len(family);
 	ret_error->flags = p[0];
 	ret_error->code = p[1];
-	ret_error->value = rsvp_get16(p + 2);
+	ret_error->value = get16(p + 2);
 	return 0;
 }
 
@@ -395,7 +395,7 @@ uint8_t rsvp_dclass_first(const struct rsvp_object *object)
 
 size_t rsvp_encode_header(uint8_t *buf, size_t len, uint8_t class_num, uint8_t ctype)
 {
-	rsvp_put16(buf, (uint16_t)len);
+	put16(buf, (uint16_t)len);
 	buf[2] = class_num;
 	buf[3] = ctype;
 	return len;
@@ -415,7 +415,7 @@ size_t rsvp_encode_session(uint8_t *buf, const struct rsvp_session *session, uin
 		p[3] = (uint8_t)session->port;
 	} else {
 		p[0] = session->protocol;
-		rsvp_put16(p + 2, session->port);
+		put16(p + 2, session->port);
 	}
 	return rsvp_encode_header(buf, form->len, RSVP_CLASS_SESSION, form->ctype);
 }
@@ -429,7 +429,7 @@ size_t rsvp_encode_sender(uint8_t *buf, uint8_t class_num, const struct rsvp_sen
 	rsvp_put_ip(buf + RSVP_OBJECT_HEADER_LEN, sender->family, sender->address);
 	/* A port and a label end where the word does. */
 	if (sender->form != RSVP_FORM_AGGREGATE)
-		rsvp_put32(buf + RSVP_OBJECT_HEADER_LEN + rsvp_ip_len(sender->family), sender->id);
+		put32(buf + RSVP_OBJECT_HEADER_LEN + rsvp_ip_len(sender->family), sender->id);
 	return rsvp_encode_header(buf, form->len, class_num, form->ctype);
 }
 
@@ -441,7 +441,7 @@ static size_t encode_address(uint8_t *buf, uint8_t class_num, const struct addre
 
 	rsvp_put_ip(buf + RSVP_OBJECT_HEADER_LEN, address->family, address->addr);
 	if (word_len > 0)
-		rsvp_put32(buf + RSVP_OBJECT_HEADER_LEN + len, word);
+		put32(buf + RSVP_OBJECT_HEADER_LEN + len, word);
 	return rsvp_encode_header(buf, RSVP_OBJECT_HEADER_LEN + len + word_len, class_num,
 				  address->family == AF_INET ? 1 : 2);
 }
@@ -465,7 +465,7 @@ size_t rsvp_encode_error(uint8_t *buf, const struct rsvp_error_spec *error)
 
 static size_t encode_word(uint8_t *buf, uint8_t class_num, uint32_t word)
 {
-	rsvp_put32(buf + RSVP_OBJECT_HEADER_LEN, word);
+	put32(buf + RSVP_OBJECT_HEADER_LEN, word);
 	return rsvp_encode_header(buf, 8, class_num, RSVP_CTYPE_ONLY);
 }
 

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "rsvp/wire.h"
 
 /* A view; data points to the header of the object. data NULL: none. */
@@ -23,28 +24,6 @@ struct rsvp_object {
 };
 
 #define RSVP_OBJECT_SMALL 64
-
-static inline uint16_t rsvp_get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t rsvp_get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static inline void rsvp_put16(uint8_t *p, uint16_t value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)value;
-}
-
-static inline void rsvp_put32(uint8_t *p, uint32_t value)
-{
-	rsvp_put16(p, (uint16_t)(value >> 16));
-	rsvp_put16(p + 2, (uint16_t)value);
-}
 
 /*
  * The object at *position of a sequence of them, which moves on. 1: there is one, 0: that was all, -EBADMSG:

@@ -24,8 +24,8 @@ int rsvp_read_message_id(const struct rsvp_object *object, struct rsvp_message_i
 		return -EBADMSG;
 	*ret_id = (struct rsvp_message_id){
 		.flags = object->data[4],
-		.epoch = rsvp_get32(object->data + 4) & EPOCH_MASK,
-		.id = rsvp_get32(object->data + 8),
+		.epoch = get32(object->data + 4) & EPOCH_MASK,
+		.id = get32(object->data + 8),
 	};
 	return 0;
 }
@@ -57,7 +57,7 @@ int rsvp_check_id_list(const struct rsvp_object *object, uint32_t *ret_epoch)
 		return -EPROTONOSUPPORT;
 	if (object->len < 8 || (object->len - 8u) % each != 0)
 		return -EBADMSG;
-	*ret_epoch = rsvp_get32(object->data + 4) & EPOCH_MASK;
+	*ret_epoch = get32(object->data + 4) & EPOCH_MASK;
 	return 0;
 }
 
@@ -72,17 +72,12 @@ void rsvp_id_list_get(const struct rsvp_object *object, unsigned i, struct rsvp_
 	const uint8_t *p = object->data + 8 + i * listed_len(object->ctype);
 	uint16_t family = is_ip6 ? AF_INET6 : AF_INET;
 
-	*ret_id = (struct rsvp_listed_id){ .id = rsvp_get32(p) };
+	*ret_id = (struct rsvp_listed_id){ .id = get32(p) };
 	if (object->ctype == RSVP_LIST_IDS)
 		return;
 	rsvp_get_ip(p + 4, family, &ret_id->source);
 	if (object->ctype == RSVP_LIST_GROUP4 || object->ctype == RSVP_LIST_GROUP6)
 		rsvp_get_ip(p + 4 + rsvp_ip_len(family), family, &ret_id->group);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return (uint64_t)rsvp_get32(p) << 32 | rsvp_get32(p + 4);
 }
 
 int rsvp_read_integrity(const struct rsvp_object *object, struct rsvp_integrity *ret_integrity)
@@ -115,16 +110,15 @@ int rsvp_read_challenge(const struct rsvp_object *object, struct rsvp_challenge 
 size_t rsvp_encode_message_id(uint8_t *buf, uint8_t class_num, uint8_t ctype,
 			      const struct rsvp_message_id *id)
 {
-	rsvp_put32(buf + 4, (uint32_t)id->flags << 24 | (id->epoch & EPOCH_MASK));
-	rsvp_put32(buf + 8, id->id);
+	put32(buf + 4, (uint32_t)id->flags << 24 | (id->epoch & EPOCH_MASK));
+	put32(buf + 8, id->id);
 	return rsvp_encode_header(buf, 12, class_num, ctype);
 }
 
 size_t rsvp_encode_challenge(uint8_t *buf, const struct rsvp_challenge *challenge)
 {
-	rsvp_put16(buf + 4, 0);
+	put16(buf + 4, 0);
 	memcpy(buf + 6, challenge->key_id, RSVP_KEY_ID_LEN);
-	rsvp_put32(buf + 12, (uint32_t)(challenge->cookie >> 32));
-	rsvp_put32(buf + 16, (uint32_t)challenge->cookie);
+	put64(buf + 12, challenge->cookie);
 	return rsvp_encode_header(buf, 20, RSVP_CLASS_CHALLENGE, RSVP_CTYPE_ONLY);
 }

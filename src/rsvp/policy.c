@@ -26,11 +26,11 @@ static int element_next(const uint8_t *data, size_t len, size_t *position,
 		return 0;
 	if (left < ELEMENT_HEADER_LEN)
 		return -EBADMSG;
-	element_len = rsvp_get16(p);
+	element_len = get16(p);
 	if (element_len < ELEMENT_HEADER_LEN || element_len % 4 != 0 || element_len > left)
 		return -EBADMSG;
 	*ret_element = (struct rsvp_policy_element){
-		.type = rsvp_get16(p + 2),
+		.type = get16(p + 2),
 		.data = p + ELEMENT_HEADER_LEN,
 		.len = element_len - ELEMENT_HEADER_LEN,
 	};
@@ -50,7 +50,7 @@ int rsvp_read_policy(const struct rsvp_object *object, struct rsvp_policy *ret_p
 		return -EPROTONOSUPPORT;
 	if (object->len < FIXED_LEN)
 		return -EBADMSG;
-	offset = rsvp_get16(object->data + 4);
+	offset = get16(object->data + 4);
 	if (offset < FIXED_LEN || offset % 4 != 0 || offset > object->len)
 		return -EBADMSG;
 	policy = (struct rsvp_policy){
@@ -109,8 +109,8 @@ int rsvp_read_preemption(const struct rsvp_policy_element *element,
 	preemption = (struct rsvp_preemption){
 		.strategy = element->data[1],
 		.error = element->data[2],
-		.preemption = rsvp_get16(element->data + 4),
-		.defending = rsvp_get16(element->data + 6),
+		.preemption = get16(element->data + 4),
+		.defending = get16(element->data + 6),
 	};
 	if (!strategy_is_known(preemption.strategy) || preemption.preemption > preemption.defending)
 		return -EBADMSG;
@@ -138,7 +138,7 @@ int rsvp_resource_next(const struct rsvp_policy_element *element, size_t *positi
 
 	if (element->len - *position < 4)
 		return 0;
-	*ret_namespace = rsvp_get16(p);
+	*ret_namespace = get16(p);
 	*ret_value = p[3];
 	*position += 4;
 	return 1;
@@ -154,7 +154,7 @@ int rsvp_attribute_next(const struct rsvp_policy_element *element, size_t *posit
 		return 0;
 	if (left < ELEMENT_HEADER_LEN)
 		return -EBADMSG;
-	len = rsvp_get16(p);
+	len = get16(p);
 	if (len < ELEMENT_HEADER_LEN || padded(len) > left)
 		return -EBADMSG;
 	*ret_attribute = (struct rsvp_attribute){
@@ -181,7 +181,7 @@ size_t rsvp_policy_begin(uint8_t *buf, size_t capacity, const uint8_t *options, 
 	if (!fits(capacity, FIXED_LEN, options_len))
 		return 0;
 	memset(buf, 0, FIXED_LEN);
-	rsvp_put16(buf + 4, (uint16_t)(FIXED_LEN + options_len));
+	put16(buf + 4, (uint16_t)(FIXED_LEN + options_len));
 	if (options_len > 0)
 		memcpy(buf + FIXED_LEN, options, options_len);
 	return FIXED_LEN + options_len;
@@ -195,8 +195,8 @@ size_t rsvp_policy_add(uint8_t *buf, size_t capacity, size_t len, uint16_t type,
 	if (len == 0 || !fits(capacity, len, element_len))
 		return 0;
 	memset(buf + len, 0, element_len);
-	rsvp_put16(buf + len, (uint16_t)element_len);
-	rsvp_put16(buf + len + 2, type);
+	put16(buf + len, (uint16_t)element_len);
+	put16(buf + len + 2, type);
 	if (data_len > 0)
 		memcpy(buf + len + ELEMENT_HEADER_LEN, data, data_len);
 	return len + element_len;
@@ -207,8 +207,8 @@ size_t rsvp_policy_add_preemption(uint8_t *buf, size_t capacity, size_t len,
 {
 	uint8_t data[PRIORITY_LEN] = { 0, preemption->strategy, preemption->error };
 
-	rsvp_put16(data + 4, preemption->preemption);
-	rsvp_put16(data + 6, preemption->defending);
+	put16(data + 4, preemption->preemption);
+	put16(data + 6, preemption->defending);
 	return rsvp_policy_add(buf, capacity, len, RSVP_POLICY_PREEMPTION, data, sizeof(data));
 }
 
@@ -230,7 +230,7 @@ size_t rsvp_attribute_add(uint8_t *buf, size_t capacity, size_t len, uint8_t typ
 	if (value_len > RSVP_MESSAGE_MAX || !fits(capacity, len, padded(attribute_len)))
 		return 0;
 	memset(buf + len, 0, padded(attribute_len));
-	rsvp_put16(buf + len, (uint16_t)attribute_len);
+	put16(buf + len, (uint16_t)attribute_len);
 	buf[len + 2] = type;
 	buf[len + 3] = subtype;
 	if (value_len > 0)

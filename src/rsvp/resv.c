@@ -166,7 +166,7 @@ static bool same_scope(const uint8_t *scope, const struct rsvp_object *object)
 {
 	if (!scope || !object)
 		return !scope && !object;
-	return rsvp_get16(scope) == object->len && memcmp(scope, object->data, object->len) == 0;
+	return get16(scope) == object->len && memcmp(scope, object->data, object->len) == 0;
 }
 
 static int set_scope(struct resv *resv, const struct rsvp_object *object, bool *changed)

@@ -30,7 +30,7 @@ static bool scope_lists(const uint8_t *scope, const struct address *sender)
 	size_t position = 0;
 	unsigned n;
 
-	if (rsvp_object_next(scope, rsvp_get16(scope), &position, &object) != 1)
+	if (rsvp_object_next(scope, get16(scope), &position, &object) != 1)
 		return false;
 	n = rsvp_scope_count(&object);
 	for (unsigned i = 0; i < n; i++) {

@@ -198,10 +198,10 @@ void rsvp_put_id_list(struct rsvp_writer *writer, enum rsvp_list list, uint32_t 
 
 	if (!p)
 		return;
-	rsvp_put32(p + 4, epoch & 0xffffff);
+	put32(p + 4, epoch & 0xffffff);
 	p += 8;
 	for (size_t i = 0; i < n_ids; i++) {
-		rsvp_put32(p, ids[i].id);
+		put32(p, ids[i].id);
 		p += 4;
 		if (list != RSVP_LIST_IDS)
 			p = rsvp_put_ip(p, family, ids[i].source.addr);
@@ -221,8 +221,7 @@ void rsvp_put_integrity(struct rsvp_writer *writer, bool handshake,
 		return;
 	p[4] = handshake ? 0x80 : 0;
 	memcpy(p + 6, key_id, RSVP_KEY_ID_LEN);
-	rsvp_put32(p + 12, (uint32_t)(sequence >> 32));
-	rsvp_put32(p + 16, (uint32_t)sequence);
+	put64(p + 12, sequence);
 }
 
 void rsvp_put_challenge(struct rsvp_writer *writer, const struct rsvp_challenge *challenge)
@@ -254,19 +253,19 @@ void rsvp_put_diag_response(struct rsvp_writer *writer, const struct rsvp_diag_r
 	rsvp_put_raw(writer, fixed, len);
 	rsvp_put_raw(writer, response->objects, response->objects_len);
 	if (!writer->overflow)
-		rsvp_put16(writer->buf + at, (uint16_t)(len + response->objects_len));
+		put16(writer->buf + at, (uint16_t)(len + response->objects_len));
 }
 
 void rsvp_set_checksum(uint8_t *message, size_t len)
 {
-	rsvp_put16(message + 2, rsvp_checksum(message, len));
+	put16(message + 2, rsvp_checksum(message, len));
 }
 
 int rsvp_writer_finish(struct rsvp_writer *writer, size_t *ret_len)
 {
 	if (writer->overflow)
 		return -EMSGSIZE;
-	rsvp_put16(writer->buf + 6, (uint16_t)writer->len);
+	put16(writer->buf + 6, (uint16_t)writer->len);
 	rsvp_set_checksum(writer->buf, writer->len);
 	*ret_len = writer->len;
 	return 0;

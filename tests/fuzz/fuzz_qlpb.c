@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "probe/bytes.h"
+#include "base/bytes.h"
 #include "probe/qlpb.h"
 
 #define STEPS_MAX 400

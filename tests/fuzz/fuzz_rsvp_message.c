@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(buf, data, size);
 	buf[0] = (uint8_t)(RSVP_VERSION << 4 | (buf[0] & 0xf));
-	rsvp_put16(buf + 6, (uint16_t)size);
+	put16(buf + 6, (uint16_t)size);
 	rsvp_set_checksum(buf, size);
 	try_message(buf, size);
 	return 0;

@@ -239,12 +239,12 @@ static void fill_in(uint8_t *data, size_t len)
 		uint8_t *at = data + position - object.len;
 
 		if (object.class_num == RSVP_CLASS_MESSAGE_ID_ACK && object.len == 12) {
-			rsvp_put32(at + 4, world.id.epoch);
-			rsvp_put32(at + 8, world.id.id);
+			put32(at + 4, world.id.epoch);
+			put32(at + 8, world.id.id);
 		} else if (object.class_num == RSVP_CLASS_CHALLENGE && object.len == 20) {
 			memcpy(at + 6, world.challenge.key_id, sizeof(world.challenge.key_id));
-			rsvp_put32(at + 12, (uint32_t)(world.challenge.cookie >> 32));
-			rsvp_put32(at + 16, (uint32_t)world.challenge.cookie);
+			put32(at + 12, (uint32_t)(world.challenge.cookie >> 32));
+			put32(at + 16, (uint32_t)world.challenge.cookie);
 		}
 	}
 }

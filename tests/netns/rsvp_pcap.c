@@ -25,7 +25,7 @@ static size_t put_ip4(uint8_t *packet, size_t len)
 	static const uint8_t addresses[] = { 192, 0, 2, 1, 192, 0, 2, 99 };
 
 	packet[0] = 0x45;
-	rsvp_put16(packet + 2, (uint16_t)(IP4_HEADER_LEN + len));
+	put16(packet + 2, (uint16_t)(IP4_HEADER_LEN + len));
 	packet[8] = 63;
 	packet[9] = RSVP_IP_PROTOCOL;
 	memcpy(packet + 12, addresses, sizeof(addresses));
@@ -37,7 +37,7 @@ static size_t put_ip6(uint8_t *packet, size_t len)
 	static const uint8_t prefix[] = { 0x20, 0x01, 0x0d, 0xb8 };
 
 	packet[0] = 0x60;
-	rsvp_put16(packet + 4, (uint16_t)len);
+	put16(packet + 4, (uint16_t)len);
 	packet[6] = RSVP_IP_PROTOCOL;
 	packet[7] = 63;
 	memcpy(packet + 8, prefix, sizeof(prefix));

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "probe/bytes.h"
+#include "base/bytes.h"
 
 #define MS UINT64_C(1000)
 #define SECOND UINT64_C(1000000)

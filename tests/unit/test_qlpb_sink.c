@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "probe/bytes.h"
+#include "base/bytes.h"
 
 #define MS 1000
 #define SECOND 1000000

@@ -80,7 +80,7 @@ static void test_digest(void **state)
 		size_t len = make_ack(kind), digest_len = rsvp_digest_len(kind);
 		uint8_t by_hand[RSVP_DIGEST_MAX];
 
-		assert_int_equal(rsvp_get16(buf + RSVP_HEADER_LEN), lengths[kind]);
+		assert_int_equal(get16(buf + RSVP_HEADER_LEN), lengths[kind]);
 		assert_int_equal(buf[RSVP_HEADER_LEN + 2], RSVP_CLASS_INTEGRITY);
 		memcpy(scratch, buf, len);
 		scratch[2] = scratch[3] = 0;

@@ -150,7 +150,7 @@ static void test_header(void **state)
 	/* Lengths that agree, but end within an object. */
 	for (size_t cut = RSVP_HEADER_LEN; cut < len; cut++) {
 		memcpy(other, buf, cut);
-		rsvp_put16(other + 6, (uint16_t)cut);
+		put16(other + 6, (uint16_t)cut);
 		other[2] = other[3] = 0;
 		/* Without its last object, which may be left out, it is whole. */
 		if (parse(other, cut) == 0)
@@ -228,7 +228,7 @@ static size_t make(enum rsvp_type type, const char *hex)
 	buf[0] = RSVP_VERSION << 4;
 	buf[1] = (uint8_t)type;
 	buf[4] = 63;
-	rsvp_put16(buf + 6, (uint16_t)len);
+	put16(buf + 6, (uint16_t)len);
 	rsvp_set_checksum(buf, len);
 	return len;
 }
@@ -495,7 +495,7 @@ static void test_kept(void **state)
 	assert_int_equal(message.n_kept, 3);
 	assert_true(rsvp_message_next_kept(&message, &position, &object));
 	assert_int_equal(object.class_num, 0xc0);
-	assert_int_equal(rsvp_get32(object.data + 4), 0x22222222);
+	assert_int_equal(get32(object.data + 4), 0x22222222);
 	assert_true(rsvp_message_next_kept(&message, &position, &object));
 	assert_int_equal(object.class_num, RSVP_CLASS_DCLASS);
 	assert_int_equal(rsvp_dclass_first(&message.dclass), 46);

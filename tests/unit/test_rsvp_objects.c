@@ -29,8 +29,8 @@ static void assert_words(const uint8_t *data, size_t len, const uint32_t *words,
 {
 	assert_int_equal(len, 4 * n_words);
 	for (size_t i = 0; i < n_words; i++) {
-		if (rsvp_get32(data + 4 * i) != words[i])
-			fail_msg("word %zu: %08x instead of %08x", i, rsvp_get32(data + 4 * i),
+		if (get32(data + 4 * i) != words[i])
+			fail_msg("word %zu: %08x instead of %08x", i, get32(data + 4 * i),
 				 words[i]);
 	}
 }
@@ -102,7 +102,7 @@ static void test_flowspec_values(void **state)
 		size_t len = rsvp_encode_flowspec(buf, &guaranteed);
 		struct rsvp_object object;
 
-		rsvp_put32(buf + 4 * changes[i].word, changes[i].value);
+		put32(buf + 4 * changes[i].word, changes[i].value);
 		object = object_of(buf, len);
 		if (rsvp_read_flowspec(&object, &read) != changes[i].result)
 			fail_msg("change %zu is taken wrongly", i);
@@ -115,12 +115,12 @@ static void test_adspec_layout(void **state)
 	uint8_t buf[RSVP_ADSPEC_MADE_MAX];
 
 	assert_int_equal(rsvp_encode_adspec(buf, true, true, false), 84);
-	assert_int_equal(rsvp_get32(buf + 4), 19);
-	assert_int_equal(rsvp_get32(buf + 8), 0x01000008);
-	assert_int_equal(rsvp_get32(buf + 44), 0x02000008);
-	assert_int_equal(rsvp_get32(buf + 80), 0x05000000);
+	assert_int_equal(get32(buf + 4), 19);
+	assert_int_equal(get32(buf + 8), 0x01000008);
+	assert_int_equal(get32(buf + 44), 0x02000008);
+	assert_int_equal(get32(buf + 80), 0x05000000);
 	assert_int_equal(rsvp_encode_adspec(buf, true, true, true), 88);
-	assert_int_equal(rsvp_get32(buf + 84), 0x06000000);
+	assert_int_equal(get32(buf + 84), 0x06000000);
 	assert_int_equal(rsvp_encode_adspec(buf, false, false, false), 44);
 }
 
@@ -138,7 +138,7 @@ static const struct rsvp_adspec_hop plain_hop = {
 static struct rsvp_adspec compose(uint8_t *buf, const struct rsvp_adspec_hop *hop)
 {
 	uint8_t composed[1024];
-	struct rsvp_object object = object_of(buf, rsvp_get16(buf));
+	struct rsvp_object object = object_of(buf, get16(buf));
 	struct rsvp_adspec adspec;
 	size_t len = rsvp_compose_adspec(&object, hop, composed);
 
@@ -207,7 +207,7 @@ static void assert_composed(const uint32_t *in, size_t n_in, const struct rsvp_a
 	struct rsvp_adspec adspec;
 
 	for (size_t i = 0; i < n_in; i++)
-		rsvp_put32(buf + 4 * i, in[i]);
+		put32(buf + 4 * i, in[i]);
 	object = object_of(buf, 4 * n_in);
 	assert_int_equal(rsvp_read_adspec(&object, &adspec), 0);
 	assert_words(composed, rsvp_compose_adspec(&object, hop, composed), out, n_out);
@@ -285,7 +285,7 @@ static void test_bad_adspecs(void **state)
 		struct rsvp_adspec adspec;
 
 		assert_int_equal(rsvp_read_adspec(&object, &adspec), 0);
-		rsvp_put32(buf + 4 * changes[i].word, changes[i].value);
+		put32(buf + 4 * changes[i].word, changes[i].value);
 		if (rsvp_read_adspec(&object, &adspec) != -EINVAL)
 			fail_msg("change %zu is taken", i);
 	}
@@ -362,14 +362,14 @@ static void test_bad_policy(void **state)
 
 	for (size_t i = 0; i <= N(changes); i++) {
 		for (size_t word = 0; word < N(words); word++)
-			rsvp_put32(buf + 4 * word, words[word]);
+			put32(buf + 4 * word, words[word]);
 		object = object_of(buf, sizeof(buf));
 		assert_int_equal(rsvp_read_policy(&object, &policy), 0);
 		if (i == N(changes))
 			break;
-		rsvp_put32(buf + 4 * changes[i].word, changes[i].value);
+		put32(buf + 4 * changes[i].word, changes[i].value);
 		if (changes[i].word == 2 && changes[i].value == 0x00040501)
-			rsvp_put32(buf + 12, 0x00030000); /* a second option, too short */
+			put32(buf + 12, 0x00030000); /* a second option, too short */
 		if (rsvp_read_policy(&object, &policy) != -EBADMSG)
 			fail_msg("change %zu is taken", i);
 	}
@@ -379,7 +379,7 @@ static void test_bad_policy(void **state)
 	buf[21] = 4;
 	assert_int_equal(rsvp_read_preemption(&element, &preemption), -EBADMSG);
 	buf[21] = 1;
-	rsvp_put32(buf + 24, 0x000a0009);
+	put32(buf + 24, 0x000a0009);
 	assert_int_equal(rsvp_read_preemption(&element, &preemption), -EBADMSG);
 }
 

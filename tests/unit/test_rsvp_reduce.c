@@ -303,7 +303,7 @@ static void test_ack_and_nack(void **state)
 	assert_int_equal(hand_sent(&hand, RSVP_RESV, 1), 0);
 	assert_true(hand_sent(&hand, RSVP_SREFRESH, 1) >= 2);
 	hand_last(&hand, RSVP_SREFRESH, 1, &message);
-	assert_int_equal(rsvp_get32(message.object[RSVP_CLASS_MESSAGE_ID_LIST].data + 8), id.id);
+	assert_int_equal(get32(message.object[RSVP_CLASS_MESSAGE_ID_LIST].data + 8), id.id);
 	other.epoch ^= 1;
 	acknowledge(&hand, 1, RSVP_CTYPE_NACK, &other);
 	assert_int_equal(hand_sent(&hand, RSVP_RESV, 1), 0);
@@ -420,7 +420,7 @@ static void test_acknowledges(void **state)
 	sim_run(hand.sim, SIM_S);
 	assert_int_equal(hand_sent(&hand, RSVP_ACK, 1), 0);
 	len = make_path(&hand, buf, sizeof(buf), &id, 1000);
-	rsvp_put16(buf + 8, 14); /* no length of an object */
+	put16(buf + 8, 14); /* no length of an object */
 	rsvp_set_checksum(buf, len);
 	inject_path(&hand, buf, len);
 	sim_run(hand.sim, SIM_S);
@@ -429,7 +429,7 @@ static void test_acknowledges(void **state)
 	sim_run(hand.sim, SIM_S);
 	assert_int_equal(hand_sent(&hand, RSVP_ACK, 1), 1);
 	hand_last(&hand, RSVP_ACK, 1, &message);
-	assert_int_equal(rsvp_get32(message.object[RSVP_CLASS_MESSAGE_ID_ACK].data + 8), 8);
+	assert_int_equal(get32(message.object[RSVP_CLASS_MESSAGE_ID_ACK].data + 8), 8);
 
 	/* With what goes there anyway: before the MESSAGE_ID. */
 	sim_forget(hand.sim);
@@ -477,8 +477,8 @@ static void test_srefresh_received(void **state)
 	hand_last(&hand, RSVP_ACK, 1, &message);
 	nack = &message.object[RSVP_CLASS_MESSAGE_ID_ACK];
 	assert_int_equal(nack->ctype, RSVP_CTYPE_NACK);
-	assert_int_equal(rsvp_get32(nack->data + 4) & 0xffffff, 1);
-	assert_int_equal(rsvp_get32(nack->data + 8), 77);
+	assert_int_equal(get32(nack->data + 4) & 0xffffff, 1);
+	assert_int_equal(get32(nack->data + 8), 77);
 	sim_run(hand.sim, 200 * SIM_S);
 	assert_int_equal(rsvp_sizes(hand.rsvp).senders, 0); /* nobody refreshes it any more */
 	hand_free(&hand);

@@ -102,7 +102,7 @@ static uint32_t null_block(const struct rsvp_message *message)
 	assert_int_equal(intserv_open(object, &data, &len), 0);
 	while (intserv_block_next(data, len, &position, &block) == 1) {
 		if (block.service == FLOWSPEC_NULL)
-			return rsvp_get32(block.data - 4);
+			return get32(block.data - 4);
 	}
 	return 0;
 }

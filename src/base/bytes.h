@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* bytes.h: numbers as they stand in messages of both protocols: the most significant octet first, at any alignment. */
-#ifndef GW_PROBE_BYTES_H
-#define GW_PROBE_BYTES_H
+/* bytes.h: numbers as they stand in messages of the network: the most significant octet first, at any alignment. */
+#ifndef GW_BASE_BYTES_H
+#define GW_BASE_BYTES_H
 
 #include <stdint.h>
 
