@@ -65,7 +65,8 @@ struct path_ports {
 	void *user_data;
 	/*
 	 * Begins it, toward the destination; there is never more than one of a kind. 0, and path_finished() will be called
-	 * (not from within); or a negative errno: -EPERM, -EOPNOTSUPP: not with this method; -EUSERS, -ENOMEM: not now.
+	 * (not from within); or a negative errno: -EPERM, -EOPNOTSUPP: not with this method; -EUSERS, -ENOMEM: not now;
+	 * -EBUSY: not as long as another claim goes on.
 	 */
 	int (*start)(void *user_data, void *data, const struct path_experiment *experiment);
 	/* It is not wanted any more: nothing is told of it from now on. */
@@ -108,6 +109,8 @@ void path_reset(struct path *path, uint64_t own_link_bps, uint64_t now_us);
 bool path_train(struct path *path, const struct probe_train *train, uint64_t now_us);
 void path_paced(struct path *path, const struct probe_train *train, uint64_t now_us);
 void path_gap(struct path *path, const struct probe_gap *gap, uint64_t now_us);
+/* A train leaves for the same host, whoever wants it: who waits behind that says nothing about others. */
+void path_fill(struct path *path, const struct path_experiment *train, uint64_t now_us);
 void path_priority(struct path *path, enum probe_priority priority);
 /* It has ended by itself: 0, or why there is no (further) result. -ECANCELED: for what another one has ended for. */
 void path_finished(struct path *path, enum path_kind kind, int status, uint64_t now_us);

@@ -122,12 +122,18 @@ static void begin_claim(struct path *path, struct wish *wish, uint64_t now_us)
 		/* Until there is an answer, so that the flow can follow at once. */
 		.duration_us = claim_us(path) + 2 * SETTLE_US,
 	};
+	int r;
 
 	if (!fits(path, &wish->wish, now_us)) {
 		wait_for_turn(path, wish, now_us);
 		return;
 	}
-	if (path->ports.start(path->ports.user_data, path->data, &claim) < 0) {
+	r = path->ports.start(path->ports.user_data, path->data, &claim);
+	if (r == -EBUSY) {
+		wait_for_turn(path, wish, now_us);
+		return;
+	}
+	if (r < 0) {
 		answer(path, wish, 0, now_us);
 		return;
 	}

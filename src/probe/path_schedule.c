@@ -124,6 +124,15 @@ static void begin_filling(struct path *path, unsigned packets, uint64_t now_us)
 	path->filled_until_us = now_us + filled_us(path, packets);
 }
 
+void path_fill(struct path *path, const struct path_experiment *train, uint64_t now_us)
+{
+	/* A bucket as large as the lead fills again. */
+	unsigned packets =
+		train->packets + (train->kind == PATH_PACED ? train->lead : train->packets);
+
+	begin_filling(path, packets, now_us);
+}
+
 static bool is_filled(const struct path *path, uint64_t at_us)
 {
 	return at_us >= path->filled_from_us && at_us < path->filled_until_us;
@@ -255,7 +264,7 @@ static void send_train(struct path *path, uint64_t now_us)
 	path->trains_begun++;
 	path->trains_seen = 0;
 	path->train_is_first = first;
-	begin_filling(path, train.packets * 2, now_us);
+	path_fill(path, &train, now_us);
 	path->train_packets = train.packets;
 	path->train_us = now_us + train_interval_us(path);
 	if (r < 0)
@@ -372,8 +381,7 @@ static void send_paced(struct path *path, uint64_t now_us)
 		return;
 	path->paced_begun++;
 	spend(path, paced.packets, TRAIN_PACKET_BYTES, first);
-	/* And a bucket as large as the lead fills again. */
-	begin_filling(path, paced.packets + paced.lead, now_us);
+	path_fill(path, &paced, now_us);
 }
 
 static bool wants_paced(const struct path *path)

@@ -20,8 +20,9 @@
 struct interface {
 	struct prober *prober;
 	struct prober_link link;
-	struct lltd *lltd; /* NULL: it has no stations, or there are no raw sockets */
-	UT_hash_handle hh; /* by link.ifindex */
+	struct lltd *lltd;	  /* NULL: it has no stations, or there are no raw sockets */
+	struct station *stations; /* that are measured */
+	UT_hash_handle hh;	  /* by link.ifindex */
 };
 
 /* What a path has asked for, by either protocol, until it stops it or is told that it has ended. */
@@ -47,23 +48,32 @@ struct tcp_socket {
 
 /* prober_lltd.c */
 enum station_state {
-	STATION_NONE,
-	STATION_ASKING,
 	STATION_OPENING,
 	STATION_IDLE,
 	STATION_BUSY,
 };
 
-/* A path's session with a station. */
-struct by_lltd {
-	enum station_state state;
+/* A host on the link, and the session with it, which the paths to all of its addresses share. */
+struct station {
+	struct interface *interface;
+	struct lltd_mac mac;
 	uint32_t session;
-	enum path_kind doing;
-	bool stopped;	   /* what it does is not wanted any more */
-	uint64_t since_us; /* it has been asked for */
+	enum station_state state;
+	struct path_experiment doing; /* when it is busy */
+	struct run *run;	      /* who asked for that; NULL: does not want it any more */
+	struct run *claim;	      /* NULL: there is none */
+	unsigned answered;	      /* of a route check's packets */
+	struct prober_path *paths;
+	struct station *prev, *next; /* of the interface */
+};
+
+/* A path's part in a station. */
+struct by_lltd {
+	struct station *station; /* NULL: it has none (yet) */
+	uint64_t ask_until_us;	 /* for it; 0: it is not being asked for */
 	uint64_t timer_us;
-	unsigned answered; /* of a route check's packets */
 	unsigned gaps_done, gaps_heard;
+	struct prober_path *prev, *next; /* of the station */
 };
 
 struct path_key {
@@ -142,12 +152,37 @@ void prober_qlpb_stop(struct run *run);
 
 /* ---- prober_lltd.c ---- */
 
-struct lltd *prober_lltd_new(struct interface *interface);
 /* As of struct path_ports. */
 int prober_lltd_start(struct run *run, uint64_t now_us);
 void prober_lltd_stop(struct run *run);
 void prober_lltd_tick(struct prober_path *path, uint64_t now_us);
-/* Closes the session, if there is one. */
+/* It ticks soon, if it is settled. */
+void prober_lltd_wake(struct prober_path *path);
+bool prober_lltd_is_wanted(const struct run *run);
+/* Nobody needs a station for it (any more). */
+bool prober_lltd_is_done(const struct prober_path *path);
+/* All that it wants has, for one reason, which counts once. */
+void prober_lltd_fail(struct prober_path *path, int status);
+/* Leaves its station, if it has one. */
 void prober_lltd_leave(struct prober_path *path);
+/* If its address has got another station everything begins anew. */
+void prober_lltd_follow(struct prober_path *path, uint64_t now_us);
+
+/* ---- prober_station.c ---- */
+
+struct lltd *prober_lltd_new(struct interface *interface);
+/* The station with that address, with which a session is begun if there is none; errors of lltd_open(). */
+int prober_station_join(struct prober_path *path, const struct lltd_mac *mac, uint64_t now_us);
+/* The last one that does so closes the session; then there is no such station any more. */
+void prober_station_part(struct prober_path *path);
+/* Begins what comes first of what is wanted, if it is idle. Whoever is done parts. */
+void prober_station_go_on(struct station *station, uint64_t now_us);
+/* Gaps give way to whatever is shorter, and to gaps at another interval. */
+void prober_station_interrupt(const struct station *station);
+void prober_station_stop(const struct station *station);
+/* As of lltd_claim(); -EOPNOTSUPP: it is not ready, or there is none. */
+int prober_station_claim(struct run *run, uint64_t now_us);
+/* It is not wanted any more; what others want goes on. */
+void prober_station_withdraw(struct station *station, const struct run *run);
 
 #endif

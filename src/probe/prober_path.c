@@ -142,6 +142,7 @@ void prober_tick_path(struct prober_path *path, uint64_t now_us)
 	if (now_us >= path->look_us) {
 		path->look_us = now_us + LOOK_US;
 		prober_look(path, now_us);
+		prober_lltd_follow(path, now_us);
 	}
 	if (now_us >= path_deadline_us(path->path))
 		path_tick(path->path, now_us);
@@ -282,8 +283,8 @@ void prober_set_users(struct prober *prober, struct prober_path *path, unsigned 
 		path->look_us = UINT64_MAX;
 	else if (path->look_us == UINT64_MAX)
 		path->look_us = now_us;
-	/* A session that nothing is left to do in is closed. */
-	if (!path->used && path->lltd.state == STATION_IDLE)
+	/* A station for which nothing is left to do is left. */
+	if (!path->used && path->lltd.station && path->lltd.station->state == STATION_IDLE)
 		path->lltd.timer_us = now_us;
 	prober_settle(path);
 }
