@@ -88,7 +88,10 @@ static void on_tick(struct event *event)
 struct probe_host *probe_net_find(struct probe_net *net, const struct address *address)
 {
 	for (unsigned i = 0; i < net->n_hosts; i++) {
-		if (memcmp(net->hosts[i].address.addr, address->addr, 16) == 0)
+		const struct probe_host *host = &net->hosts[i];
+
+		if (memcmp(host->address.addr, address->addr, 16) == 0 ||
+		    memcmp(host->other.addr, address->addr, 16) == 0)
 			return &net->hosts[i];
 	}
 	return NULL;
@@ -330,6 +333,18 @@ struct probe_net *probe_net_new(uint64_t seed)
 	return net;
 }
 
+static struct address address_of(uint32_t number, bool six)
+{
+	struct address address = { .family = six ? AF_INET6 : AF_INET };
+
+	if (six)
+		memcpy(address.addr, (const uint8_t[]){ 0xfd }, 1);
+	else
+		memcpy(address.addr, (const uint8_t[]){ [10] = 0xff, 0xff, 10 }, 13);
+	address.addr[15] = (uint8_t)(number + 1);
+	return address;
+}
+
 struct probe_host *probe_net_host(struct probe_net *net, const struct probe_host_plan *plan)
 {
 	struct probe_host *host = &net->hosts[net->n_hosts];
@@ -342,12 +357,8 @@ struct probe_host *probe_net_host(struct probe_net *net, const struct probe_host
 	host->dice = dice_fork(&net->dice);
 	host->tick.happen = on_tick;
 	host->next_port = 40000;
-	host->address.family = net->six ? AF_INET6 : AF_INET;
-	if (net->six)
-		memcpy(host->address.addr, (const uint8_t[]){ 0xfd }, 1);
-	else
-		memcpy(host->address.addr, (const uint8_t[]){ [10] = 0xff, 0xff, 10 }, 13);
-	host->address.addr[15] = (uint8_t)(host->number + 1);
+	host->address = address_of(host->number, net->six);
+	host->other = address_of(host->number, !net->six);
 	probe_link_start(&host->up, net, dice_fork(&net->dice), &plan->up, forward);
 	probe_link_start(&host->down, net, dice_fork(&net->dice), &plan->down, deliver);
 	node_new(host);

@@ -28,6 +28,8 @@ struct probe_host_plan {
 	struct qlpb_link link;
 };
 
+struct probe_host;
+
 /* What the program on a host wants to know of its experiments; any may be NULL. */
 struct probe_watcher {
 	bool (*train)(void *data, const struct probe_train *train);
@@ -37,13 +39,14 @@ struct probe_watcher {
 	void (*refreshed)(void *data);
 	void (*admitted)(void *data, uint64_t token, int status);
 	bool (*tcp)(uint64_t cookie, struct passive_tcp *ret_tcp);
+	void (*frame)(const struct probe_host *host, const struct lltd_frame *frame); /* it sends */
 };
 
 struct probe_host {
 	struct probe_net *net;
 	uint32_t number;
 	struct probe_host_plan plan;
-	struct address address;
+	struct address address, other; /* IPv4 and IPv6, or the other way round */
 	struct probe_link up, down;
 	struct qlpb *qlpb;
 	struct prober *prober; /* whose that is; NULL: there is none */

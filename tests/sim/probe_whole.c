@@ -33,6 +33,8 @@ static void send_frame(struct probe_host *host, const struct lltd_frame *frame)
 
 	host->n_frames_sent++;
 	host->frame_out_bytes += frame->len;
+	if (host->net->watcher.frame)
+		host->net->watcher.frame(host, frame);
 	if (!to || host->dead)
 		return;
 	packet = calloc(1, sizeof(*packet) + frame->len);

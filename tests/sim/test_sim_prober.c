@@ -689,7 +689,180 @@ static void counted_for_ever(void **state)
 	end();
 }
 
-/* ---- two hosts that want the same ---- */
+/* ---- hosts with two addresses ---- */
+
+static unsigned n_frames[LLTD_COUNTER_LEASE + 1]; /* that host 1 has sent, by what they are */
+
+static void on_frame(const struct probe_host *host, const struct lltd_frame *frame)
+{
+	unsigned function = frame->data[LLTD_LINK_HEADER_LEN + 3];
+
+	if (host->number != 1 || frame->data[12] == 0x81)
+		return;
+	/* A sink that cannot switch its interrupt moderation off is asked again (P-117): that is no other session. */
+	if (function == LLTD_INITIALIZE_SINK &&
+	    frame->data[LLTD_HEADER_LEN] == LLTD_MODERATION_KEEP)
+		return;
+	n_frames[function]++;
+}
+
+/* Both addresses of host 0, measured by host 1 through views 1 and 2. */
+static void begin_two(unsigned hosts, uint64_t seed)
+{
+	begin(hosts, 20, true, seed);
+	memset(n_frames, 0, sizeof(n_frames));
+	net->watcher.frame = on_frame;
+	probe_link_cross(&net->hosts[0].down, 0.3);
+	views[2].host = views[1].host;
+	measure(&views[1], 0, 1);
+	assert_int_equal(open_to(&views[2], &net->hosts[0].other, true), 0);
+}
+
+static bool is_known_well(const struct view *view, const char *which)
+{
+	struct path_fundamentals known;
+
+	if (known_of(view, &known) != 0 || !known.available_set || !known.rtt_set)
+		return complain(which, 0);
+	if (!is_near(known.bottleneck_bps, capacity(20), 0.1 * capacity(20)))
+		return complain(which, known.bottleneck_bps);
+	if (!is_near(known.available_bps, 0.7 * capacity(20), 0.2 * capacity(20)))
+		return complain(which, known.available_bps);
+	if (path_state(path_of(view)) != PATH_UNCONGESTED ||
+	    path_get_priority(path_of(view)) != PROBE_PRIORITY_SUPPORTED)
+		return complain(which, path_state(path_of(view)));
+	return true;
+}
+
+static uint32_t sessions_of(unsigned host)
+{
+	return lltd_sizes(prober_lltd(net->hosts[host].prober, IFINDEX)).sessions;
+}
+
+/* Both are measured by one session, and by that alone; whoever leaves takes nothing from the other. */
+static bool two(bool tracked, uint64_t seed)
+{
+	struct view *stays = &views[1 + seed % 2], *leaves = &views[2 - seed % 2];
+	const struct probe_host *host;
+	bool good;
+
+	begin_two(2, seed);
+	host = stays->host;
+	probe_net_run(net, seed * 300 * MS);
+	use(&views[2], tracked, !tracked);
+	probe_net_run(net, 45 * S);
+	good = is_known_well(stays, "stays") & is_known_well(leaves, "leaves");
+	if (n_frames[LLTD_INITIALIZE_SINK] != 1 || n_frames[LLTD_RESET] > 0 || sessions_of(0) != 1)
+		good = complain("sessions begun", n_frames[LLTD_INITIALIZE_SINK]);
+	close_it(leaves);
+	probe_net_run(net, 40 * S);
+	good &= is_known_well(stays, "has stayed");
+	if (n_frames[LLTD_INITIALIZE_SINK] != 1 || n_frames[LLTD_RESET] > 0)
+		good = complain("session ended with the first", n_frames[LLTD_RESET]);
+	close_it(stays);
+	probe_net_run(net, 31 * S);
+	if (n_frames[LLTD_RESET] != 1 || sessions_of(0) > 0)
+		good = complain("not ended with the last", n_frames[LLTD_RESET]);
+	if (host->tcp_out_bytes > 0 || host->udp_out_bytes > 0)
+		good = complain("by MS-QLPB", host->tcp_out_bytes);
+	if (prober_deadline_us(host->prober) != UINT64_MAX)
+		good = complain("deadline", seed);
+	end();
+	return good;
+}
+
+static bool two_addresses(uint64_t seed)
+{
+	return two(false, seed) & two(true, seed);
+}
+
+static void addresses_share_a_station(void **state)
+{
+	assert_true(seeds_run("addresses_share_a_station", 6, two_addresses));
+}
+
+/* Gaps for two cost as much as those for one. */
+static bool gaps_are_shared(uint64_t seed)
+{
+	unsigned alone;
+	bool good = true;
+
+	begin_two(2, seed);
+	probe_net_run(net, 30 * S);
+	alone = n_frames[LLTD_PROBE];
+	probe_net_run(net, 20 * S);
+	alone = n_frames[LLTD_PROBE] - alone;
+	use(&views[2], 0, 1);
+	probe_net_run(net, 20 * S);
+	n_frames[LLTD_PROBE] = 0;
+	probe_net_run(net, 20 * S);
+	if (n_frames[LLTD_PROBE] > alone + alone / 2)
+		good = complain("probes", n_frames[LLTD_PROBE]);
+	end();
+	return good;
+}
+
+static void what_two_addresses_cost(void **state)
+{
+	assert_true(seeds_run("what_two_addresses_cost", 4, gaps_are_shared));
+}
+
+/* The address goes to another host: so does its path, and the other one stays. */
+static bool move(uint64_t seed)
+{
+	struct path_fundamentals known;
+	bool good;
+
+	begin_two(3, seed);
+	use(&views[2], 0, 1);
+	views[2].host = views[1].host;
+	probe_net_run(net, 20 * S);
+	good = is_known_well(&views[1], "stays") & is_known_well(&views[2], "before");
+	net->hosts[2].other = net->hosts[0].other;
+	net->hosts[0].other = (struct address){ 0 };
+	probe_net_run(net, 20 * S);
+	good &= is_known_well(&views[1], "has stayed");
+	if (known_of(&views[2], &known) != 0 || known.bottleneck_bps < 100000000)
+		good = complain("after", known.bottleneck_bps);
+	if (n_frames[LLTD_INITIALIZE_SINK] != 2 || n_frames[LLTD_RESET] > 0 ||
+	    sessions_of(0) != 1 || sessions_of(2) != 1)
+		good = complain("sessions", n_frames[LLTD_INITIALIZE_SINK]);
+	end();
+	return good;
+}
+
+static void address_moves(void **state)
+{
+	assert_true(seeds_run("address_moves", 4, move));
+}
+
+/* The station has gone: both notice, and find it again. */
+static bool die(uint64_t seed)
+{
+	bool good;
+
+	begin_two(2, seed);
+	use(&views[2], 0, 1);
+	probe_net_run(net, 20 * S);
+	net->hosts[0].dead = true;
+	probe_net_run(net, 30 * S);
+	good = views[1].events[PATH_EVENT_UNSUPPORTED] > 0 &&
+	       views[2].events[PATH_EVENT_UNSUPPORTED] > 0;
+	net->hosts[0].dead = false;
+	probe_net_run(net, 80 * S);
+	good &= is_known_well(&views[1], "again") & is_known_well(&views[2], "again, other");
+	if (sessions_of(0) != 1)
+		good = complain("sessions", sessions_of(0));
+	end();
+	return good;
+}
+
+static void station_dies(void **state)
+{
+	assert_true(seeds_run("station_dies", 4, die));
+}
+
+/* ---- two that want the same ---- */
 
 /* Whoever is admitted sends: full packets, evenly. */
 static void send_if_admitted(struct view *view, double bps, uint64_t ns)
@@ -703,15 +876,20 @@ static void send_if_admitted(struct view *view, double bps, uint64_t ns)
 		probe_host_forge(view->host, view->host, &net->hosts[0], 5000, data, sizeof(data));
 }
 
-static unsigned admit_both(bool raw, double share, uint64_t seed)
+/* By two hosts, or by one to two addresses. */
+static unsigned admit_both(bool raw, bool one, double share, uint64_t seed)
 {
 	double wanted_bps = share * capacity(20);
 	unsigned n = 0;
 
 	begin(3, 20, raw, seed);
 	probe_link_cross(&net->hosts[0].down, 0.2);
-	for (unsigned i = 1; i < 3; i++)
-		measure(&views[i], 0, 1);
+	if (one)
+		views[2].host = views[1].host;
+	measure(&views[1], 0, 1);
+	assert_int_equal(
+		open_to(&views[2], one ? &net->hosts[0].other : &net->hosts[0].address, true), 0);
+	use(&views[2], 0, 1);
 	probe_net_run(net, 20 * S);
 	for (unsigned i = 1; i < 3; i++) {
 		int r = prober_admit(views[i].host->prober, views[i].path, 0, (uint64_t)wanted_bps,
@@ -736,24 +914,26 @@ static unsigned admit_both(bool raw, double share, uint64_t seed)
 	return n;
 }
 
+/* By MS-QLPB, by LLTD, and by LLTD for two addresses of one station. */
 static void same_spare_bandwidth(void **state)
 {
-	for (unsigned raw = 0; raw < 2; raw++) {
+	for (unsigned way = 0; way < 3; way++) {
+		bool raw = way > 0, one = way > 1;
 		unsigned none = 0, both = 0, second = 0;
 
 		for (uint64_t seed = 1; seed <= 20; seed++) {
-			unsigned n = admit_both(raw, 0.55, seed);
+			unsigned n = admit_both(raw, one, 0.55, seed);
 
 			if (n > 1)
-				fprintf(stderr, "both: raw %u, seed %u\n", raw, (unsigned)seed);
+				fprintf(stderr, "both: way %u, seed %u\n", way, (unsigned)seed);
 			both += n > 1;
 			none += n == 0;
 		}
 		for (uint64_t seed = 1; seed <= 5; seed++)
-			second += admit_both(raw, 0.25, seed) == 2;
+			second += admit_both(raw, one, 0.25, seed) == 2;
 		if (getenv("GW_SIM_FIGURES"))
-			printf("same spare bandwidth, raw %u: nobody %u, both %u of 20; both where there is room %u of 5\n",
-			       raw, none, both, second);
+			printf("same spare bandwidth, way %u: nobody %u, both %u of 20; both where there is room %u of 5\n",
+			       way, none, both, second);
 		assert_int_equal(both, 0);
 		assert_true(none <= 5);
 		assert_true(second >= 4);
@@ -901,6 +1081,10 @@ int main(void)
 		cmocka_unit_test(fresh_figures),
 		cmocka_unit_test(links_change),
 		cmocka_unit_test(counted_for_ever),
+		cmocka_unit_test(addresses_share_a_station),
+		cmocka_unit_test(what_two_addresses_cost),
+		cmocka_unit_test(address_moves),
+		cmocka_unit_test(station_dies),
 		cmocka_unit_test(same_spare_bandwidth),
 		cmocka_unit_test(forgotten),
 		cmocka_unit_test(hostile_hosts),
