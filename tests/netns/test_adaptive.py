@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -17,8 +18,8 @@ import pytest
 from conftest import NOBODY, NOT_FOUND, NOT_SUPPORTED, HOST_UNREACHABLE, INVALID_PARAMETER, until
 from netns import TIME_FACTOR
 from packets import Wire
-from paths import (AVAILABLE, CONGESTED, IO_PENDING, MBIT, NETWORK_BUSY, NO_DATA, RETRY, TIMEOUT, UNCONGESTED, Flow,
-                   Street)
+from paths import (AVAILABLE, CONGESTED, IO_PENDING, LLTD, MBIT, NETWORK_BUSY, NO_DATA, RETRY, TIMEOUT, UNCONGESTED,
+                   Flow, Street)
 from segment import CABLE, capacity_bps, sleep
 from streams import Receiver
 
@@ -33,6 +34,7 @@ KNOWN_S = 8  # from the first question to the first answer
 NOTICED_S, RELIEVED_S = 2, 5
 LATE_S = 6  # on a machine that is busy with others; how soon it is as a rule is measured by bench/run probe
 LINGER_S, PERIOD_S = 30, 10
+LLTD_INITIALIZE, LLTD_PROBE, LLTD_RESET = 0, 2, 5
 LOAD_S, LOAD_BPS = 60, 64000
 DISCOVERY_S, RETRY_S = 10, 60
 
@@ -631,3 +633,30 @@ def test_frames(street, asker, tmp):
     assert len(frames) > 20
     assert {(version, int(service, 0)) for version, service in frames} == {('1', 2)}
     assert not seen('_ws.malformed', 'frame.number')
+
+
+def test_two_addresses(street, asker):
+    """A host's IPv4 and IPv6 address are one station: one session measures both, and nothing else does; whoever ends
+    takes nothing from the other"""
+    sniffer = street.sniffer(QUIET)
+    flows = [Flow(asker, (street.address(QUIET, family), PORT), family=family) for family in (4, 6)]
+    for flow in flows:
+        known = wait_until_known(flow)[-1]
+        assert abs(known.capacity - CAPACITY) < 0.1 * CAPACITY
+        until(lambda: abs(flow.known().available - CAPACITY) < 0.2 * CAPACITY, 5, 0.1)
+
+    def sent(function):
+        return [probe for probe in sniffer.take()
+                if struct.unpack_from('!H', probe.frame, 12)[0] == LLTD and probe.frame[17] == function]
+
+    flows[0].close()
+    closed = time.time()
+    until(lambda: len([probe for probe in sent(LLTD_PROBE) if probe.time > closed + 1]) > 20, 5, 0.1)
+    assert flows[1].known(fresh=True).error in (0, RETRY)
+    assert sent(LLTD_RESET) == []
+    flows[1].close()
+    until(lambda: sent(LLTD_RESET), 5, 0.1)
+    # A sink that cannot switch its interrupt moderation off is asked twice (P-117).
+    assert len([probe for probe in sent(LLTD_INITIALIZE) if probe.frame[32] == 0]) == 1
+    assert len({probe.frame[18:30] for probe in sent(LLTD_INITIALIZE)}) == 1
+    assert all(struct.unpack_from('!H', probe.frame, 12)[0] == LLTD for probe in sniffer.take())
