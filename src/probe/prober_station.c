@@ -58,20 +58,20 @@ static struct run *first_wanted(const struct station *station)
 	return NULL;
 }
 
-/* 0: nobody wants gaps. */
-static uint32_t fastest_us(const struct station *station)
+/* The gaps that are wanted most often. */
+static const struct path_experiment *fastest_gaps(const struct station *station)
 {
+	const struct path_experiment *fastest = NULL;
 	const struct prober_path *path;
-	uint32_t interval_us = 0;
 
 	DL_FOREACH2(station->paths, path, lltd.next) {
 		const struct run *run = &path->runs[PATH_GAPS];
 
 		if (prober_lltd_is_wanted(run) &&
-		    (interval_us == 0 || run->experiment.interval_us < interval_us))
-			interval_us = run->experiment.interval_us;
+		    (!fastest || run->experiment.interval_us < fastest->interval_us))
+			fastest = &run->experiment;
 	}
-	return interval_us;
+	return fastest;
 }
 
 void prober_station_stop(const struct station *station)
@@ -86,11 +86,11 @@ void prober_station_interrupt(const struct station *station)
 	if (station->state != STATION_BUSY || station->doing.kind != PATH_GAPS)
 		return;
 	if (!first || first->experiment.kind != PATH_GAPS ||
-	    fastest_us(station) != station->doing.interval_us)
+	    fastest_gaps(station)->interval_us != station->doing.interval_us)
 		prober_station_stop(station);
 }
 
-static int check_route(const struct station *station, struct prober_path *path, uint64_t now_us)
+static int check_route(struct station *station, struct prober_path *path, uint64_t now_us)
 {
 	const struct lltd_gap_request request = {
 		.interval_us = CHECK_INTERVAL_US,
@@ -100,6 +100,7 @@ static int check_route(const struct station *station, struct prober_path *path, 
 		.priority = CHECK_PRIORITY,
 	};
 
+	station->answered = 0;
 	/* What cannot even leave is not there in time either. */
 	path->lltd.timer_us = now_us + CHECK_US;
 	prober_settle(path);
@@ -126,20 +127,25 @@ static int send_train(const struct station *station, uint64_t now_us)
 	return lltd_train(station->interface->lltd, station->session, &request, now_us);
 }
 
+/* They go on until nobody wants any. */
+static int probe_gaps(struct station *station, uint64_t now_us)
+{
+	struct lltd_gap_request gaps;
+
+	station->doing = *fastest_gaps(station);
+	gaps = (struct lltd_gap_request){ .interval_us = station->doing.interval_us };
+	return lltd_probegap(station->interface->lltd, station->session, &gaps, now_us);
+}
+
 static int begin(struct station *station, struct run *run, uint64_t now_us)
 {
-	struct lltd_gap_request gaps = { .interval_us = fastest_us(station) };
-
 	station->doing = run->experiment;
 	station->run = run;
 	if (is_train(run->experiment.kind))
 		return send_train(station, now_us);
-	if (run->experiment.kind == PATH_ROUTE_CHECK) {
-		station->answered = 0;
-		return check_route(station, run->path, now_us);
-	}
-	station->doing.interval_us = gaps.interval_us;
-	return lltd_probegap(station->interface->lltd, station->session, &gaps, now_us);
+	if (run->experiment.kind == PATH_GAPS)
+		return probe_gaps(station, now_us);
+	return check_route(station, run->path, now_us);
 }
 
 void prober_station_go_on(struct station *station, uint64_t now_us)
