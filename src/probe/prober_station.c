@@ -133,7 +133,8 @@ static int probe_gaps(struct station *station, uint64_t now_us)
 	struct lltd_gap_request gaps;
 
 	station->doing = *fastest_gaps(station);
-	gaps = (struct lltd_gap_request){ .interval_us = station->doing.interval_us };
+	gaps = (struct lltd_gap_request){ .interval_us = station->doing.interval_us,
+					  .vary_us = station->doing.vary_us };
 	return lltd_probegap(station->interface->lltd, station->session, &gaps, now_us);
 }
 
