@@ -21,6 +21,9 @@
 
 #define JUDGE_US (250 * US_PER_MS)
 
+/* The first paced trains, as nobody else sees what a shaper's bucket hides, are sent before they are earned. */
+#define PACED_FIRST 4
+
 enum path_support {
 	SUPPORT_UNTRIED,
 	SUPPORT_TRYING,
@@ -77,7 +80,8 @@ struct path {
 	uint32_t gap_bytes, gap_interval_us;
 	uint64_t gap_started_us, heard_us;
 	bool hurry;    /* look more closely, as long as there is credit */
-	bool troubled; /* trains would not come through whole, and make it worse */
+	bool losing;   /* trains would not come through whole */
+	bool troubled; /* and would make it worse */
 	struct {
 		bool wanted;
 		unsigned gaps; /* that are to come back yet, or be lost */

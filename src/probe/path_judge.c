@@ -35,6 +35,8 @@
 /* For half a second nobody waited for less than so many packets, and so long. */
 #define SLOW_US (500 * US_PER_MS)
 #define SLOW_PROBES 5
+/* Of paced trains one alone says nothing. */
+#define PACED_MIN 2
 #define SLOW_BACK 2
 /* Where each probe waits for the one before, so long ones are few, but they say more. */
 #define LONG_WAIT_PROBES 3
@@ -162,11 +164,23 @@ static bool is_slow(const struct path *path, const struct views *views)
 	       (views->has_slow && views->slow.waited_least_ns > slow_ns(path));
 }
 
+/*
+ * Hardly anybody found it idle. Where delays vary by more than a packet's time nobody does, full or not; so paced trains
+ * are heard first, unless none come through.
+ */
+static bool is_full(const struct path *path, const struct views *views)
+{
+	bool heard = path->paced.n >= PACED_MIN || path->paced_begun >= PACED_FIRST ||
+		     path->flows == 0;
+
+	return views->has_full && views->full.idle < FULL_SHARE &&
+	       views->full.waited_mean_ns > SLOW_MIN_NS && heard && !path->deceived;
+}
+
 static void count(struct path *path, const struct views *views)
 {
 	bool slow = is_slow(path, views);
-	bool full = views->has_full && views->full.idle < FULL_SHARE &&
-		    views->full.waited_mean_ns > SLOW_MIN_NS && !path->deceived;
+	bool full = is_full(path, views);
 	bool idle = views->shortly.idle > CLEAR_SHARE ||
 		    (path->deceived && views->shortly.waited_mean_ns < slow_ns(path));
 	bool clear = views->has_short && idle && !slow && !is_losing(views);
@@ -211,7 +225,6 @@ static void enter(struct path *path, enum path_state state, uint64_t now_us)
 /* ---- small packets, and what fills the link ---- */
 
 #define PACED_US (180 * US_PER_S)
-#define PACED_MIN 2
 /* Small packets that come so long after one, with things as they were, tell of the same. */
 #define FOLLOW_US (8 * US_PER_S)
 /* What they say by themselves counts from so many on. */
@@ -259,11 +272,9 @@ static double believed_share(struct path *path, double share, uint64_t now_us)
 		   now_us > path->steady_us + FOLLOW_US ? now_us - FOLLOW_US : path->steady_us,
 		   share);
 	load_look(&path->paced, since_us > path->entered_us ? since_us : path->entered_us, &view);
-	if (path->state == PATH_CONGESTED)
-		return share;
 	if (view.n >= PACED_MIN)
 		path->deceived = is_deceived(path, &view);
-	if (!path->deceived)
+	if (!path->deceived || path->state == PATH_CONGESTED)
 		return share;
 	if (view.n > 0)
 		share += 1 - view.busy - view.seemed;
@@ -354,7 +365,8 @@ void path_judge(struct path *path, uint64_t now_us)
 	if (path->refresh.gaps == 0 && !path->refresh.train)
 		path->refresh.wanted = false;
 	path->hurry = path->credit_bits > 0 && should_hurry(path, &views);
-	path->troubled = path->state == PATH_CONGESTED || is_losing(&views) ||
+	path->losing = is_losing(&views);
+	path->troubled = path->state == PATH_CONGESTED || path->losing ||
 			 (views.has_slow && views.slow.idle <= 0);
 }
 
@@ -366,7 +378,7 @@ void path_unlearn(struct path *path)
 	path->deceived = false;
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
-	path->refresh.wanted = path->troubled = false;
+	path->refresh.wanted = path->troubled = path->losing = false;
 	path->full = path->clear = path->slow = path->moved = 0;
 }
 

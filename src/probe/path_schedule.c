@@ -46,8 +46,6 @@
 #define POSTPONE_US (1 * US_PER_S)
 #define POSTPONED_MAX 30
 
-/* The first paced trains, as nobody else sees what a shaper's bucket hides, are sent before they are earned. */
-#define PACED_FIRST 4
 #define PACED_FIRST_US (1 * US_PER_S)
 #define PACED_SHARE 0.35
 #define PACED_LEAD_MIN 2
@@ -372,7 +370,8 @@ static void send_paced(struct path *path, uint64_t now_us)
 	bool first = path->paced_begun < PACED_FIRST;
 
 	path->paced_us = now_us + some_of(path, paced_interval_us(path));
-	if (path->troubled || path_is_queueing(path, now_us) || (!first && path->credit_bits < 0))
+	/* A path that seems to be full, without a queue, is one to be asked. */
+	if (path->losing || path_is_queueing(path, now_us) || (!first && path->credit_bits < 0))
 		return;
 	/* Nor beside a claim, which shows whether there is room for that. */
 	if (path->n_wishes > 0)
