@@ -9,10 +9,11 @@
 #define PACKETS_MIN 8
 /* Others send in bursts of about so many packets. */
 #define BURST 4
-/* Two in a row that differ by so much of the link from all before: what was is over. */
+/* So many in a row that differ by so much of the link from all before: what was is over. */
+#define CHANGED_TIMES 3
 #define CHANGED 0.35
 #define CHANGED_SIGMAS 2.5
-#define CHANGED_MIN 6
+#define CHANGED_MIN 7
 /* While one was held up, the link went idle, though the others made up for it. No timer is better than that. */
 #define HELD_SHARE 16
 #define HELD_NS 300000
@@ -41,11 +42,25 @@ static double busy_of(const struct load *load, const struct load_sample *sample)
 	return (sample->came_ns - alone_ns) / sample->left_ns;
 }
 
-/* Other traffic than there was: only the last two count. */
+/* Whether the last ones are all more than so much above, or below, what was before. */
+static bool have_changed(const struct load *load, double before, double least)
+{
+	unsigned above = 0, below = 0;
+
+	for (unsigned i = load->n - CHANGED_TIMES; i < load->n; i++) {
+		double more = busy_of(load, at_const(load, i)) - before;
+
+		above += more > least;
+		below += more < -least;
+	}
+	return above == CHANGED_TIMES || below == CHANGED_TIMES;
+}
+
+/* Other traffic than there was: only the last ones count. */
 static void forget_what_was(struct load *load)
 {
-	double mean = 0, squares = 0, least, one, other;
-	unsigned n = load->n - 2;
+	double mean = 0, squares = 0, least;
+	unsigned n = load->n - CHANGED_TIMES;
 
 	if (load->n < CHANGED_MIN)
 		return;
@@ -56,12 +71,8 @@ static void forget_what_was(struct load *load)
 		squares += busy * busy / n;
 	}
 	least = CHANGED_SIGMAS * sqrt(squares > mean * mean ? squares - mean * mean : 0);
-	if (least < CHANGED)
-		least = CHANGED;
-	one = busy_of(load, at(load, n)) - mean;
-	other = busy_of(load, at(load, n + 1)) - mean;
-	if ((one > least && other > least) || (one < -least && other < -least))
-		load->n = 2;
+	if (have_changed(load, mean, least > CHANGED ? least : CHANGED))
+		load->n = CHANGED_TIMES;
 }
 
 void load_take(struct load *load, const struct probe_train *train, uint64_t capacity_bps,
