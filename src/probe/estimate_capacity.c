@@ -2,177 +2,27 @@
 /*
  * estimate_capacity.c: see estimate_capacity.h.
  *
- * Packets that leave faster than the narrowest link carries them leave that link one packet time apart. What
- * spoils it: other packets between two of them make gaps longer; a receiver that takes packets in batches makes
- * some gaps tiny and the next one long; a shaper with a bucket lets the first packets through at the speed of its
- * interface. So the head of a train is left out if it is faster than what follows, gaps are looked at alone, in
- * twos, in threes ... until they are much the same, and of those the most frequent counts.
+ * Of trains that agree more or less the median counts. Those that a shaper's bucket let through whole do not: trains
+ * have to be longer than that, and as long as what varies is little against what they take. How long that is, each of
+ * them shows for the next one.
  */
 #include "probe/estimate_capacity.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GAPS_MAX 512
-#define GROUP_MAX 12
-#define NS_PER_S UINT64_C(1000000000)
-/* Other traffic makes a train at most twice as long as it would be: less than half its speed is a batch's doing. */
-#define FASTER_THAN_MEAN_MAX 2.2
-/* And it never makes it shorter. */
-#define SLOWER_THAN_MEAN_MIN 0.9
 #define AGREE 0.1
 #define CHANGED 0.2
 #define DISPUTED 0.5
-
-struct rates {
-	double bps[GAPS_MAX];
-	unsigned n;
-};
-
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int compare_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint64_t median_gap(const uint64_t *gaps_ns, unsigned n)
-{
-	uint64_t sorted[GAPS_MAX];
-
-	memcpy(sorted, gaps_ns, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare_u64);
-	return sorted[n / 2];
-}
-
-/* How many gaps at the head, and so packets before the last of them, are a shaper's bucket's. */
-static unsigned head_of(const uint64_t *gaps_ns, unsigned n)
-{
-	uint64_t tail_ns;
-	unsigned head = 0;
-
-	if (n < 6)
-		return 0;
-	tail_ns = median_gap(gaps_ns + n - n / 3, n / 3);
-	while (head < n - n / 3 && gaps_ns[head] < tail_ns / 2)
-		head++;
-	/* A single one may be a batch's doing, if there are others like it. */
-	for (unsigned i = 1; head == 1 && i < n; i++) {
-		if (gaps_ns[i] < tail_ns / 2)
-			head = 0;
-	}
-	/* The one after them is what was left in the bucket, and less than a packet. */
-	if (head == 0)
-		return 0;
-	return head + 1 < n - n / 3 ? head + 1 : head;
-}
-
-static unsigned gaps_in(const struct probe_train *train)
-{
-	return train->n_gaps < GAPS_MAX ? train->n_gaps : GAPS_MAX;
-}
-
-static double rate_of(uint32_t packet_bytes, unsigned packets, double time_ns)
-{
-	return packets * (double)packet_bytes * 8 * (double)NS_PER_S / time_ns;
-}
-
-/* Rates of all groups of so many gaps in a row, in ascending order. */
-static void group(const uint64_t *gaps_ns, unsigned n, unsigned size, uint32_t packet_bytes,
-		  struct rates *ret_rates)
-{
-	ret_rates->n = 0;
-	for (unsigned i = 0; i + size <= n; i++) {
-		double sum_ns = 0;
-
-		for (unsigned j = i; j < i + size; j++)
-			sum_ns += (double)gaps_ns[j];
-		if (sum_ns > 0)
-			ret_rates->bps[ret_rates->n++] = rate_of(packet_bytes, size, sum_ns);
-	}
-	qsort(ret_rates->bps, ret_rates->n, sizeof(*ret_rates->bps), compare_doubles);
-}
-
-/* The mean of those that stand closest together, the fastest at most `width` times the slowest; their share. */
-static double mode_of(const struct rates *rates, double width, double *ret_share)
-{
-	unsigned best_from = 0, best_to = 0, to = 0;
-	double sum = 0;
-
-	for (unsigned from = 0; from < rates->n; from++) {
-		while (to < rates->n && rates->bps[to] <= rates->bps[from] * width)
-			to++;
-		if (to - from > best_to - best_from) {
-			best_from = from;
-			best_to = to;
-		}
-	}
-	for (unsigned i = best_from; i < best_to; i++)
-		sum += rates->bps[i];
-	*ret_share = (double)(best_to - best_from) / rates->n;
-	return sum / (best_to - best_from);
-}
-
-static bool is_tight(const struct rates *rates)
-{
-	double low = rates->bps[rates->n / 4], high = rates->bps[rates->n - 1 - rates->n / 4];
-
-	return high - low <= 0.25 * rates->bps[rates->n / 2];
-}
-
-/* Stamps may be too coarse for the narrow width; others' packets between them make no more than half of it go. */
-static bool most_frequent(const struct rates *rates, double mean, uint64_t *ret_bps)
-{
-	static const struct {
-		double width, share;
-	} choices[] = { { 1.05, 0.5 }, { 1.25, 0.45 } };
-
-	for (unsigned i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
-		double share, mode = mode_of(rates, choices[i].width, &share);
-
-		if (mode > FASTER_THAN_MEAN_MAX * mean || mode < SLOWER_THAN_MEAN_MIN * mean)
-			continue;
-		if (share >= choices[i].share || is_tight(rates)) {
-			*ret_bps = (uint64_t)mode;
-			return true;
-		}
-	}
-	return false;
-}
-
-uint64_t capacity_of_train(const struct probe_train *train)
-{
-	unsigned n = gaps_in(train);
-	const uint64_t *gaps_ns = train->gaps_ns;
-	unsigned head = head_of(gaps_ns, n);
-	struct rates rates;
-	uint64_t bps;
-	double mean;
-
-	gaps_ns += head;
-	n -= head;
-	if (n == 0 || train->packet_bytes == 0)
-		return 0;
-	group(gaps_ns, n, n, train->packet_bytes, &rates);
-	if (rates.n == 0)
-		return 0; /* all at once: that is no measurement */
-	mean = rates.bps[0];
-	for (unsigned size = 1; size <= GROUP_MAX && size + 2 <= n; size++) {
-		group(gaps_ns, n, size, train->packet_bytes, &rates);
-		if (rates.n >= 3 && most_frequent(&rates, mean, &bps))
-			return bps;
-	}
-	return mean < (double)UINT32_MAX * 1000 ? (uint64_t)mean : 0;
-}
-
-/* ---- trains together ---- */
+/* What a bucket lets through is faster by far more. */
+#define FASTER 1.5
+/* More in succession, and there is no bucket any more. */
+#define UNSEEN_MAX 4
+/* After the last loss. */
+#define CAME_AGAIN 8
+#define VARIES_ALPHA 0.5
+#define SIGMAS 4
 
 static bool agree(uint64_t a_bps, uint64_t b_bps, double tolerance)
 {
@@ -181,13 +31,46 @@ static bool agree(uint64_t a_bps, uint64_t b_bps, double tolerance)
 	return difference <= tolerance * (a < b ? a : b);
 }
 
-static uint64_t median_of(const uint64_t *values, unsigned n)
+static bool is_faster(uint64_t a_bps, uint64_t b_bps)
 {
-	uint64_t sorted[CAPACITY_TRAINS];
+	return (double)a_bps > FASTER * (double)b_bps;
+}
 
-	memcpy(sorted, values, n * sizeof(*sorted));
+static const struct train_view *last_of(const struct capacity *capacity)
+{
+	return &capacity->trains[capacity->n_trains - 1];
+}
+
+static double mean_doubt(const struct capacity *capacity)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < capacity->n_trains; i++)
+		sum += capacity->trains[i].doubt;
+	return sum / capacity->n_trains;
+}
+
+/* ---- what trains say together ---- */
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Between two that contradict each other the lower: what is too much is so by far. */
+static uint64_t median_of(const struct capacity *capacity)
+{
+	uint64_t sorted[CAPACITY_TRAINS], low, high;
+	unsigned n = capacity->n_trains;
+
+	for (unsigned i = 0; i < n; i++)
+		sorted[i] = capacity->trains[i].bps;
 	qsort(sorted, n, sizeof(*sorted), compare_u64);
-	return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+	low = sorted[(n - 1) / 2];
+	high = sorted[n / 2];
+	return agree(low, high, CHANGED) ? low + (high - low) / 2 : low;
 }
 
 /* No packet can be faster than the interfaces at both ends (P-082). */
@@ -203,76 +86,239 @@ static uint64_t cap(uint64_t bps, uint64_t link_bps, uint32_t packet_bytes)
 
 static void keep_last(struct capacity *capacity, unsigned n)
 {
-	unsigned gone = capacity->n_trains - n;
-
-	memmove(capacity->trains_bps, capacity->trains_bps + gone,
-		n * sizeof(*capacity->trains_bps));
-	memmove(capacity->trains_head, capacity->trains_head + gone,
-		n * sizeof(*capacity->trains_head));
+	memmove(capacity->trains, capacity->trains + capacity->n_trains - n,
+		n * sizeof(*capacity->trains));
 	capacity->n_trains = n;
 }
 
-static void add(struct capacity *capacity, uint64_t bps, unsigned head)
+/* ---- buckets ---- */
+
+/* Where delays vary, a head may be chance, and it takes another train that shows it. */
+static void learn_bucket(struct capacity *capacity, const struct train_view *view)
 {
+	unsigned head = view->is_sure ? view->head : 0;
+
+	for (unsigned i = 0; i < capacity->n_trains; i++) {
+		if (capacity->trains[i].head > head)
+			head = capacity->trains[i].head;
+	}
+	if (head > view->head)
+		head = view->head;
+	if (head > capacity->bucket_packets)
+		capacity->bucket_packets = head;
+	if (head > 0)
+		capacity->unseen = 0;
+}
+
+/*
+ * Trains of which a bucket lets all packets through say nothing but how large it is at least. After some in succession
+ * that do not show it there is none any more.
+ */
+static bool is_buckets(struct capacity *capacity, const struct train_view *view)
+{
+	bool faster = is_faster(view->bps, capacity->bps);
+
+	if (view->head > 0 || capacity->bucket_packets == 0)
+		return false;
+	if (faster && 2 * view->packets <= capacity->bucket_packets)
+		return true;
+	if (++capacity->unseen >= UNSEEN_MAX) {
+		capacity->bucket_packets = capacity->unseen = 0;
+		return false;
+	}
+	if (faster && view->packets > capacity->bucket_packets)
+		capacity->bucket_packets = view->packets;
+	return faster;
+}
+
+/* Beside this one those say nothing that are much shorter, or that went through the bucket that it shows. */
+static void drop_for(struct capacity *capacity, const struct train_view *view)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < capacity->n_trains; i++) {
+		const struct train_view *before = &capacity->trains[i];
+		bool passed = view->is_sure && before->head == 0 &&
+			      is_faster(before->bps, view->bps);
+
+		if (2 * before->packets > view->packets && !passed)
+			capacity->trains[n++] = *before;
+	}
+	capacity->n_trains = n;
+}
+
+/* ---- one train more ---- */
+
+static void note_length(struct capacity *capacity, const struct probe_train *train,
+			const struct train_view *view)
+{
+	capacity->packet_bytes = train->packet_bytes;
+	if (view->packets > capacity->longest)
+		capacity->longest = view->packets;
+	/* It was chance; or so long ago that it may be tried again. A bucket alone does not need it. */
+	if (++capacity->came >= CAME_AGAIN ||
+	    (view->head == 0 && 4 * view->packets >= 3 * capacity->lost))
+		capacity->lost = 0;
+}
+
+static void add(struct capacity *capacity, const struct train_view *view)
+{
+	double took_ns = view->packets * (double)capacity->packet_bytes * 8e9 / (double)view->bps;
+
+	capacity->varies_ns += VARIES_ALPHA * (view->doubt * took_ns - capacity->varies_ns);
+	learn_bucket(capacity, view);
+	drop_for(capacity, view);
 	if (capacity->n_trains == CAPACITY_TRAINS)
 		keep_last(capacity, CAPACITY_TRAINS - 1);
-	capacity->trains_head[capacity->n_trains] = head;
-	capacity->trains_bps[capacity->n_trains++] = bps;
+	capacity->trains[capacity->n_trains++] = *view;
+	capacity->bps = median_of(capacity);
 }
 
-/* Of trains that follow each other closely only the first one finds it full; a single head may be chance. */
-static unsigned second_largest(const unsigned *heads, unsigned n)
+/* Two that agree with each other, and not with what was: the path is another one now. */
+static void follow_change(struct capacity *capacity)
 {
-	unsigned first = 0, second = 0;
+	const struct train_view *last = last_of(capacity);
 
-	for (unsigned i = 0; i < n; i++) {
-		if (heads[i] > first) {
-			second = first;
-			first = heads[i];
-		} else if (heads[i] > second) {
-			second = heads[i];
-		}
-	}
-	return second;
-}
-
-void capacity_doubt(struct capacity *capacity)
-{
-	capacity->n_trains = 0;
-}
-
-bool capacity_is_disputed(const struct capacity *capacity)
-{
-	for (unsigned i = 0; i < capacity->n_trains; i++) {
-		for (unsigned j = 0; j < i; j++) {
-			if (agree(capacity->trains_bps[i], capacity->trains_bps[j], DISPUTED))
-				return false;
-		}
-	}
-	return capacity->n_trains >= 2;
+	if (capacity->n_trains < 2 || !agree(last[0].bps, last[-1].bps, AGREE) ||
+	    agree(last[0].bps, capacity->bps, CHANGED + SIGMAS * last->doubt))
+		return;
+	keep_last(capacity, 2);
+	capacity->bps = median_of(capacity);
 }
 
 bool capacity_take(struct capacity *capacity, const struct probe_train *train,
 		   uint64_t own_link_bps, uint64_t now_us)
 {
-	uint64_t bps = capacity_of_train(train);
-	const uint64_t *last;
-	bool agreed;
+	struct train_view view = train_look(train);
 
-	bps = cap(bps, own_link_bps, train->packet_bytes);
-	bps = cap(bps, train->sink_link_bps, train->packet_bytes);
-	if (bps == 0)
+	view.bps = cap(view.bps, own_link_bps, train->packet_bytes);
+	view.bps = cap(view.bps, train->sink_link_bps, train->packet_bytes);
+	note_length(capacity, train, &view);
+	if (view.bps == 0 || is_buckets(capacity, &view))
 		return false;
-	add(capacity, bps, head_of(train->gaps_ns, gaps_in(train)));
-	last = &capacity->trains_bps[capacity->n_trains - 1];
-	agreed = capacity->n_trains >= 2 && agree(last[0], last[-1], AGREE);
-	capacity->bps = median_of(capacity->trains_bps, capacity->n_trains);
-	/* Two that agree with each other, and not with what was: the path is another one now. */
-	if (agreed && !agree(last[0], capacity->bps, CHANGED)) {
-		keep_last(capacity, 2);
-		capacity->bps = median_of(capacity->trains_bps, 2);
-	}
-	capacity->bucket_packets = second_largest(capacity->trains_head, capacity->n_trains);
+	add(capacity, &view);
+	follow_change(capacity);
 	capacity->measured_us = now_us;
-	return agreed;
+	return capacity_is_settled(capacity);
+}
+
+void capacity_lose(struct capacity *capacity, unsigned packets)
+{
+	capacity->lost = packets;
+	capacity->came = 0;
+}
+
+/* ---- which ones are needed ---- */
+
+#define PACKETS_MIN 8
+#define PACKETS_FIRST 16
+#define PACKETS_LONGEST 256
+/* Of what it shows, what varies may make so much of one train, and of all together. */
+#define DOUBT_OF_ONE 0.05
+#define DOUBT_OF_ALL 0.03
+/* A path is not filled for longer than that, only to see it better. */
+#define FILLED_NS 200e6
+/* A clear tail is enough after a bucket: so many, and as many as half of it. */
+#define TAIL_PACKETS 12
+
+/*
+ * Of a fast path more, as receivers take packets in batches there; and as that may be only how fast the interface before
+ * a shaper is.
+ */
+static unsigned packets_for(uint64_t bps)
+{
+	if (bps == 0)
+		return PACKETS_FIRST;
+	if (bps > 400000000)
+		return PACKETS_LONGEST;
+	if (bps > 90000000)
+		return 128;
+	if (bps > 30000000)
+		return 32;
+	return bps <= 4000000 ? PACKETS_MIN : PACKETS_FIRST;
+}
+
+/* As many as the bucket lets through do not count. */
+static unsigned packets_after_bucket(const struct capacity *capacity)
+{
+	unsigned bucket = capacity->bucket_packets;
+
+	if (capacity->n_trains > 0 && last_of(capacity)->head > bucket)
+		bucket = last_of(capacity)->head;
+	if (bucket == 0)
+		return 0;
+	return bucket + (bucket / 2 > TAIL_PACKETS ? bucket / 2 : TAIL_PACKETS);
+}
+
+static unsigned packets_where_it_varies(const struct capacity *capacity)
+{
+	double packet_ns, most, packets;
+
+	if (capacity->bps == 0)
+		return 0;
+	packet_ns = capacity->packet_bytes * 8e9 / (double)capacity->bps;
+	most = FILLED_NS / packet_ns < PACKETS_LONGEST ? FILLED_NS / packet_ns : PACKETS_LONGEST;
+	packets = capacity->varies_ns / (DOUBT_OF_ONE * packet_ns);
+	return (unsigned)(packets < most ? packets : most);
+}
+
+/* Whoever has room for fewer loses some; at first much fewer, so that it does not happen again and again. */
+static unsigned packets_that_come(const struct capacity *capacity)
+{
+	unsigned packets = capacity->came == 0 ? capacity->lost / 2 : capacity->lost / 4 * 3;
+
+	return packets > PACKETS_MIN ? packets : PACKETS_MIN;
+}
+
+unsigned capacity_packets(const struct capacity *capacity, unsigned most)
+{
+	unsigned packets = packets_for(capacity->bps);
+
+	if (packets < packets_after_bucket(capacity))
+		packets = packets_after_bucket(capacity);
+	if (packets < packets_where_it_varies(capacity))
+		packets = packets_where_it_varies(capacity);
+	/* Slow paths must not be flooded by mistake. */
+	if (capacity->longest > 0 && packets > 2 * capacity->longest)
+		packets = 2 * capacity->longest;
+	if (capacity->lost > 0 && packets > packets_that_come(capacity))
+		packets = packets_that_come(capacity);
+	return packets < most ? packets : most;
+}
+
+bool capacity_is_growing(const struct capacity *capacity, unsigned most)
+{
+	return capacity->n_trains > 0 &&
+	       4 * capacity_packets(capacity, most) > 5 * last_of(capacity)->packets;
+}
+
+bool capacity_is_settled(const struct capacity *capacity)
+{
+	const struct train_view *last;
+
+	if (capacity->n_trains < 2 || capacity->n_trains == CAPACITY_TRAINS)
+		return capacity->n_trains == CAPACITY_TRAINS;
+	last = last_of(capacity);
+	return agree(last[0].bps, last[-1].bps, AGREE) &&
+	       mean_doubt(capacity) < DOUBT_OF_ALL * sqrt(capacity->n_trains);
+}
+
+/* As longer ones do not come through, a bucket may let all of them through. */
+static bool are_too_short(const struct capacity *capacity)
+{
+	return capacity->lost > 0 && capacity->n_trains > 0 && capacity->bucket_packets == 0 &&
+	       4 * last_of(capacity)->packets < packets_for(capacity->bps);
+}
+
+bool capacity_is_disputed(const struct capacity *capacity)
+{
+	if (are_too_short(capacity))
+		return true;
+	for (unsigned i = 0; i < capacity->n_trains; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			if (agree(capacity->trains[i].bps, capacity->trains[j].bps, DISPUTED))
+				return false;
+		}
+	}
+	return capacity->n_trains >= 2;
 }

@@ -1,41 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * estimate_capacity.h: how narrow the narrowest link of a path is, from trains of packets that left back to back
- * (spec/probing.md §6.1). In bits of IP packets per second.
+ * estimate_capacity.h: how narrow the narrowest link of a path is, from the trains that went over it (estimate_train.h,
+ * spec/probing.md §6.1), and how long the next one has to be to say more. In bits of IP packets per second.
  *
  * A sink may lie: whatever it says, the result is bounded by the interfaces at both ends, and it is a number.
  */
 #ifndef GW_PROBE_ESTIMATE_CAPACITY_H
 #define GW_PROBE_ESTIMATE_CAPACITY_H
 
-#include "probe/sample.h"
+#include "probe/estimate_train.h"
 
-#define CAPACITY_TRAINS 5
+#define CAPACITY_TRAINS 7
 /* What a packet takes of Ethernet besides its own octets: preamble, header, checksum, gap. */
 #define CAPACITY_FRAME_OVERHEAD 38
 
 /* All zero: nothing is known. */
 struct capacity {
-	uint64_t trains_bps[CAPACITY_TRAINS]; /* what each of the last ones showed, newest last */
-	unsigned trains_head[CAPACITY_TRAINS]; /* packets of each that a shaper's bucket let through */
+	struct train_view trains[CAPACITY_TRAINS]; /* the last ones that say something, newest last */
 	unsigned n_trains;
-	uint64_t bps; /* 0: not known */
-	unsigned bucket_packets; /* how many of them a bucket lets through, as two trains have shown; 0: none */
+	uint64_t bps;		 /* 0: not known */
+	unsigned bucket_packets; /* of a train so many go through at once; 0: the link has no bucket */
+	unsigned unseen;	 /* trains in succession that have not shown it */
+	double varies_ns;	 /* by how much delays do */
+	uint32_t packet_bytes; /* of the trains */
+	unsigned longest;      /* packets of the longest train that came through whole */
+	unsigned lost;	       /* of the last one that did not; 0: it is long ago */
+	unsigned came;	       /* since then */
 	uint64_t measured_us;
 };
 
-/* What a train alone shows; 0: nothing. */
-uint64_t capacity_of_train(const struct probe_train *train);
-
 /*
- * `own_link_bps`: of the interface by which it left; 0: not known. Whether it is known well enough: two trains
+ * `own_link_bps`: of the interface by which it left; 0: not known. Whether that is enough for the time being, as trains
  * agree.
  */
 bool capacity_take(struct capacity *capacity, const struct probe_train *train,
 		   uint64_t own_link_bps, uint64_t now_us);
-/* The next trains alone count; until then what is known is not forgotten. */
-void capacity_doubt(struct capacity *capacity);
-/* Of the last trains no two have shown about the same: whatever is said of it, another one says otherwise. */
+/* A train did not come through whole. */
+void capacity_lose(struct capacity *capacity, unsigned packets);
+
+bool capacity_is_settled(const struct capacity *capacity);
+/*
+ * Trains contradict each other, or those that come through are so short that all of them may be a bucket's: whatever is
+ * said of it, another one may say otherwise.
+ */
 bool capacity_is_disputed(const struct capacity *capacity);
+
+/* How many packets the next train should have, `most` at most. */
+unsigned capacity_packets(const struct capacity *capacity, unsigned most);
+/* That is so many more than the last one had that it says more. */
+bool capacity_is_growing(const struct capacity *capacity, unsigned most);
 
 #endif

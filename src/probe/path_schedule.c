@@ -34,7 +34,10 @@
 #define ACTIVE_TRAIN_US (30 * US_PER_S)
 /* The first ones, until two agree. */
 #define FIRST_TRAIN_US (100 * US_PER_MS)
-#define FIRST_TRAINS 6
+#define FIRST_TRAINS 12
+/* Where one was lost: what is full of it, or of a bucket's packets, has to recover. */
+#define LOST_TRAIN_US (1 * US_PER_S)
+#define REFILL_US (300 * US_PER_MS)
 #define TRAIN_SHARE 0.2
 /* Gaps would wait for the first trains; so they follow, unless it takes too long. */
 #define FIRST_GAPS_US (1 * US_PER_S)
@@ -65,7 +68,7 @@ static double earns_bps(const struct path *path)
 {
 	double bps = (double)path->capacity.bps / SHARE;
 
-	if (path->capacity.bps == 0)
+	if (path->capacity.bps == 0 || capacity_is_disputed(&path->capacity))
 		return UNKNOWN_BPS;
 	return bps > FLOOR_BPS ? bps : FLOOR_BPS;
 }
@@ -192,22 +195,25 @@ void path_try_next(struct path *path, uint64_t now_us)
 
 /* ---- trains ---- */
 
-/*
- * Of a fast path more of them, since receivers take packets in batches there; and not fewer again, as what shorter
- * ones have shown there may have been a shaper's bucket.
- */
+/* As many as a sink can tell of. */
+static const unsigned train_most[PATH_METHOD_COUNT] = { [PATH_LLTD] = 82, [PATH_QLPB] = 256 };
+
 static unsigned train_packets(const struct path *path)
 {
-	uint64_t bps = path->capacity.bps;
-	unsigned packets = 16;
+	return capacity_packets(&path->capacity, train_most[path->method]);
+}
 
-	if (bps > 100000000)
-		packets = 64;
-	else if (bps > 30000000)
-		packets = 32;
-	else if (bps > 0 && bps <= 4000000)
-		packets = 8;
-	return bps > 30000000 && path->train_packets > packets ? path->train_packets : packets;
+static bool wants_longer_train(const struct path *path)
+{
+	return capacity_is_growing(&path->capacity, train_most[path->method]) &&
+	       path->trains_begun < FIRST_TRAINS;
+}
+
+/* Until they agree, and are as long as they have to be. */
+static bool is_first_train(const struct path *path)
+{
+	return path->trains_begun < FIRST_TRAINS &&
+	       (!capacity_is_settled(&path->capacity) || wants_longer_train(path));
 }
 
 static uint64_t train_interval_us(const struct path *path)
@@ -216,10 +222,17 @@ static uint64_t train_interval_us(const struct path *path)
 	double affordable_us = cost / (TRAIN_SHARE * earns_bps(path)) * US_PER_S;
 	uint64_t regular_us = path->flows > 0 ? ACTIVE_TRAIN_US : TRACKED_TRAIN_US;
 
-	if ((path->capacity.n_trains < 2 || train_packets(path) > path->train_packets) &&
-	    path->trains_begun < FIRST_TRAINS)
+	if (is_first_train(path))
 		return FIRST_TRAIN_US;
 	return affordable_us > (double)regular_us ? (uint64_t)affordable_us : regular_us;
+}
+
+/* A shaper's bucket has to fill again before the next one shows more. */
+static uint64_t longer_train_us(const struct path *path)
+{
+	if (path->capacity.lost > 0)
+		return LOST_TRAIN_US;
+	return path->capacity.bucket_packets > 0 ? REFILL_US : 0;
 }
 
 static bool postpone_train(struct path *path, uint64_t now_us)
@@ -246,7 +259,7 @@ static void send_train(struct path *path, uint64_t now_us)
 		.packets = train_packets(path),
 		.packet_bytes = TRAIN_PACKET_BYTES,
 	};
-	bool first = path->capacity.n_trains < 2 && path->trains_begun < FIRST_TRAINS;
+	bool first = is_first_train(path);
 	int r = start(path, &train);
 
 	if (r == -EPERM || r == -EOPNOTSUPP) {
@@ -257,8 +270,6 @@ static void send_train(struct path *path, uint64_t now_us)
 		path->train_us = now_us + BUSY_US;
 		return;
 	}
-	if (path->train_packets < train.packets)
-		capacity_doubt(&path->capacity);
 	path->trains_begun++;
 	path->trains_seen = 0;
 	path->train_is_first = first;
@@ -493,7 +504,11 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 		path->gaps_us = path_earlier(path->gaps_us, path->filled_until_us);
 	if (path->capacity.bps > 0)
 		become_supported(path);
-	return enough || path->capacity.n_trains >= CAPACITY_TRAINS;
+	if (wants_longer_train(path)) {
+		path->train_us = now_us + longer_train_us(path);
+		return true;
+	}
+	return enough;
 }
 
 void path_paced(struct path *path, const struct probe_train *train, uint64_t now_us)
@@ -541,6 +556,8 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 	/* A train that did not come through whole costs as much. */
 	if (kind == PATH_TRAIN && status < 0 && status != -ECONNREFUSED)
 		spend(path, path->train_packets, TRAIN_PACKET_BYTES, path->train_is_first);
+	if (kind == PATH_TRAIN && status == -ETIMEDOUT)
+		capacity_lose(&path->capacity, path->train_packets);
 	if (kind == PATH_GAPS && status == -ECANCELED)
 		path->gaps_us = path_earlier(path->gaps_us, now_us);
 	if (status >= 0 || status == -ECANCELED)
@@ -549,6 +566,8 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 	if (path->support == SUPPORT_TRYING || status == -ECONNREFUSED ||
 	    path->failures >= FAILURES_MAX)
 		path_try_next(path, now_us);
+	else if (kind == PATH_TRAIN)
+		path->train_us = now_us + LOST_TRAIN_US;
 	else
 		path->train_us = path_earlier(path->train_us, now_us + US_PER_S);
 }

@@ -9,7 +9,7 @@
 #include "probe/qlpb_wire.h"
 
 /* The longest train that this initiator sends. */
-#define QLPB_TRAIN_MAX 64
+#define QLPB_TRAIN_MAX 256
 
 struct qlpb_stream {
 	uint8_t message[QLPB_SUMMARY_LEN + QLPB_DELTA_LEN * (QLPB_TRAIN_MAX - 1)];

@@ -2,7 +2,6 @@
 /* bottleneck.c: see bottleneck.h. */
 #include "bottleneck.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -100,14 +99,14 @@ static void let_others_send(struct bottleneck *link, double until_ns)
 {
 	struct bottleneck_source *source;
 
-	assert(until_ns >= link->now_ns);
 	while ((source = next_source(link, until_ns))) {
 		link->cross_packets++;
 		if (serve(link, source->next_ns, source->next_bytes) < 0)
 			link->cross_dropped++;
 		next_of(link, source);
 	}
-	link->now_ns = until_ns;
+	if (until_ns > link->now_ns)
+		link->now_ns = until_ns;
 }
 
 void bottleneck_source(struct bottleneck *link, unsigned i, enum bottleneck_kind kind, double bps,
@@ -123,10 +122,14 @@ void bottleneck_source(struct bottleneck *link, unsigned i, enum bottleneck_kind
 bool bottleneck_pass(struct bottleneck *link, uint64_t now_ns, uint32_t bytes,
 		     uint64_t *ret_arrives_ns)
 {
-	double leaves_ns, arrives_ns;
+	double comes_ns = (double)now_ns, leaves_ns, arrives_ns;
 
-	let_others_send(link, (double)now_ns);
-	leaves_ns = serve(link, (double)now_ns, bytes);
+	if (link->plan.uneven_ns > 0)
+		comes_ns += dice_unit(&link->dice) * (double)link->plan.uneven_ns;
+	if (comes_ns < link->now_ns)
+		comes_ns = link->now_ns;
+	let_others_send(link, comes_ns);
+	leaves_ns = serve(link, comes_ns, bytes);
 	if (leaves_ns < 0)
 		return false;
 	arrives_ns = leaves_ns + (double)link->plan.delay_ns +

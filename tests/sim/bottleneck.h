@@ -18,7 +18,8 @@ struct bottleneck_plan {
 	uint32_t overhead_bytes;
 	uint64_t buffer_bytes;
 	uint64_t delay_ns;
-	uint64_t jitter_ns;    /* at most; order is kept */
+	uint64_t jitter_ns;    /* after it, at most; order is kept */
+	uint64_t uneven_ns;    /* the same before it */
 	uint32_t bucket_bytes; /* of a shaper: passes at once; 0: a link */
 };
 
@@ -42,7 +43,7 @@ struct bottleneck {
 	double free_ns;	 /* all that came has left then; of a shaper: its bucket is full again */
 	double leave_ns; /* when the last one left */
 	double last_ns;	 /* and arrived at the other end */
-	double now_ns;
+	double now_ns; /* up to here everybody has sent; ahead of time where packets come unevenly */
 	struct bottleneck_source sources[BOTTLENECK_SOURCES];
 	uint64_t cross_packets, cross_dropped;
 };

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 static struct measure measure;
+static bool without_lltd;
 
 static struct path *path_of(unsigned host)
 {
@@ -39,6 +40,7 @@ static struct measure_plan plan_of(double mbps)
 static void start(const struct measure_plan *plan, uint64_t seed)
 {
 	measure_start(&measure, plan, 1, seed);
+	measure.forbidden[PATH_LLTD] = without_lltd;
 	path_set_users(path_of(0), 0, 1, measure_now_us(&measure));
 }
 
@@ -148,18 +150,20 @@ static void regular_traffic(void **state)
 
 /* ---- other kinds of links and hosts ---- */
 
-static bool capacity_of(const struct measure_plan *plan, const char *what, uint64_t seed)
+static bool capacity_of(const struct measure_plan *plan, const char *what, double cross,
+			uint64_t seed)
 {
 	struct path_fundamentals known = { 0 };
 	bool good = true;
 
 	start(plan, seed);
+	measure_cross(&measure, BOTTLENECK_POISSON, cross);
 	measure_run(&measure, 20 * MEASURE_S);
 	path_fundamentals(path_of(0), measure_now_us(&measure), &known);
-	figure(what, (double)plan->link.rate_bps / 1e6, 0, (double)known.bottleneck_bps,
+	figure(what, (double)plan->link.rate_bps / 1e6, cross, (double)known.bottleneck_bps,
 	       capacity());
 	if (fabs((double)known.bottleneck_bps - capacity()) > 0.10 * capacity())
-		good = wrong(what, (double)plan->link.rate_bps / 1e6, 0,
+		good = wrong(what, (double)plan->link.rate_bps / 1e6, cross,
 			     (double)known.bottleneck_bps, capacity());
 	measure_end(&measure);
 	return good;
@@ -171,11 +175,11 @@ static bool shaper(uint64_t seed)
 	struct measure_plan plan = plan_of(10);
 
 	plan.link.bucket_bytes = 6000;
-	if (!capacity_of(&plan, "shaper", seed))
+	if (!capacity_of(&plan, "shaper", 0, seed))
 		return false;
 	plan = plan_of(200);
 	plan.link.bucket_bytes = 25000;
-	return capacity_of(&plan, "shaper", seed);
+	return capacity_of(&plan, "shaper", 0, seed);
 }
 
 /* The sink's interface hands in packets some at a time. */
@@ -184,13 +188,67 @@ static bool batches(uint64_t seed)
 	struct measure_plan plan = plan_of(100);
 
 	plan.batch_ns = 250000;
-	return capacity_of(&plan, "batches", seed);
+	return capacity_of(&plan, "batches", 0, seed) & capacity_of(&plan, "batches", 0.5, seed);
+}
+
+/* With a sink of MS-QLPB, which can tell of trains that are long enough. */
+static bool capacity_by_qlpb(const struct measure_plan *plan, const char *what, uint64_t seed)
+{
+	bool good;
+
+	without_lltd = true;
+	good = capacity_of(plan, what, 0, seed);
+	without_lltd = false;
+	return good;
+}
+
+/* Delays that vary by many packets' time, behind the narrow link and before it. */
+static bool uneven_delays(uint64_t seed)
+{
+	static const uint64_t varies_us[] = { 500, 1000, 2000, 5000 };
+	bool good = true;
+
+	for (unsigned i = 0; i < sizeof(rates_mbps) / sizeof(rates_mbps[0]); i++) {
+		for (unsigned j = 0; j < sizeof(varies_us) / sizeof(varies_us[0]); j++) {
+			struct measure_plan plan = plan_of(rates_mbps[i]);
+
+			plan.link.delay_ns = 5 * MEASURE_MS;
+			plan.link.jitter_ns = varies_us[j] * 1000;
+			good &= capacity_by_qlpb(&plan, "jitter after", seed);
+			plan.link.jitter_ns = 0;
+			plan.link.uneven_ns = varies_us[j] * 1000;
+			good &= capacity_by_qlpb(&plan, "jitter before", seed);
+		}
+	}
+	return good;
+}
+
+/* All of a short train passes at once. */
+static bool large_buckets(uint64_t seed)
+{
+	static const uint32_t sizes[] = { 16000, 32000, 65536, 98304, 131072 };
+	bool good = true;
+
+	for (unsigned i = 0; i < sizeof(rates_mbps) / sizeof(rates_mbps[0]); i++) {
+		for (unsigned j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
+			struct measure_plan plan = plan_of(rates_mbps[i]);
+
+			/* On slow links there is hardly room for a train that is longer than that. */
+			if (rates_mbps[i] < 5 && sizes[j] > 65536)
+				continue;
+			plan.link.bucket_bytes = sizes[j];
+			good &= capacity_by_qlpb(&plan, "large bucket", seed);
+		}
+	}
+	return good;
 }
 
 static void other_links(void **state)
 {
 	assert_true(seeds_run("other_links", 3, shaper));
 	assert_true(seeds_run("other_links", 3, batches));
+	assert_true(seeds_run("other_links", 3, uneven_delays));
+	assert_true(seeds_run("other_links", 3, large_buckets));
 }
 
 /* ---- what deceives small packets ---- */

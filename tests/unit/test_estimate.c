@@ -4,6 +4,7 @@
 #include "probe/estimate_load.h"
 #include "probe/estimate_passive.h"
 #include "probe/estimate_spare.h"
+#include "probe/noise.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,7 @@ static uint64_t capacity_from(const uint64_t *gaps_ns, unsigned n)
 {
 	const struct probe_train train = { 1496, 0, n + 1, n, gaps_ns };
 
-	return capacity_of_train(&train);
+	return train_look(&train).bps;
 }
 
 static void assert_near(uint64_t is, uint64_t should_be, unsigned percent)
@@ -79,12 +80,13 @@ static void bucket_at_the_head(void **state)
 	assert_near(capacity_from(gaps_ns, 15), 99733333, 3);
 }
 
-/* What two trains agree about; a link has none, or it is no longer there. */
+/* What a train shows; until none shows it any more, there is one. */
 static void bucket_is_told(void **state)
 {
 	static const struct {
 		unsigned head, bucket;
-	} trains[] = { { 6, 0 }, { 3, 3 }, { 6, 6 }, { 0, 6 }, { 0, 6 }, { 0, 3 }, { 0, 0 } };
+	} trains[] = { { 0, 0 }, { 3, 3 }, { 6, 6 }, { 3, 6 }, { 0, 6 }, { 0, 6 },
+		       { 6, 6 }, { 0, 6 }, { 0, 6 }, { 0, 6 }, { 0, 0 } };
 	struct capacity capacity = { 0 };
 	uint64_t gaps_ns[15];
 	const struct probe_train train = { 1496, 0, 16, 15, gaps_ns };
@@ -96,6 +98,98 @@ static void bucket_is_told(void **state)
 		assert_near(capacity.bps, 99733333, 3);
 		assert_int_equal(capacity.bucket_packets, trains[i].bucket);
 	}
+}
+
+/* Delays that vary by some packets' time make a train longer or shorter by that, and its gaps anything. */
+static void varying_delays(void **state)
+{
+	uint64_t gaps_ns[127], random = 1, before_ns = 0;
+	const struct probe_train train = { 1496, 0, 128, 127, gaps_ns };
+	struct capacity capacity = { 0 };
+
+	for (unsigned i = 0; i < CAPACITY_TRAINS; i++) {
+		for (unsigned j = 0; j <= 127; j++) {
+			uint64_t at_ns = j * 120000 + noise_next(&random) % 1000000;
+
+			at_ns = j > 0 && at_ns < before_ns ? before_ns : at_ns;
+			if (j > 0)
+				gaps_ns[j - 1] = at_ns - before_ns;
+			before_ns = at_ns;
+		}
+		assert_near(train_look(&train).bps, 99733333, 10);
+		assert_true(train_look(&train).doubt > 0.005);
+		capacity_take(&capacity, &train, 0, 1);
+	}
+	assert_near(capacity.bps, 99733333, 5);
+	assert_int_equal(capacity.bucket_packets, 0);
+	assert_true(capacity_is_settled(&capacity));
+}
+
+/* ---- how long trains are ---- */
+
+/* `bucket` packets of a train of `packets` are let through. */
+static void take_shaped(struct capacity *capacity, unsigned packets, unsigned bucket)
+{
+	uint64_t gaps_ns[256];
+	const struct probe_train train = { 1496, 0, packets, packets - 1, gaps_ns };
+
+	for (unsigned i = 0; i < packets - 1; i++)
+		gaps_ns[i] = i + 1 < bucket ? 12000 : 1200000;
+	capacity_take(capacity, &train, 0, 1);
+}
+
+/* Each is longer than the one before until one shows what comes after the bucket, which the short ones then do not hide. */
+static void longer_than_a_bucket(void **state)
+{
+	static const unsigned buckets[] = { 10, 20, 43, 85, 160 };
+
+	for (unsigned i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++) {
+		struct capacity capacity = { 0 };
+		unsigned packets = 0;
+
+		for (unsigned j = 0; j < 8; j++) {
+			packets = capacity_packets(&capacity, 256);
+			assert_true(capacity.longest == 0 || packets <= 2 * capacity.longest);
+			take_shaped(&capacity, packets, buckets[i]);
+		}
+		assert_near(capacity.bps, 9973333, 1);
+		assert_int_equal(capacity.bucket_packets, buckets[i]);
+		assert_in_range(packets, buckets[i] + 12, 2 * buckets[i] + 12);
+		assert_false(capacity_is_growing(&capacity, 256));
+		assert_true(capacity_is_settled(&capacity));
+		/* All of a short one goes through: that is not how fast the link is. */
+		take_shaped(&capacity, 8, buckets[i]);
+		assert_near(capacity.bps, 9973333, 1);
+		assert_int_equal(capacity_packets(&capacity, 256), packets);
+	}
+}
+
+/* Whoever has no room for longer ones is sent shorter ones; that is not enough to be sure of a fast path. */
+static void no_room_for_longer(void **state)
+{
+	struct capacity capacity = { 0 };
+
+	take_shaped(&capacity, 16, 16);
+	take_shaped(&capacity, 32, 32);
+	assert_int_equal(capacity_packets(&capacity, 256), 64);
+	assert_int_equal(capacity_packets(&capacity, 50), 50);
+	assert_false(capacity_is_disputed(&capacity));
+	capacity_lose(&capacity, 64);
+	assert_int_equal(capacity_packets(&capacity, 256), 32);
+	assert_true(capacity_is_disputed(&capacity));
+	take_shaped(&capacity, 32, 32);
+	assert_int_equal(capacity_packets(&capacity, 256), 48);
+	take_shaped(&capacity, 48, 40);
+	assert_near(capacity.bps, 9973333, 1);
+	assert_int_equal(capacity.bucket_packets, 40);
+	assert_false(capacity_is_disputed(&capacity));
+	/* Nothing is lost for ever, nor is a train ever too short to be one. */
+	for (unsigned packets = 64; packets >= 8; packets /= 2)
+		capacity_lose(&capacity, packets);
+	assert_int_equal(capacity_packets(&capacity, 256), 8);
+	for (unsigned i = 0; i < 8; i++)
+		take_shaped(&capacity, 48, 40);
+	assert_int_equal(capacity_packets(&capacity, 256), 60);
 }
 
 /* P-082 */
@@ -401,6 +495,9 @@ int main(void)
 		cmocka_unit_test(others_in_between),
 		cmocka_unit_test(bucket_at_the_head),
 		cmocka_unit_test(bucket_is_told),
+		cmocka_unit_test(varying_delays),
+		cmocka_unit_test(longer_than_a_bucket),
+		cmocka_unit_test(no_room_for_longer),
 		cmocka_unit_test(no_faster_than_interfaces),
 		cmocka_unit_test(another_path),
 		cmocka_unit_test(disputed),
