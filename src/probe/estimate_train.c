@@ -148,6 +148,8 @@ static unsigned head_of(const struct line *line, bool *ret_is_sure)
 #define MODE_WIDTH 1.1
 #define MODE_SHARE 0.25
 #define MODE_MIN 3.5
+/* Others do not make a train longer than that; where packets wait for a late one, and then come at once, it is. */
+#define LONGER_MAX 2.2
 #define SHORTER 0.8
 #define SHORTER_SHARE 0.1
 /* What is of bounded size becomes less and less of longer parts. */
@@ -228,7 +230,8 @@ static bool by_gaps(const struct line *line, double *ret_packet_ns)
 	for (unsigned i = 0; i < line->n; i++)
 		shorter += (double)line->gaps_ns[i] < SHORTER * mode_ns;
 	if (mode_ns <= 0 || share < MODE_SHARE || share * line->n < MODE_MIN ||
-	    shorter > SHORTER_SHARE * line->n)
+	    shorter > SHORTER_SHARE * line->n ||
+	    taken_ns(line, 0, line->n) > LONGER_MAX * mode_ns * line->n)
 		return false;
 	if (is_bounded(line, mode_ns))
 		return false;

@@ -42,6 +42,22 @@ static void even_gaps(void **state)
 	assert_near(capacity_from(gaps_ns, 1), 99733333, 1);
 }
 
+/* Where packets wait for one that is late, and then all come at once, hardly a gap is a packet's time. */
+static void all_at_once_behind_a_late_one(void **state)
+{
+	static const unsigned bunches[] = { 9, 14, 6, 17, 11, 8, 12, 4 };
+	uint64_t gaps_ns[81];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		for (unsigned j = 1; j < bunches[i]; j++)
+			gaps_ns[n++] = 1650;
+		if (n < 81)
+			gaps_ns[n++] = bunches[i] * 240000 - (bunches[i] - 1) * 1650;
+	}
+	assert_near(capacity_from(gaps_ns, n), 49866666, 10);
+}
+
 /* P-081 */
 static void gaps_of_nothing(void **state)
 {
@@ -491,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(even_gaps),
+		cmocka_unit_test(all_at_once_behind_a_late_one),
 		cmocka_unit_test(gaps_of_nothing),
 		cmocka_unit_test(others_in_between),
 		cmocka_unit_test(bucket_at_the_head),
