@@ -270,14 +270,20 @@ static unsigned packets_that_come(const struct capacity *capacity)
 	return packets > PACKETS_MIN ? packets : PACKETS_MIN;
 }
 
+unsigned capacity_least_packets(const struct capacity *capacity)
+{
+	unsigned after_bucket = packets_after_bucket(capacity);
+	unsigned varying = packets_where_it_varies(capacity);
+
+	return after_bucket > varying ? after_bucket : varying;
+}
+
 unsigned capacity_packets(const struct capacity *capacity, unsigned most)
 {
-	unsigned packets = packets_for(capacity->bps);
+	unsigned packets = packets_for(capacity->bps), least = capacity_least_packets(capacity);
 
-	if (packets < packets_after_bucket(capacity))
-		packets = packets_after_bucket(capacity);
-	if (packets < packets_where_it_varies(capacity))
-		packets = packets_where_it_varies(capacity);
+	if (packets < least)
+		packets = least;
 	/* Slow paths must not be flooded by mistake. */
 	if (capacity->longest > 0 && packets > 2 * capacity->longest)
 		packets = 2 * capacity->longest;

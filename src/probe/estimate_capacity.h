@@ -45,6 +45,8 @@ bool capacity_is_settled(const struct capacity *capacity);
  */
 bool capacity_is_disputed(const struct capacity *capacity);
 
+/* With fewer packets a train shows too little: what varies, and a bucket lets through, is too much of it. */
+unsigned capacity_least_packets(const struct capacity *capacity);
 /* How many packets the next train should have, `most` at most. */
 unsigned capacity_packets(const struct capacity *capacity, unsigned most);
 /* That is so many more than the last one had that it says more. */

@@ -81,14 +81,14 @@ void path_set_users(struct path *path, unsigned trackers, unsigned flows, uint64
 {
 	bool was_idle = path_is_idle(path, now_us) ||
 			(!is_used(path) && path->used_us == path->began_us);
+	bool begins = flows > 0 && path->flows == 0;
 
 	if (is_used(path))
 		path->used_us = now_us;
-	/* For a client that was only tracked the next ones may be due much later. */
-	if (flows > 0 && path->flows == 0)
-		path->gaps_us = path_earlier(path->gaps_us, now_us);
 	path->trackers = trackers;
 	path->flows = flows;
+	if (begins)
+		path_begin_to_send(path, now_us);
 	if (is_used(path)) {
 		path->used_us = now_us;
 		if (was_idle)

@@ -76,7 +76,9 @@ struct path {
 	unsigned trains_postponed; /* in succession */
 	unsigned train_packets;
 	bool train_is_first; /* of those that are not earned */
-	bool gaps_wanted;    /* all the time */
+	enum path_method train_method;
+	bool long_trains_came, long_trains_refused; /* by another method than all the rest */
+	bool gaps_wanted;			    /* all the time */
 	uint32_t gap_bytes, gap_interval_us;
 	uint64_t gap_started_us, heard_us;
 	bool hurry;    /* look more closely, as long as there is credit */
@@ -128,6 +130,8 @@ void path_tell(struct path *path, enum path_event event);
 void path_schedule(struct path *path, uint64_t now_us);
 uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us);
 void path_stop_all(struct path *path);
+/* There is a flow, where nobody sent: for a client that was only tracked the next ones may be due much later. */
+void path_begin_to_send(struct path *path, uint64_t now_us);
 /* Nobody answers, by this method. */
 void path_try_next(struct path *path, uint64_t now_us);
 

@@ -31,6 +31,8 @@
 #define TRACKED_GAPS 30
 #define TRACKED_GAPS_US (10 * US_PER_S)
 #define TRACKED_TRAIN_US (60 * US_PER_S)
+#define TRACKED_TRAIN_PACKETS 32
+#define TRACKED_FIRST_TRAINS 6
 #define ACTIVE_TRAIN_US (30 * US_PER_S)
 /* The first ones, until two agree. */
 #define FIRST_TRAIN_US (100 * US_PER_MS)
@@ -169,6 +171,7 @@ static void begin_trying(struct path *path, unsigned method, uint64_t now_us)
 		method++;
 	path->failures = 0;
 	path->route_checked = false;
+	path->long_trains_came = path->long_trains_refused = false;
 	path->train_us = now_us;
 	path->gaps_us = now_us + FIRST_GAPS_US;
 	path->trains_begun = 0;
@@ -198,22 +201,51 @@ void path_try_next(struct path *path, uint64_t now_us)
 /* As many as a sink can tell of. */
 static const unsigned train_most[PATH_METHOD_COUNT] = { [PATH_LLTD] = 82, [PATH_QLPB] = 256 };
 
+/* Where those of one method would show too little, another's do, if the sink speaks that too. */
+static enum path_method train_method(const struct path *path)
+{
+	bool too_short = capacity_least_packets(&path->capacity) > train_most[path->method];
+
+	return path->method == PATH_LLTD && path->config.methods[PATH_QLPB] && too_short &&
+			       !path->long_trains_refused
+		       ? PATH_QLPB
+		       : path->method;
+}
+
+/* Of a client that nobody sends to not much need be known. */
+static unsigned longest_train(const struct path *path)
+{
+	return path->flows > 0 ? train_most[train_method(path)] : TRACKED_TRAIN_PACKETS;
+}
+
+static unsigned first_trains(const struct path *path)
+{
+	return path->flows > 0 ? FIRST_TRAINS : TRACKED_FIRST_TRAINS;
+}
+
 static unsigned train_packets(const struct path *path)
 {
-	return capacity_packets(&path->capacity, train_most[path->method]);
+	return capacity_packets(&path->capacity, longest_train(path));
 }
 
 static bool wants_longer_train(const struct path *path)
 {
-	return capacity_is_growing(&path->capacity, train_most[path->method]) &&
-	       path->trains_begun < FIRST_TRAINS;
+	return capacity_is_growing(&path->capacity, longest_train(path)) &&
+	       path->trains_begun < first_trains(path);
 }
 
 /* Until they agree, and are as long as they have to be. */
 static bool is_first_train(const struct path *path)
 {
-	return path->trains_begun < FIRST_TRAINS &&
+	return path->trains_begun < first_trains(path) &&
 	       (!capacity_is_settled(&path->capacity) || wants_longer_train(path));
+}
+
+void path_begin_to_send(struct path *path, uint64_t now_us)
+{
+	path->gaps_us = path_earlier(path->gaps_us, now_us);
+	if (is_first_train(path))
+		path->train_us = path_earlier(path->train_us, now_us);
 }
 
 static uint64_t train_interval_us(const struct path *path)
@@ -251,10 +283,22 @@ static bool postpone_train(struct path *path, uint64_t now_us)
 	return true;
 }
 
+/* Those that are not as long as they should be are still to be had. */
+static void refuse_long_trains(struct path *path, uint64_t now_us)
+{
+	path->long_trains_refused = true;
+	path->train_us = now_us;
+}
+
+static bool is_long_train(const struct path *path)
+{
+	return path->train_method != path->method;
+}
+
 static void send_train(struct path *path, uint64_t now_us)
 {
 	struct path_experiment train = {
-		.method = path->method,
+		.method = train_method(path),
 		.kind = PATH_TRAIN,
 		.packets = train_packets(path),
 		.packet_bytes = TRAIN_PACKET_BYTES,
@@ -262,8 +306,12 @@ static void send_train(struct path *path, uint64_t now_us)
 	bool first = is_first_train(path);
 	int r = start(path, &train);
 
+	path->train_method = train.method;
 	if (r == -EPERM || r == -EOPNOTSUPP) {
-		path_try_next(path, now_us);
+		if (is_long_train(path))
+			refuse_long_trains(path, now_us);
+		else
+			path_try_next(path, now_us);
 		return;
 	}
 	if (r == -EUSERS || r == -ENOMEM) {
@@ -497,6 +545,7 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 	if (path->running[PATH_TRAIN])
 		begin_filling(path, path->train_packets, now_us);
 	path->trains_seen++;
+	path->long_trains_came |= is_long_train(path);
 	/* What waited for the first ones, for which nobody knows how long that is, does not count. */
 	if (!path->available_known)
 		path->steady_us = now_us;
@@ -562,6 +611,10 @@ void path_finished(struct path *path, enum path_kind kind, int status, uint64_t 
 		path->gaps_us = path_earlier(path->gaps_us, now_us);
 	if (status >= 0 || status == -ECANCELED)
 		return;
+	if (kind == PATH_TRAIN && is_long_train(path) && !path->long_trains_came) {
+		refuse_long_trains(path, now_us);
+		return;
+	}
 	path->failures++;
 	if (path->support == SUPPORT_TRYING || status == -ECONNREFUSED ||
 	    path->failures >= FAILURES_MAX)

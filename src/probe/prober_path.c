@@ -24,8 +24,11 @@ static int on_start(void *user_data, void *data, const struct path_experiment *e
 	if (path->interface && !path->interface->link.running)
 		return -EOPNOTSUPP;
 	run->experiment = *experiment;
-	path->by_lltd = experiment->method == PATH_LLTD;
-	r = path->by_lltd ? prober_lltd_start(run, now_us) : prober_qlpb_start(run, now_us);
+	/* A train alone may be by the other one, where this one's are too short. */
+	if (experiment->kind != PATH_TRAIN || experiment->method == PATH_LLTD)
+		path->by_lltd = experiment->method == PATH_LLTD;
+	r = experiment->method == PATH_LLTD ? prober_lltd_start(run, now_us)
+					    : prober_qlpb_start(run, now_us);
 	run->wanted = r == 0;
 	return r;
 }

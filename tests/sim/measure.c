@@ -156,6 +156,7 @@ static int on_start(void *user_data, void *data, const struct path_experiment *e
 	if (measure->forbidden[experiment->method])
 		return -EPERM;
 	host->started[experiment->kind]++;
+	host->started_by[experiment->method][experiment->kind]++;
 	host->method = experiment->method;
 	if (measure->plan.deaf && experiment->kind != PATH_CLAIM) {
 		host->refused = experiment->kind;

@@ -74,6 +74,7 @@ struct measure_host {
 	int admitted;				       /* 1: nothing was said */
 	uint64_t admitted_ns;
 	uint64_t started[PATH_KIND_COUNT];
+	unsigned started_by[PATH_METHOD_COUNT][PATH_KIND_COUNT];
 	enum path_method method;
 };
 

@@ -71,6 +71,44 @@ static void no_raw_sockets(void **state)
 	assert_int_equal(host->events[PATH_EVENT_UNSUPPORTED], 0);
 }
 
+static void vary_a_lot(void)
+{
+	measure.link.plan.rate_bps = 500000000;
+	measure.link.plan.jitter_ns = 2 * MEASURE_MS;
+	use(0, 1);
+	measure_run(&measure, 10 * MEASURE_S);
+}
+
+/* Trains of LLTD are too short where delays vary a lot: those of MS-QLPB are not, and only they are sent by it. */
+static void longer_trains(void **state)
+{
+	struct path_fundamentals known;
+	double capacity;
+
+	vary_a_lot();
+	capacity = bottleneck_capacity_bps(&measure.link, 1496);
+	assert_true(host->started_by[PATH_QLPB][PATH_TRAIN] > 0);
+	assert_int_equal(host->started_by[PATH_QLPB][PATH_GAPS], 0);
+	assert_true(host->started_by[PATH_LLTD][PATH_GAPS] > 0);
+	assert_int_equal(fundamentals(&known), 0);
+	assert_in_range(known.bottleneck_bps, (uint64_t)(0.9 * capacity),
+			(uint64_t)(1.1 * capacity));
+}
+
+/* A sink that does not speak it is asked once. */
+static void no_longer_trains(void **state)
+{
+	struct path_fundamentals known;
+
+	measure.forbidden[PATH_QLPB] = true;
+	vary_a_lot();
+	assert_int_equal(host->started_by[PATH_QLPB][PATH_TRAIN], 0);
+	assert_true(host->started_by[PATH_LLTD][PATH_TRAIN] > 4);
+	assert_int_equal(host->events[PATH_EVENT_UNSUPPORTED], 0);
+	assert_int_equal(fundamentals(&known), 0);
+	assert_true(known.bottleneck_set);
+}
+
 static void no_protocol_at_all(void **state)
 {
 	struct path_fundamentals known;
@@ -434,6 +472,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lltd_first),
 		TEST(no_raw_sockets),
+		TEST(longer_trains),
+		TEST(no_longer_trains),
 		TEST(no_protocol_at_all),
 		TEST(no_sink),
 		TEST(sink_comes_later),
