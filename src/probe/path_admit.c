@@ -128,7 +128,7 @@ static void begin_claim(struct path *path, struct wish *wish, uint64_t now_us)
 		wait_for_turn(path, wish, now_us);
 		return;
 	}
-	r = path->ports.start(path->ports.user_data, path->data, &claim);
+	r = path_start(path, &claim);
 	if (r == -EBUSY) {
 		wait_for_turn(path, wish, now_us);
 		return;
@@ -137,7 +137,6 @@ static void begin_claim(struct path *path, struct wish *wish, uint64_t now_us)
 		answer(path, wish, 0, now_us);
 		return;
 	}
-	path->running[PATH_CLAIM] = true;
 	path->load.claimed_bits += claim.rate_bps * claim.duration_us / US_PER_S;
 	wish->state = WISH_CLAIMING;
 	wish->claimed_us = now_us;
@@ -168,10 +167,7 @@ static bool was_there_room(const struct path *path, const struct wish *wish, uin
 
 static void end_claim(struct path *path, struct wish *wish, uint64_t now_us)
 {
-	if (path->running[PATH_CLAIM]) {
-		path->running[PATH_CLAIM] = false;
-		path->ports.stop(path->ports.user_data, path->data, PATH_CLAIM);
-	}
+	path_stop(path, PATH_CLAIM);
 	if (was_there_room(path, wish, now_us))
 		answer(path, wish, 0, now_us);
 	else
@@ -260,10 +256,8 @@ void path_cancel(struct path *path, const void *wish_data)
 	DL_FOREACH_SAFE(path->wishes, wish, next) {
 		if (wish->wish.data != wish_data)
 			continue;
-		if (wish->state == WISH_CLAIMING && path->running[PATH_CLAIM]) {
-			path->running[PATH_CLAIM] = false;
-			path->ports.stop(path->ports.user_data, path->data, PATH_CLAIM);
-		}
+		if (wish->state == WISH_CLAIMING)
+			path_stop(path, PATH_CLAIM);
 		DL_DELETE(path->wishes, wish);
 		path->n_wishes--;
 		free(wish);

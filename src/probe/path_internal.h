@@ -125,15 +125,39 @@ static inline uint64_t path_earlier(uint64_t a, uint64_t b)
 uint64_t path_packet_ns(const struct path *path);
 void path_tell(struct path *path, enum path_event event);
 
+/* ---- path_budget.c ---- */
+
+double path_earns_bps(const struct path *path);
+void path_earn(struct path *path, uint64_t now_us);
+double path_cost_bits(uint64_t packets, uint32_t packet_bytes);
+/* `first`: it need not be earned before, and is paid back over time. */
+void path_spend(struct path *path, uint64_t packets, uint32_t packet_bytes, bool first);
+/* Whoever waits for our own trains says nothing about others. */
+void path_begin_filling(struct path *path, unsigned packets, uint64_t now_us);
+bool path_is_filled(const struct path *path, uint64_t at_us);
+
+/* ---- path_trains.c ---- */
+
+/* Whether the train that is due has to wait. */
+bool path_postpone_train(struct path *path, uint64_t now_us);
+void path_send_train(struct path *path, uint64_t now_us);
+/* Whether that is all that is to be said of it. */
+bool path_end_train(struct path *path, int status, uint64_t now_us);
+bool path_wants_paced(const struct path *path);
+void path_send_paced(struct path *path, uint64_t now_us);
+/* There is a flow, where nobody sent: for a client that was only tracked the next ones may be due much later. */
+void path_begin_to_send(struct path *path, uint64_t now_us);
+
 /* ---- path_schedule.c ---- */
 
 void path_schedule(struct path *path, uint64_t now_us);
 uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us);
+int path_start(struct path *path, const struct path_experiment *experiment);
+void path_stop(struct path *path, enum path_kind kind);
 void path_stop_all(struct path *path);
-/* There is a flow, where nobody sent: for a client that was only tracked the next ones may be due much later. */
-void path_begin_to_send(struct path *path, uint64_t now_us);
 /* Nobody answers, by this method. */
 void path_try_next(struct path *path, uint64_t now_us);
+void path_become_supported(struct path *path);
 
 /* ---- path_judge.c ---- */
 
