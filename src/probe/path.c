@@ -37,7 +37,7 @@ struct path *path_new(const struct path_ports *ports, const struct path_config *
 	path->data = data;
 	path->began_us = path->used_us = path->credited_us = now_us;
 	path->judge_us = UINT64_MAX;
-	path->retry_us = UINT64_MAX;
+	path->retry_us = path->back_us = UINT64_MAX;
 	return path;
 }
 

@@ -65,6 +65,8 @@ struct path {
 	enum path_support support;
 	enum path_method method;
 	uint64_t retry_us, retry_delay_us;
+	bool worked[PATH_METHOD_COUNT]; /* has ever, or not been found not to since */
+	uint64_t back_us;  /* to one that has worked before; UINT64_MAX: there is none */
 	unsigned failures; /* of trains and gaps, in succession */
 	enum probe_priority priority;
 	bool route_checked;
@@ -157,7 +159,7 @@ void path_stop(struct path *path, enum path_kind kind);
 void path_stop_all(struct path *path);
 /* Nobody answers, by this method. */
 void path_try_next(struct path *path, uint64_t now_us);
-void path_become_supported(struct path *path);
+void path_become_supported(struct path *path, uint64_t now_us);
 
 /* ---- path_judge.c ---- */
 

@@ -25,6 +25,7 @@
 #define RETRY_US (30 * US_PER_S)
 #define RETRY_MAX_US (600 * US_PER_S)
 #define FAILURES_MAX 3
+#define BACK_US (10 * US_PER_S)
 
 /* ---- starting and stopping ---- */
 
@@ -73,6 +74,21 @@ static void begin_trying(struct path *path, unsigned method, uint64_t now_us)
 	path_unlearn(path);
 	path_priority(path, PROBE_PRIORITY_UNKNOWN);
 	path_tell(path, PATH_EVENT_UNSUPPORTED);
+}
+
+/*
+ * A sink that comes back may answer by one method a moment before it does by a better one, by which it has answered
+ * before. That is tried once more.
+ */
+static void try_better(struct path *path, uint64_t now_us)
+{
+	path->back_us = UINT64_MAX;
+	for (unsigned method = 0; method < path->method; method++)
+		path->worked[method] = false;
+	path_stop_all(path);
+	/* It is not silent meanwhile: nobody is asked. */
+	path->gaps_wanted = false;
+	begin_trying(path, 0, now_us);
 }
 
 void path_try_next(struct path *path, uint64_t now_us)
@@ -184,6 +200,8 @@ void path_schedule(struct path *path, uint64_t now_us)
 			path->retry_delay_us = RETRY_US;
 		begin_trying(path, 0, now_us);
 	}
+	if (path->support == SUPPORT_YES && now_us >= path->back_us)
+		try_better(path, now_us);
 	if (path->support == SUPPORT_TRYING || path->support == SUPPORT_YES)
 		schedule_experiments(path, now_us);
 }
@@ -198,6 +216,8 @@ uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us)
 		return deadline_us;
 	if (path->support == SUPPORT_NO)
 		return path_earlier(deadline_us, path->retry_us);
+	if (path->support == SUPPORT_YES)
+		deadline_us = path_earlier(deadline_us, path->back_us);
 	if (!path->running[PATH_TRAIN])
 		deadline_us = path_earlier(deadline_us, path->train_us);
 	if (path->support == SUPPORT_YES && path_wants_paced(path))
@@ -211,13 +231,24 @@ uint64_t path_schedule_deadline_us(const struct path *path, uint64_t judge_us)
 
 /* ---- what experiments have seen ---- */
 
-void path_become_supported(struct path *path)
+static bool has_better_worked(const struct path *path)
+{
+	for (unsigned method = 0; method < path->method; method++) {
+		if (path->worked[method])
+			return true;
+	}
+	return false;
+}
+
+void path_become_supported(struct path *path, uint64_t now_us)
 {
 	path->failures = 0;
 	if (path->support == SUPPORT_YES)
 		return;
 	path->support = SUPPORT_YES;
 	path->retry_delay_us = 0;
+	path->worked[path->method] = true;
+	path->back_us = has_better_worked(path) ? now_us + BACK_US : UINT64_MAX;
 	path_tell(path, PATH_EVENT_SUPPORTED);
 }
 

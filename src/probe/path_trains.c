@@ -179,7 +179,7 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 	if (!path->available_known && path->capacity.n_trains >= 2)
 		path->gaps_us = path_earlier(path->gaps_us, path->filled_until_us);
 	if (path->capacity.bps > 0)
-		path_become_supported(path);
+		path_become_supported(path, now_us);
 	if (wants_longer_train(path)) {
 		path->train_us = now_us + longer_train_us(path);
 		return true;

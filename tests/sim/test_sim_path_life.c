@@ -174,6 +174,44 @@ static void sink_goes(void **state)
 	assert_int_equal(path_state(host->path), PATH_UNCONGESTED);
 }
 
+/* It answers by the method that comes second a moment before it does by the first, as it did before. */
+static void sink_comes_back_in_parts(void **state)
+{
+	uint64_t congested;
+
+	use(0, 1);
+	measure_run(&measure, 10 * MEASURE_S);
+	assert_int_equal(host->method, PATH_LLTD);
+	measure.plan.deaf = true;
+	measure_run(&measure, 20 * MEASURE_S);
+	measure.plan.deaf = false;
+	measure.forbidden[PATH_LLTD] = true;
+	measure_run(&measure, 40 * MEASURE_S);
+	assert_int_equal(host->method, PATH_QLPB);
+	/* It was tried once more, and not again. */
+	measure.forbidden[PATH_LLTD] = false;
+	measure_run(&measure, 60 * MEASURE_S);
+	assert_int_equal(host->method, PATH_QLPB);
+	measure.plan.deaf = true;
+	measure_run(&measure, 40 * MEASURE_S);
+	measure.plan.deaf = false;
+	measure_run(&measure, 40 * MEASURE_S);
+	assert_int_equal(host->method, PATH_LLTD);
+
+	measure.plan.deaf = true;
+	measure_run(&measure, 20 * MEASURE_S);
+	measure.plan.deaf = false;
+	measure.forbidden[PATH_LLTD] = true;
+	for (unsigned i = 0; i < 400 && host->events[PATH_EVENT_SUPPORTED] < 4; i++)
+		measure_run(&measure, 100 * MEASURE_MS);
+	measure.forbidden[PATH_LLTD] = false;
+	congested = host->events[PATH_EVENT_CONGESTED];
+	measure_run(&measure, 30 * MEASURE_S);
+	assert_int_equal(host->method, PATH_LLTD);
+	assert_int_equal(host->events[PATH_EVENT_CONGESTED], congested);
+	assert_int_equal(path_state(host->path), PATH_UNCONGESTED);
+}
+
 /* ---- users ---- */
 
 /* P-072: without users nothing is sent; after the last one soon nothing any more. */
@@ -478,6 +516,7 @@ int main(void)
 		TEST(no_sink),
 		TEST(sink_comes_later),
 		TEST(sink_goes),
+		TEST(sink_comes_back_in_parts),
 		TEST(nobody),
 		TEST(tracked_before),
 		TEST(flow_remains),
