@@ -23,55 +23,24 @@
 /* More than some cannot be astray. */
 #define ASTRAY_SHARE 16
 
-static double floor_at(const struct spare_base *base, uint64_t at_ns)
+/* What supports all from below that were sent since then and came back, if clocks drift so. false: there are none. */
+static bool support(const struct spare *spare, uint64_t from_ns, double drift,
+		    struct spare_base *ret_base)
 {
-	return base->delay_ns + base->drift * ((double)at_ns - (double)base->at_ns);
-}
+	struct spare_base base = { .drift = drift };
 
-/* On which side of the line from a to b is c? Positive: above. */
-static double side(const struct spare_probe *a, const struct spare_probe *b,
-		   const struct spare_probe *c)
-{
-	double bx = (double)(b->at_ns - a->at_ns), cx = (double)(c->at_ns - a->at_ns);
-
-	return bx * (double)(c->delay_ns - a->delay_ns) - cx * (double)(b->delay_ns - a->delay_ns);
-}
-
-/* The lower convex hull of what was sent since then and came back; how many points it has. */
-static unsigned hull_of(const struct spare *spare, uint64_t from_ns,
-			const struct spare_probe *hull[SPARE_RING])
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < spare->n; i++) {
+	for (unsigned i = spare_first_since(spare, from_ns); i < spare->n; i++) {
 		const struct spare_probe *probe = spare_at_const(spare, i);
 
-		if (probe->lost || probe->astray || probe->at_ns < from_ns)
+		if (probe->lost || probe->astray ||
+		    (base.known && spare_above_ns(&base, probe) >= 0))
 			continue;
-		while (n >= 2 && side(hull[n - 2], hull[n - 1], probe) <= 0)
-			n--;
-		hull[n++] = probe;
+		base.known = true;
+		base.at_ns = probe->at_ns;
+		base.delay_ns = (double)probe->delay_ns;
 	}
-	return n;
-}
-
-/* The line that supports all of them from below, if clocks drift so. */
-static struct spare_base support(const struct spare_probe **hull, unsigned n, double drift)
-{
-	struct spare_base base = { .known = true, .drift = drift };
-	double least = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		double above = (double)(hull[i]->delay_ns - hull[0]->delay_ns) -
-			       drift * (double)(hull[i]->at_ns - hull[0]->at_ns);
-
-		if (i > 0 && above >= least)
-			continue;
-		least = above;
-		base.at_ns = hull[i]->at_ns;
-		base.delay_ns = (double)hull[i]->delay_ns;
-	}
-	return base;
+	*ret_base = base;
+	return base.known;
 }
 
 /* As it is now, so that what is not known of the drift counts from now on only. */
@@ -79,7 +48,7 @@ static struct spare_base moved_to(const struct spare_base *base, uint64_t now_ns
 {
 	struct spare_base moved = *base;
 
-	moved.delay_ns = floor_at(base, now_ns);
+	moved.delay_ns = spare_floor_at(base, now_ns);
 	moved.at_ns = now_ns;
 	return moved;
 }
@@ -110,7 +79,7 @@ static double height_of(const struct spare *spare, const struct spare_probe *pro
 {
 	if (!is_floor_known(spare))
 		return (double)probe->delay_ns;
-	return (double)probe->delay_ns - floor_at(&spare->base, probe->at_ns);
+	return spare_above_ns(&spare->base, probe);
 }
 
 /* Below that they are astray, of the sorted ones. */
@@ -159,24 +128,39 @@ static void follow_drift(struct spare *spare)
 	spare->base.drift = seen.drift;
 	spare->base.doubt = seen.doubt;
 }
+
+/* From the first one to the last one that came back. */
+static uint64_t seen_for_ns(const struct spare *spare)
+{
+	uint64_t first_ns = 0, last_ns = 0;
+
+	for (unsigned i = 0; i < spare->n; i++) {
+		const struct spare_probe *probe = spare_at_const(spare, i);
+
+		if (probe->lost || probe->astray)
+			continue;
+		if (last_ns == 0)
+			first_ns = probe->at_ns;
+		last_ns = probe->at_ns;
+	}
+	return last_ns - first_ns;
+}
+
 /* As long as little has been seen, all of it makes the floor. */
 static void found_floor(struct spare *spare, uint64_t now_ns)
 {
-	const struct spare_probe *hull[SPARE_RING];
-	unsigned n = hull_of(spare, 0, hull);
 	struct drift seen = spare_drift_of(spare);
 	struct spare_base base;
 
-	if (n == 0)
-		return;
 	/* What may be chance is taken as none: most clocks are set by others. */
 	if (seen.drift > DRIFT_MAX || seen.drift < -DRIFT_MAX ||
 	    (seen.drift < seen.doubt && seen.drift > -seen.doubt))
 		seen.drift = 0;
-	base = support(hull, n, seen.drift);
+	if (!support(spare, 0, seen.drift, &base))
+		return;
 	base.doubt = seen.doubt;
 	base.provisional = spare->n < PROVISIONAL_PROBES ||
-			   hull[n - 1]->at_ns - hull[0]->at_ns < (uint64_t)PROVISIONAL_NS;
+			   seen_for_ns(spare) < (uint64_t)PROVISIONAL_NS;
 	spare->base = moved_to(&base, now_ns);
 }
 
@@ -198,10 +182,8 @@ static void refuse_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_n
 static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
 {
 	uint64_t span_ns = spare_span_of(spare, RECENT_PROBES, RECENT_MAX_NS, now_ns);
-	const struct spare_probe *hull[SPARE_RING];
 	struct spare_base base;
 	double rise_ns;
-	unsigned n;
 
 	if (!is_floor_known(spare)) {
 		find_astray(spare, packet_ns, 0, now_ns);
@@ -211,11 +193,9 @@ static void learn_floor(struct spare *spare, uint64_t packet_ns, uint64_t now_ns
 	if (span_ns < (uint64_t)RECENT_NS)
 		span_ns = RECENT_NS;
 	find_astray(spare, packet_ns, now_ns - span_ns, now_ns);
-	n = hull_of(spare, now_ns - span_ns, hull);
-	if (n == 0)
+	if (!support(spare, now_ns - span_ns, spare->base.drift, &base))
 		return;
-	base = support(hull, n, spare->base.drift);
-	rise_ns = floor_at(&base, now_ns) - floor_at(&spare->base, now_ns);
+	rise_ns = spare_floor_at(&base, now_ns) - spare_floor_at(&spare->base, now_ns);
 	if (rise_ns > slack_ns(spare, now_ns) && !spare_has_quick(spare, now_ns - span_ns)) {
 		refuse_floor(spare, packet_ns, now_ns);
 		return;
@@ -241,6 +221,7 @@ static double width_on(const struct spare *spare, const struct spare_base *base,
 	qsort(waited, n, sizeof(*waited), spare_compare);
 	return spare_width_of(waited, n, packet_ns);
 }
+
 static void learn_idle(struct spare *spare, uint64_t packet_ns)
 {
 	double width_ns = width_on(spare, &spare->base, packet_ns);

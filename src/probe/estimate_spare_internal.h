@@ -37,14 +37,22 @@ static inline unsigned spare_others(unsigned n)
 	return n / CONFIRM_SHARE > CONFIRM_PROBES ? n / CONFIRM_SHARE : CONFIRM_PROBES;
 }
 
+static inline double spare_floor_at(const struct spare_base *base, uint64_t at_ns)
+{
+	return base->delay_ns + base->drift * ((double)at_ns - (double)base->at_ns);
+}
+
+static inline double spare_above_ns(const struct spare_base *base, const struct spare_probe *probe)
+{
+	return (double)probe->delay_ns - spare_floor_at(base, probe->at_ns);
+}
+
 /* How long it waited, above that floor; 0 and more. */
 static inline double spare_waited_ns(const struct spare_base *base, const struct spare_probe *probe)
 {
-	double floor_ns =
-		base->delay_ns + base->drift * ((double)probe->at_ns - (double)base->at_ns);
-	double waited_ns = (double)probe->delay_ns - floor_ns;
+	double above_ns = spare_above_ns(base, probe);
 
-	return waited_ns > 0 ? waited_ns : 0;
+	return above_ns > 0 ? above_ns : 0;
 }
 
 /* ---- estimate_clocks.c ---- */
