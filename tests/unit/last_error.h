@@ -12,6 +12,14 @@
 		assert_int_equal(GetLastError(), error); \
 	} while (0)
 
+/* Of sockets, with winsock2.h. */
+#define assert_error(call, error)                           \
+	do {                                                \
+		SetLastError(SENTINEL);                     \
+		assert_int_equal((call), SOCKET_ERROR);     \
+		assert_int_equal(WSAGetLastError(), error); \
+	} while (0)
+
 #define assert_succeeds(call)                               \
 	do {                                                \
 		SetLastError(SENTINEL);                     \

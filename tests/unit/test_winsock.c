@@ -14,13 +14,6 @@
 
 #include "last_error.h"
 
-#define assert_error(call, error)                           \
-	do {                                                \
-		SetLastError(SENTINEL);                     \
-		assert_int_equal((call), SOCKET_ERROR);     \
-		assert_int_equal(WSAGetLastError(), error); \
-	} while (0)
-
 /* A UDP socket that listens on loopback, and one that is connected to it. */
 struct pair {
 	SOCKET from, to;

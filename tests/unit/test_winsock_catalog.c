@@ -12,13 +12,6 @@
 #include "fake_gqos.h"
 #include "last_error.h"
 
-#define assert_error(call, error)                           \
-	do {                                                \
-		SetLastError(SENTINEL);                     \
-		assert_int_equal((call), SOCKET_ERROR);     \
-		assert_int_equal(WSAGetLastError(), error); \
-	} while (0)
-
 static int setup(void **state)
 {
 	WSADATA data;

@@ -15,13 +15,6 @@
 
 #define LEAF (WSA_FLAG_MULTIPOINT_C_LEAF | WSA_FLAG_MULTIPOINT_D_LEAF)
 
-#define assert_error(call, error)                           \
-	do {                                                \
-		SetLastError(SENTINEL);                     \
-		assert_int_equal((call), SOCKET_ERROR);     \
-		assert_int_equal(WSAGetLastError(), error); \
-	} while (0)
-
 static struct {
 	SOCKET tcp, udp; /* QoS-enabled */
 	int tcp_peer, udp_peer;

@@ -17,13 +17,6 @@
 #define UNTOUCHED 4711
 #define SOON_MS 5000 /* of what is to happen; that nothing does, is known at once */
 
-#define assert_error(call, error)                           \
-	do {                                                \
-		SetLastError(SENTINEL);                     \
-		assert_int_equal((call), SOCKET_ERROR);     \
-		assert_int_equal(WSAGetLastError(), error); \
-	} while (0)
-
 struct fixture {
 	struct sockaddr_in address; /* of the listener */
 	SOCKET listener, client, server;
