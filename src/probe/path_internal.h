@@ -73,7 +73,6 @@ struct path {
 
 	bool running[PATH_KIND_COUNT];
 	uint64_t train_us, gaps_us, paced_us; /* when the next ones are due */
-	unsigned trains_seen;		      /* of the experiment that is running */
 	unsigned trains_begun;
 	unsigned trains_postponed; /* in succession */
 	unsigned train_packets;

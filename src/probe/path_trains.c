@@ -154,7 +154,6 @@ void path_send_train(struct path *path, uint64_t now_us)
 		return;
 	}
 	path->trains_begun++;
-	path->trains_seen = 0;
 	path->train_is_first = first;
 	path_fill(path, &train, now_us);
 	path->train_packets = train.packets;
@@ -171,7 +170,6 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 	/* The next one of these has left already. */
 	if (path->running[PATH_TRAIN])
 		path_begin_filling(path, path->train_packets, now_us);
-	path->trains_seen++;
 	path->long_trains_came |= is_long_train(path);
 	/* What waited for the first ones, for which nobody knows how long that is, does not count. */
 	if (!path->available_known)

@@ -174,6 +174,15 @@ static void sink_goes(void **state)
 	assert_int_equal(path_state(host->path), PATH_UNCONGESTED);
 }
 
+/* After it was gone for a while. */
+static void comes_back_by_qlpb(void)
+{
+	measure.plan.deaf = true;
+	measure_run(&measure, 20 * MEASURE_S);
+	measure.plan.deaf = false;
+	measure.forbidden[PATH_LLTD] = true;
+}
+
 /* It answers by the method that comes second a moment before it does by the first, as it did before. */
 static void sink_comes_back_in_parts(void **state)
 {
@@ -182,10 +191,7 @@ static void sink_comes_back_in_parts(void **state)
 	use(0, 1);
 	measure_run(&measure, 10 * MEASURE_S);
 	assert_int_equal(host->method, PATH_LLTD);
-	measure.plan.deaf = true;
-	measure_run(&measure, 20 * MEASURE_S);
-	measure.plan.deaf = false;
-	measure.forbidden[PATH_LLTD] = true;
+	comes_back_by_qlpb();
 	measure_run(&measure, 40 * MEASURE_S);
 	assert_int_equal(host->method, PATH_QLPB);
 	/* It was tried once more, and not again. */
@@ -198,10 +204,7 @@ static void sink_comes_back_in_parts(void **state)
 	measure_run(&measure, 40 * MEASURE_S);
 	assert_int_equal(host->method, PATH_LLTD);
 
-	measure.plan.deaf = true;
-	measure_run(&measure, 20 * MEASURE_S);
-	measure.plan.deaf = false;
-	measure.forbidden[PATH_LLTD] = true;
+	comes_back_by_qlpb();
 	for (unsigned i = 0; i < 400 && host->events[PATH_EVENT_SUPPORTED] < 4; i++)
 		measure_run(&measure, 100 * MEASURE_MS);
 	measure.forbidden[PATH_LLTD] = false;
