@@ -7,8 +7,9 @@ import dataclasses
 import signal
 import time
 
-from gqos import (CONTROLLED_LOAD, FROM_FAR, FROM_NEAR, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, NOCHANGE, PATH_TEAR,
-                  PLACES, QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done, controlled, messages)
+from gqos import (CONTROLLED_LOAD, FROM_FAR, FROM_NEAR, JL_BOTH, JL_RECEIVER_ONLY, JL_SENDER_ONLY, NO_RECEIVERS,
+                  NO_SENDERS, NOCHANGE, PATH_TEAR, PLACES, QUIET_S, RECEIVERS, RESV_TEAR, SENDERS, TCP, UDP, Agent, Done,
+                  controlled, messages)
 from netns import PATIENCE_S, TIME_FACTOR
 from rsvp import pause
 from rsvp_net import FOUR, LEFT, RIGHT, SIX, Line, MulticastRouter
@@ -98,6 +99,19 @@ class Row:
         if self.closing.receiving and self.receives:
             found.add((RESV_TEAR, self.back))
         return found
+
+    def told_far(self, peer):
+        """What that peer should be told."""
+        codes = [code for roles, code in self.closing.far_told.items() if self.role in roles]
+        if self.sends and peer in self.closing.sending:
+            codes.append(NO_SENDERS)
+        if self.receives and self.closing.receiving:
+            codes.append(NO_RECEIVERS)
+        return codes
+
+    def told_near(self):
+        """What the one who did it should be told."""
+        return [code for roles, code in self.closing.near_told.items() if self.role in roles]
 
     def lines(self):
         """What the program is told to do."""
@@ -201,14 +215,20 @@ class Play:
         self.far.do_all(self._lines(Row.accept))
         self._near(Row.ask_near)
         self.far.do_all(self._lines(Row.ask_far))
-        deadline = time.monotonic() + PATIENCE_S * TIME_FACTOR
-        while awaited := list(self._awaited()):
-            assert time.monotonic() < deadline, awaited
-            pause(0.1)
+        awaited = self._wait(self._awaited)
+        assert not awaited, awaited
         pause(2 * QUIET_S)
         for agent in self.far, *self.agents.values():
             agent.codes()
             agent.events.clear()
+
+    @staticmethod
+    def _wait(missing):
+        """Until nothing is missing any more; what still is."""
+        deadline = time.monotonic() + PATIENCE_S * TIME_FACTOR
+        while (left := list(missing())) and time.monotonic() < deadline:
+            pause(0.1)
+        return left
 
     def _awaited(self):
         """What has not been told yet: (row, socket, code)."""
@@ -279,6 +299,25 @@ class Play:
                 agent.tell_all(self._lines(lambda row: [('receive', row.number)], agent))
         self.far.tell_all(self._lines(lambda row: [('receive', slot) for slot in row.slots]))
 
+    def _told(self):
+        return {agent: agent.codes() for agent in [self.far, *self.agents.values()] if agent in agent.node.running}
+
+    def _untold(self):
+        """What the events should have caused to be told, and is not yet: (row, socket)."""
+        told = self._told()
+        for row in self.rows.values():
+            for peer, slot in enumerate(row.slots):
+                if len(told[self.far][slot]) < len(row.told_far(peer)):
+                    yield row, slot
+            if row.agent in told and len(told[row.agent][row.number]) < len(row.told_near()):
+                yield row, row.number
+
+    def hear(self):
+        """Waits for all that is to be told, and for what is not; what is missing is found by who compares."""
+        self._wait(self._untold)
+        pause(QUIET_S)
+        self.told = self._told()
+
     def watch(self):
         """Waits until what is still there must have been refreshed, and reads what the captures hold."""
         pause(1.5 * REFRESH_S + QUIET_S)
@@ -291,8 +330,7 @@ class Play:
         self.line.clear()
         self.close_rows()
         self.watch()
-        self.told = {agent: agent.codes() for agent in [self.far, *self.agents.values()]
-                     if agent in agent.node.running}
+        self.hear()
         self.flows_after, self.marks_after = self.flows(), self.marks()
 
     # -- the end --

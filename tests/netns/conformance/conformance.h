@@ -33,6 +33,7 @@ void item_failed(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 /* So does a reason why it cannot be judged here. */
 void item_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+unsigned item_number(void); /* of the one that runs: 147 of Q-147 */
 
 #define CHECK(condition)                                                   \
 	do {                                                               \
@@ -82,7 +83,8 @@ struct sink new_sink(int family); /* on 127.0.0.1 or ::1; skips if there is none
 struct sink new_sink_at(const char *address);
 /*
  * No sink, but the address of a host on the link that answers nothing, so that what is to be known of the path stays
- * unknown for the time of discovery: $GW_SILENT_HOST, an IPv4 address. Skips if it is not set.
+ * unknown for the time of discovery. Each item has its own, which was not known to be silent before: its number in
+ * $GW_SILENT_NET, an IPv4 network of 256. Skips if that is not set.
  */
 struct sink silent_host(void);
 PSOCKADDR address_of(struct sink *sink);

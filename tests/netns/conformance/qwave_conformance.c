@@ -63,6 +63,11 @@ void item_skip(const char *format, ...)
 	exit(ROLE_SKIP);
 }
 
+unsigned item_number(void)
+{
+	return (unsigned)strtoul(strchr(current->id, '-') + 1, NULL, 10);
+}
+
 void expect_result(const char *file, int line, const char *call, BOOL result, DWORD error)
 {
 	DWORD last = GetLastError();

@@ -152,7 +152,7 @@ static void q073(void)
 
 static void q074(void)
 {
-	struct sink sink = new_sink(AF_INET);
+	struct sink sink = silent_host();
 	OVERLAPPED ov = { .hEvent = new_event(TRUE) };
 	DWORD bytes;
 	QOS_FLOWID id;
