@@ -17,6 +17,8 @@
 #define DISPUTED 0.5
 /* What a bucket lets through is faster by far more. */
 #define FASTER 1.5
+/* A bucket that is not full lets fewer packets through. */
+#define PASSED_HEADS 2
 /* More in succession, and there is no bucket any more. */
 #define UNSEEN_MAX 4
 /* After the last loss. */
@@ -110,9 +112,15 @@ static void learn_bucket(struct capacity *capacity, const struct train_view *vie
 		capacity->unseen = 0;
 }
 
+/* Others have emptied it just before, whether they show in between or have made the train slower. */
+static bool may_be_empty(const struct capacity *capacity, const struct train_view *view)
+{
+	return view->others || (double)view->bps * (1 + AGREE) < (double)capacity->bps;
+}
+
 /*
  * Trains of which a bucket lets all packets through say nothing but how large it is at least. After some in succession
- * that do not show it there is none any more.
+ * that do not show it, though they should, there is none any more.
  */
 static bool is_buckets(struct capacity *capacity, const struct train_view *view)
 {
@@ -122,6 +130,8 @@ static bool is_buckets(struct capacity *capacity, const struct train_view *view)
 		return false;
 	if (faster && 2 * view->packets <= capacity->bucket_packets)
 		return true;
+	if (!faster && may_be_empty(capacity, view))
+		return false;
 	if (++capacity->unseen >= UNSEEN_MAX) {
 		capacity->bucket_packets = capacity->unseen = 0;
 		return false;
@@ -139,6 +149,7 @@ static void drop_for(struct capacity *capacity, const struct train_view *view)
 	for (unsigned i = 0; i < capacity->n_trains; i++) {
 		const struct train_view *before = &capacity->trains[i];
 		bool passed = view->is_sure && before->head == 0 &&
+			      before->packets <= PASSED_HEADS * view->head &&
 			      is_faster(before->bps, view->bps);
 
 		if (2 * before->packets > view->packets && !passed)

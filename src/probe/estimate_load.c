@@ -75,6 +75,14 @@ static void forget_what_was(struct load *load)
 		load->n = CHANGED_TIMES;
 }
 
+/* Some left before their time: of what others sent so many gaps' worth shows. */
+static unsigned seen_gaps(unsigned n, double spread_share)
+{
+	unsigned seen = spread_share < 1 ? (unsigned)(n * spread_share) : n;
+
+	return seen > 0 ? seen : 1;
+}
+
 void load_take(struct load *load, const struct probe_train *train, uint64_t capacity_bps,
 	       double seemed, uint64_t now_us)
 {
@@ -96,7 +104,7 @@ void load_take(struct load *load, const struct probe_train *train, uint64_t capa
 		.left_ns = (double)train->spread_ns,
 		.came_ns = came_ns,
 		.bits = n * (double)train->packet_bytes * 8,
-		.gaps = n,
+		.gaps = seen_gaps(n, (double)train->spread_ns / service_ns),
 		.seemed = seemed,
 	};
 	load->next = (load->next + 1) % LOAD_RING;

@@ -86,6 +86,8 @@ static void fit(const struct line *line, double *ret_packet_ns, double *ret_vari
 #define HEAD_MUCH_FASTER 0.5
 #define HEAD_SIGMAS 4
 #define TAIL_SHARE 0.25
+#define RUN_MIN 4
+#define RUN_LATER_SHARE 0.1
 
 /* The one that came earliest against an even train. */
 static unsigned knee_of(const struct line *line)
@@ -128,18 +130,46 @@ static bool is_far_ahead(const struct line *head, const struct line *tail)
 	       early_ns > HEAD_SIGMAS * varies_ns;
 }
 
+/*
+ * Of gaps at the head, nearly all are shorter than a packet's time, and hardly any of those that follow is, whatever others
+ * put in between there.
+ */
+static unsigned run_of(const struct line *line)
+{
+	struct line later = part_of(line, line->n / 2, line->n);
+	double limit_ns = HEAD_FASTER * quantile_of_gaps(&later, 0.25);
+	unsigned run = 0;
+	int shorter = 0, most = 0;
+
+	if (quantile_of_gaps(&later, RUN_LATER_SHARE) < limit_ns)
+		return 0;
+	for (unsigned i = 0; i < line->n / 2; i++) {
+		shorter += (double)line->gaps_ns[i] < limit_ns ? 1 : -1;
+		if (shorter > most) {
+			most = shorter;
+			run = i + 1;
+		}
+	}
+	return most >= RUN_MIN && taken_ns(line, 0, run) < limit_ns * run ? run : 0;
+}
+
 /* How many gaps at the head, and so packets before the last of them, are a shaper's bucket's. */
 static unsigned head_of(const struct line *line, bool *ret_is_sure)
 {
-	unsigned knee = knee_of(line);
+	unsigned knee = knee_of(line), run;
 	struct line head = part_of(line, 0, knee), tail = part_of(line, knee, line->n);
 
 	*ret_is_sure = false;
-	if (knee < HEAD_MIN - 1 || tail.n < TAIL_MIN)
+	if (line->n < TAIL_MIN)
 		return 0;
-	*ret_is_sure = is_clear(&head, &tail);
+	if (knee >= HEAD_MIN - 1 && tail.n >= TAIL_MIN)
+		*ret_is_sure = is_clear(&head, &tail);
+	run = *ret_is_sure ? knee : run_of(line);
+	*ret_is_sure = run > 0;
 	/* The gap after them is what was left in the bucket, and less than a packet. */
-	return *ret_is_sure || is_far_ahead(&head, &tail) ? knee + 1 : 0;
+	if (run > 0)
+		return run + 1;
+	return knee >= HEAD_MIN - 1 && is_far_ahead(&head, &tail) ? knee + 1 : 0;
 }
 
 /* ---- the rest ---- */
@@ -324,25 +354,25 @@ static double by_line(const struct line *line, double *ret_varies_ns)
 }
 
 /* Of packets after the head; 0: all at once, that is no measurement. */
-static double look(const struct line *line, double *ret_doubt)
+static double look(const struct line *line, struct train_view *view)
 {
 	double all_ns = taken_ns(line, 0, line->n), varies_ns, packet_ns = 0;
 	/* At first delays are not yet as long as those that others have waited for; and a head may have been overlooked. */
 	struct line later = part_of(line, line->n / 4, line->n);
 
-	*ret_doubt = 0;
 	if (all_ns <= 0 || line->n < LINE_MIN)
 		return all_ns / line->n;
 	if (by_gaps(line->n < LATER_MIN ? line : &later, &packet_ns)) {
-		if (all_ns > OTHERS * packet_ns * line->n)
-			*ret_doubt = (all_ns / (packet_ns * line->n) - 1) / 2;
+		view->others = all_ns > OTHERS * packet_ns * line->n;
+		if (view->others)
+			view->doubt = (all_ns / (packet_ns * line->n) - 1) / 2;
 		return packet_ns;
 	}
 	if (by_batches(line, &packet_ns))
 		return packet_ns;
 	packet_ns = by_line(&later, &varies_ns);
 	/* At both ends. */
-	*ret_doubt = sqrt(2) * varies_ns / (packet_ns * line->n);
+	view->doubt = sqrt(2) * varies_ns / (packet_ns * line->n);
 	return packet_ns;
 }
 
@@ -359,7 +389,7 @@ struct train_view train_look(const struct probe_train *train)
 		arrivals_ns[i + 1] = arrivals_ns[i] + (double)train->gaps_ns[i];
 	view.head = head_of(&line, &view.is_sure);
 	line = part_of(&line, view.head, n);
-	packet_ns = look(&line, &view.doubt);
+	packet_ns = look(&line, &view);
 	if (packet_ns <= 0)
 		return view;
 	bps = (double)train->packet_bytes * 8 * (double)NS_PER_S / packet_ns;

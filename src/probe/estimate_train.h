@@ -14,6 +14,7 @@ struct train_view {
 	unsigned packets; /* of all */
 	unsigned head; /* packets at the head that came faster: a shaper's bucket let them through */
 	bool is_sure;  /* nothing but a bucket makes such a head */
+	bool others;   /* had packets in between, so that a bucket need not have been full */
 };
 
 struct train_view train_look(const struct probe_train *train);

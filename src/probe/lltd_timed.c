@@ -13,15 +13,16 @@
 
 #define FAR 0x8000
 
-/* How many have left, or a negative errno. */
+/* How many have left, or a negative errno. `pace` is told when, unless it is NULL. */
 static int send_timed(struct lltd *lltd, const struct controlled *session,
-		      const struct timed *timed)
+		      const struct timed *timed, struct pace *pace)
 {
 	struct lltd_header header =
 		lltd_header_to(lltd, &session->sink, LLTD_PROBE, timed->sequence);
 	size_t len = timed->packet_bytes + LLTD_LINK_HEADER_LEN;
 	uint8_t *buf = malloc(timed->n * len);
 	struct lltd_frame frames[LLTD_EVENTS_MAX];
+	uint64_t from_ns;
 	int sent;
 
 	if (!buf)
@@ -38,7 +39,11 @@ static int send_timed(struct lltd *lltd, const struct controlled *session,
 						   });
 		frames[i] = (struct lltd_frame){ frame, len };
 	}
+	from_ns = lltd->ports.stamp_ns(lltd->ports.user_data);
 	sent = lltd_send(lltd, frames, timed->n);
+	if (pace)
+		pace_note(pace, timed->first, timed->n, from_ns,
+			  lltd->ports.stamp_ns(lltd->ports.user_data));
 	free(buf);
 	return sent;
 }
@@ -55,9 +60,7 @@ static int send_train(struct lltd *lltd, struct controlled *session, uint64_t no
 	some.n =
 		pace_due(&session->pace, session->batch_sent, session->batch.n, now_us * NS_PER_US);
 	if (some.n > 0) {
-		pace_note(&session->pace, session->batch_sent,
-			  lltd->ports.stamp_ns(lltd->ports.user_data));
-		sent = send_timed(lltd, session, &some);
+		sent = send_timed(lltd, session, &some, &session->pace);
 		if (sent < 0)
 			return sent;
 		if ((unsigned)sent < some.n)
@@ -204,7 +207,7 @@ void lltd_claim_tick(struct lltd *lltd, struct controlled *session, uint64_t now
 
 	/* What has found no room is load that nobody saw. */
 	if (timed.n > 0)
-		send_timed(lltd, session, &timed);
+		send_timed(lltd, session, &timed, NULL);
 	if (!claim_is_over(&session->claim.pace, now_us)) {
 		session->claim.deadline_us = claim_deadline_us(&session->claim.pace, now_us);
 		return;

@@ -207,6 +207,8 @@ bool path_end_train(struct path *path, int status, uint64_t now_us)
 /* The longer, the less varying delays mean, and the chance by which others send just then. */
 static unsigned paced_packets(const struct path *path)
 {
+	if (path->capacity.bps > 200000000)
+		return 82;
 	if (path->capacity.bps > 30000000)
 		return 64;
 	if (path->capacity.bps > 15000000)

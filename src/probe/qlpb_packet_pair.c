@@ -88,6 +88,7 @@ static bool send_some(struct qlpb *qlpb, struct experiment *experiment, unsigned
 	struct qlpb_datagram datagrams[QLPB_TRAIN_MAX];
 	struct packet_pair *pair = &experiment->pair;
 	size_t len = pair->packet_bytes - qlpb_ip_overhead(experiment->sink.family);
+	uint64_t from_ns;
 	int sent;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -95,8 +96,9 @@ static bool send_some(struct qlpb *qlpb, struct experiment *experiment, unsigned
 		datagrams[i].data = pair->probes + (pair->sent + i) * len;
 		datagrams[i].len = len;
 	}
-	pace_note(&pair->pace, pair->sent, qlpb->ports.stamp_ns(qlpb->ports.user_data));
+	from_ns = qlpb->ports.stamp_ns(qlpb->ports.user_data);
 	sent = qlpb_send(qlpb, datagrams, n);
+	pace_note(&pair->pace, pair->sent, n, from_ns, qlpb->ports.stamp_ns(qlpb->ports.user_data));
 	pair->sent += n;
 	if (sent >= 0 && (unsigned)sent == n)
 		return true;

@@ -286,8 +286,8 @@ static bool buckets(uint64_t seed)
 	static const struct {
 		double mbps;
 		uint32_t bytes;
-	} shapers[] = { { 10, 1600 },  { 10, 5000 },  { 50, 1600 },
-			{ 50, 25000 }, { 200, 1600 }, { 500, 3200 } };
+	} shapers[] = { { 10, 1600 },  { 10, 5000 },  { 50, 1600 },  { 50, 25000 },
+			{ 200, 1600 }, { 500, 3200 }, { 500, 31250 } };
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof(shapers) / sizeof(shapers[0]); i++) {

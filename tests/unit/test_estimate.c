@@ -116,6 +116,73 @@ static void bucket_is_told(void **state)
 	}
 }
 
+/* A packet of 500 Mbit/s; `head` of them come at the speed of the interface, and others have packets in between. */
+#define FAST_NS 24000
+
+static struct train_view take_fast(struct capacity *capacity, unsigned n, unsigned head,
+				   bool others)
+{
+	static uint32_t dice = 1;
+	uint64_t gaps_ns[255];
+	const struct probe_train train = { 1496, 0, n, n - 1, gaps_ns };
+
+	for (unsigned i = 0; i < n - 1; i++) {
+		dice = dice * 1103515245 + 12345;
+		gaps_ns[i] = FAST_NS;
+		if (i + 1 < head)
+			gaps_ns[i] = i == 3 ? 26000 : 5000;
+		else if (others && dice >> 30 == 0)
+			gaps_ns[i] += 17000 * (1 + (dice >> 28 & 3));
+	}
+	capacity_take(capacity, &train, 0, 1);
+	return train_look(&train);
+}
+
+/* What others send in between hides no bucket; and where they have emptied it, it is still there. */
+static void bucket_beside_others(void **state)
+{
+	struct capacity capacity = { 0 };
+	struct train_view view = take_fast(&capacity, 128, 21, true);
+
+	assert_true(view.head == 21 && view.is_sure && view.others);
+	assert_near(capacity.bps, 498666666, 1);
+	assert_int_equal(capacity.bucket_packets, 21);
+	for (unsigned i = 0; i < 10; i++)
+		take_fast(&capacity, 128, 0, true);
+	assert_int_equal(capacity.bucket_packets, 21);
+	for (unsigned i = 0; i < 4; i++)
+		take_fast(&capacity, 128, 0, false);
+	assert_int_equal(capacity.bucket_packets, 0);
+	assert_near(capacity.bps, 498666666, 1);
+}
+
+/* Who comes late, and all that waited with him, are no bucket's. */
+static void late_head(void **state)
+{
+	uint64_t gaps_ns[127];
+	const struct probe_train train = { 1496, 0, 128, 127, gaps_ns };
+
+	for (unsigned i = 0; i < 127; i++)
+		gaps_ns[i] = i == 0 ? 20 * FAST_NS : i < 20 ? 1000 : FAST_NS;
+	assert_int_equal(train_look(&train).head, 0);
+}
+
+/* One train that took far too long, though it shows the bucket, is not believed more than all the long ones before. */
+static void long_trains_count(void **state)
+{
+	struct capacity capacity = { 0 };
+	uint64_t gaps_ns[255];
+	const struct probe_train train = { 1496, 0, 256, 255, gaps_ns };
+
+	for (unsigned i = 0; i < 5; i++)
+		take_fast(&capacity, 256, 0, true);
+	for (unsigned i = 0; i < 255; i++)
+		gaps_ns[i] = i < 20 ? 5000 : 4 * FAST_NS;
+	assert_true(train_look(&train).is_sure);
+	capacity_take(&capacity, &train, 0, 1);
+	assert_near(capacity.bps, 498666666, 1);
+}
+
 /* Delays that vary by some packets' time make a train longer or shorter by that, and its gaps anything. */
 static void varying_delays(void **state)
 {
@@ -512,6 +579,9 @@ int main(void)
 		cmocka_unit_test(others_in_between),
 		cmocka_unit_test(bucket_at_the_head),
 		cmocka_unit_test(bucket_is_told),
+		cmocka_unit_test(bucket_beside_others),
+		cmocka_unit_test(late_head),
+		cmocka_unit_test(long_trains_count),
 		cmocka_unit_test(varying_delays),
 		cmocka_unit_test(longer_than_a_bucket),
 		cmocka_unit_test(no_room_for_longer),

@@ -272,6 +272,31 @@ static void paced_train(void **state)
 	assert_int_equal(play.ready[1], -ENOBUFS);
 }
 
+/* Those that follow each other closely leave some at a time, before their time, so that the link stays busy meanwhile. */
+static void closely_paced_train(void **state)
+{
+	static const uint8_t ids[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	/* A packet each 25 us: 16 of them are 400 us. */
+	const struct lltd_train_request request = { 60, 1496, 478720000, 10 };
+	uint64_t start_us;
+
+	open_ready();
+	start_us = play.now_us;
+	assert_int_equal(lltd_train(play.lltd, session, &request, play.now_us), 0);
+	assert_in_range(play.n_sent, 1 + 10 + 1 + 15, 1 + 10 + 1 + 16);
+	while (play.n_sent < 1 + 60) {
+		size_t n = play.n_sent;
+
+		play_pass(10);
+		assert_in_range(play.n_sent - n, 0, 9);
+		/* Never later than its time. */
+		assert_true((play.n_sent - 1 - 10) * 25 + 1 > play.now_us - start_us);
+	}
+	answer_query(last_sequence(), ids, 8, false);
+	assert_in_range(play.trains[0].spread_ns, 600000, 49 * 25000);
+	assert_int_equal(play.trains[0].held_ns, 0);
+}
+
 static void sink_without_memory(void **state)
 {
 	open_ready();
@@ -470,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lies, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(nonsense_in_a_train, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(paced_train, setup, play_teardown),
+		cmocka_unit_test_setup_teardown(closely_paced_train, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(sink_without_memory, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(query_lost, setup, play_teardown),
 		cmocka_unit_test_setup_teardown(probegap, setup, play_teardown),
