@@ -33,6 +33,7 @@ NEWS_LATE_MS, CREATE_MS = 1, 50
 CROSS_PORT = 5001
 LOOK_S, SPARE_S = 12, 45
 JUDGED_S = 15  # at the end of that
+TRIES, AWAY_SHARE = 4, 1  # of a fast link; percent
 STEADY_LOAD = 0.7
 OVERLOAD = 1.3
 ROUNDS, QUICK_ROUNDS = 10, 3
@@ -120,10 +121,10 @@ def error(value, wanted, of):
 
 # ---- what is known ----
 
-def judge(figures, what, link, value, wanted, of, most):
+def judge(figures, what, link, value, wanted, of, most, **more):
     figures.add('probe', f'{words(link)}: {what} {(value or 0) / MBIT:.4g} of {wanted / MBIT:.4g} Mbit/s',
                 {'case': f'{what}-{name(link)}', 'unit': '% off', 'is': value, 'should_be': wanted,
-                 'value': error(value, wanted, of)}, ('value', most, ' %'))
+                 'value': error(value, wanted, of), **more}, ('value', most, ' %'))
 
 
 def words(link):
@@ -173,12 +174,36 @@ def show_embedded(here, figures):
 def show_spare(here, figures, links):
     """Each at a host of its own: slow links side by side, and fast ones one after the other."""
     slow = [link for link in links if link.mbit <= 100]
-    fast = [[link] for link in links if link.mbit > 100]
-    for group in [slow[i:i + SIDE_BY_SIDE] for i in range(0, len(slow), SIDE_BY_SIDE)] + fast:
-        show_group(here, figures, group)
+    for group in [slow[i:i + SIDE_BY_SIDE] for i in range(0, len(slow), SIDE_BY_SIDE)]:
+        for link, bps in zip(group, spare_of(here, group)):
+            judge_spare(figures, link, bps)
+    for link in links:
+        if link.mbit > 100:
+            show_fast(here, figures, link)
 
 
-def show_group(here, figures, group):
+def show_fast(here, figures, link):
+    """
+    The hosts are one machine. While that is away, nobody sends, and then all at once; a link that carries dozens of
+    packets meanwhile is another one than it should be. So it is measured again, if it was; and told in any case.
+    """
+    tries = []
+    while len(tries) < TRIES and (not tries or tries[-1][0] > AWAY_SHARE):
+        begun, before = time.monotonic(), world.away_s()
+        bps, = spare_of(here, [link])
+        share = 100 * (world.away_s() - before) / (time.monotonic() - begun) / os.cpu_count()
+        tries.append((share, bps))
+    share, bps = min(tries, key=lambda one: one[0])
+    judge_spare(figures, link, bps, tries=len(tries), away_percent=share)
+
+
+def judge_spare(figures, link, bps, **more):
+    capacity = segment.capacity_bps(link.mbit * MBIT)
+    judge(figures, 'spare', link, bps, capacity * (1 - link.load / 100), capacity, SPARE_ERROR, **more)
+
+
+def spare_of(here, group):
+    """What is said to be free of each, at the end."""
     with Hosts(here, len(group)) as hosts:
         for number, link in enumerate(group, 3):
             hosts.narrow(number, link.mbit, link.shaper, link.way)
@@ -186,12 +211,9 @@ def show_group(here, figures, group):
             bps = link.mbit * MBIT * link.load / 100 * 1028 / (1028 + segment.ETHERNET_HEADER)
             hosts.enter_context(hosts.cross(number, bps, 3 * SPARE_S))
         children = [hosts.look(number, seconds=SPARE_S) for number in range(3, 3 + len(group))]
-        for link, child in zip(group, children):
-            late = [sample['available_bps'] for sample in seen(child)['samples']
-                    if sample['time'] > SPARE_S - JUDGED_S and sample['available_bps'] is not None]
-            capacity = segment.capacity_bps(link.mbit * MBIT)
-            judge(figures, 'spare', link, streams.quantile(late, 0.5) if late else None,
-                  capacity * (1 - link.load / 100), capacity, SPARE_ERROR)
+        late = [[sample['available_bps'] for sample in seen(child)['samples']
+                 if sample['time'] > SPARE_S - JUDGED_S and sample['available_bps'] is not None] for child in children]
+    return [streams.quantile(values, 0.5) if values else None for values in late]
 
 
 # ---- congestion ----

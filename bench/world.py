@@ -71,6 +71,12 @@ def wait_for_line(process, what, patience_s=PATIENCE_S):
     return line
 
 
+def away_s():
+    """How long the processors of this machine, if it is a virtual one, were somebody else's, since it began."""
+    words = pathlib.Path('/proc/stat').read_text(encoding='ascii').split('\n', 1)[0].split()
+    return int(words[8]) / os.sysconf('SC_CLK_TCK')
+
+
 def raise_descriptor_limit():
     """For our children: 100,000 flows are 100,000 sockets."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
