@@ -15,6 +15,7 @@
 #define PROVISIONAL_NS NS_PER_S
 #define PROVISIONAL_PROBES 40
 #define PROVISIONAL_SHARE 16
+#define LEAST_IDLE_SHARE 32
 #define RECENT_NS (3 * NS_PER_S)
 #define RECENT_PROBES 100
 #define RECENT_MAX_NS (10 * NS_PER_S)
@@ -71,7 +72,7 @@ static double near_ns(const struct spare *spare, uint64_t packet_ns, uint64_t sp
 
 	if (!is_floor_known(spare))
 		return near + DOUBT_AT_FIRST * (double)span_ns;
-	return (near > spare->idle_ns ? spare->idle_ns : near) + FLOOR_SLACK_NS;
+	return (near > spare->noise_ns ? spare->noise_ns : near) + FLOOR_SLACK_NS;
 }
 
 /* Above the floor that is known; without one, above what the first one took. */
@@ -224,13 +225,15 @@ static double width_on(const struct spare *spare, const struct spare_base *base,
 
 static void learn_idle(struct spare *spare, uint64_t packet_ns)
 {
-	double width_ns = width_on(spare, &spare->base, packet_ns);
+	double noise_ns = width_on(spare, &spare->base, packet_ns), least_ns;
 
-	/* As long as nobody knows how the clocks drift, what little they did is no waiting. */
-	if (spare->base.provisional && width_ns < (double)packet_ns / PROVISIONAL_SHARE)
-		width_ns = (double)packet_ns / PROVISIONAL_SHARE;
-	if (width_ns > 0)
-		spare->idle_ns = width_ns;
+	if (noise_ns > 0)
+		spare->noise_ns = noise_ns;
+	/* The floor may be a little too low; more so as long as nobody knows how the clocks drift. */
+	least_ns = (double)packet_ns /
+		   (spare->base.provisional ? PROVISIONAL_SHARE : LEAST_IDLE_SHARE);
+	if (noise_ns > 0 || spare->base.provisional)
+		spare->idle_ns = spare->noise_ns > least_ns ? spare->noise_ns : least_ns;
 }
 
 void spare_learn(struct spare *spare, uint64_t packet_ns, uint64_t now_ns)
