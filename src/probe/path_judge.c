@@ -170,19 +170,31 @@ static bool is_slow(const struct path *path, const struct views *views)
  */
 static bool is_full(const struct path *path, const struct views *views)
 {
-	bool heard = path->paced.n >= PACED_MIN || path->paced_begun >= PACED_FIRST ||
-		     path->flows == 0;
+	bool heard = path->paced_judged || path->paced_begun >= PACED_FIRST || path->flows == 0;
 
 	return views->has_full && views->full.idle < FULL_SHARE &&
 	       views->full.waited_mean_ns > SLOW_MIN_NS && heard && !path->deceived;
+}
+
+/* Small packets found it so; or, as they are known to be deceived, they have not waited long, or paced trains did. */
+static bool is_idle(const struct path *path, const struct views *views)
+{
+	struct load_view view;
+
+	if (views->shortly.idle > CLEAR_SHARE)
+		return true;
+	if (!path->deceived)
+		return false;
+	load_look(&path->paced, path->entered_us, &view);
+	return views->shortly.waited_mean_ns < slow_ns(path) ||
+	       (view.n >= PACED_MIN && 1 - view.busy > CLEAR_SHARE);
 }
 
 static void count(struct path *path, const struct views *views)
 {
 	bool slow = is_slow(path, views);
 	bool full = is_full(path, views);
-	bool idle = views->shortly.idle > CLEAR_SHARE ||
-		    (path->deceived && views->shortly.waited_mean_ns < slow_ns(path));
+	bool idle = is_idle(path, views);
 	bool clear = views->has_short && idle && !slow && !is_losing(views);
 
 	path->slow = slow ? path->slow + 1 : 0;
@@ -272,8 +284,10 @@ static double believed_share(struct path *path, double share, uint64_t now_us)
 		   now_us > path->steady_us + FOLLOW_US ? now_us - FOLLOW_US : path->steady_us,
 		   share);
 	load_look(&path->paced, since_us > path->entered_us ? since_us : path->entered_us, &view);
-	if (view.n >= PACED_MIN)
+	if (view.n >= PACED_MIN) {
 		path->deceived = is_deceived(path, &view);
+		path->paced_judged = true;
+	}
 	if (!path->deceived || path->state == PATH_CONGESTED)
 		return share;
 	if (view.n > 0)
@@ -375,7 +389,7 @@ void path_unlearn(struct path *path)
 	spare_clear(&path->spare);
 	path->paced = (struct load){ 0 };
 	path->paced_begun = 0;
-	path->deceived = false;
+	path->paced_judged = path->deceived = false;
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
 	path->refresh.wanted = path->troubled = path->losing = false;

@@ -341,6 +341,7 @@ static bool varying_delays(uint64_t seed)
 	} links[] = {
 		{ 2, 500 }, { 10, 500 }, { 20, 1000 }, { 50, 500 }, { 50, 1000 }, { 100, 500 }
 	};
+	static const double fast_mbps[] = { 50, 100 };
 	bool good = true;
 
 	for (unsigned i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
@@ -349,6 +350,12 @@ static bool varying_delays(uint64_t seed)
 		plan.link.jitter_ns = links[i].us * 1000;
 		good &= free_on(&plan, "jitter", 0, seed);
 		good &= free_on(&plan, "jitter", 0.5, seed);
+	}
+	for (unsigned i = 0; i < sizeof(fast_mbps) / sizeof(fast_mbps[0]); i++) {
+		struct measure_plan plan = plan_of(fast_mbps[i]);
+
+		plan.link.jitter_ns = 5 * MEASURE_MS;
+		good &= free_on(&plan, "much jitter", 0, seed);
 	}
 	return good;
 }
