@@ -37,6 +37,8 @@
 #define SLOW_PROBES 5
 /* Of paced trains one alone says nothing. */
 #define PACED_MIN 2
+/* Of so many that began more than one should be of use. */
+#define PACED_SOME (3 * PACED_FIRST)
 #define SLOW_BACK 2
 /* Where each probe waits for the one before, so long ones are few, but they say more. */
 #define LONG_WAIT_PROBES 3
@@ -166,11 +168,12 @@ static bool is_slow(const struct path *path, const struct views *views)
 
 /*
  * Hardly anybody found it idle. Where delays vary by more than a packet's time nobody does, full or not; so paced trains
- * are heard first, unless none come through.
+ * are heard first, unless none come through, or too few.
  */
 static bool is_full(const struct path *path, const struct views *views)
 {
-	bool heard = path->paced_judged || path->paced_begun >= PACED_FIRST || path->flows == 0;
+	unsigned awaited = path->paced.n > 0 ? PACED_SOME : PACED_FIRST;
+	bool heard = path->paced_judged || path->paced_begun >= awaited || path->flows == 0;
 
 	return views->has_full && views->full.idle < FULL_SHARE &&
 	       views->full.waited_mean_ns > SLOW_MIN_NS && heard && !path->deceived;
