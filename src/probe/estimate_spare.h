@@ -37,8 +37,8 @@ struct spare {
 	uint64_t origin_ns; /* what the first delay was taken as */
 	bool has_origin;
 	struct spare_base base;
-	double noise_ns;     /* those who have not waited differ by that */
-	double idle_ns;	     /* who waits less than that has not waited; rather more than noise alone */
+	double noise_ns; /* those who have not waited differ by that */
+	double idle_ns;	 /* who waits less than that has not waited; rather more than noise alone */
 	double least_rtt_ns; /* who is there and back so soon has not either, */
 	double quick_ns;     /* or who took that much longer */
 	uint64_t learnt_ns;  /* when all that is there was looked at */
