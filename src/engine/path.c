@@ -159,27 +159,13 @@ static void path_gains_support(struct engine *engine, struct flow_path *path)
 	path_serve_trackers(engine, path, 0);
 }
 
-/* With the next turn: who uses it may be in the middle of coming or going. */
-static void path_despair(struct engine *engine, struct flow_path *path)
-{
-	path->deadline_us = engine->now_us;
-	DL_DELETE(engine->unknown_paths, path);
-	DL_PREPEND(engine->unknown_paths, path);
-}
-
-/* The figures say so too: a path that is opened again may be known already, or known to be silent. */
+/* The figures say so too: a path that is opened again may be known already. */
 static void path_look(struct engine *engine, struct flow_path *path)
 {
 	struct gw_path_info info;
-	int r;
 
-	if (!path->measured || path->support == SUPPORT_YES)
-		return;
-	r = path_known(engine, path, &info);
-	if (r == 0)
+	if (path->measured && path->support != SUPPORT_YES && path_known(engine, path, &info) == 0)
 		path_gains_support(engine, path);
-	else if (r == -EOPNOTSUPP && path->support == SUPPORT_UNKNOWN)
-		path_despair(engine, path);
 }
 
 static void path_tell(struct engine *engine, struct flow_path *path)

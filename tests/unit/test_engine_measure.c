@@ -200,26 +200,6 @@ static void known_already(void **state)
 	assert_true(engine_next_deadline_us(world->engine) == UINT64_MAX);
 }
 
-/* who has been silent until now is not waited for again: what pends ends with what the figures say. */
-static void known_to_be_silent(void **state)
-{
-	uint32_t id;
-
-	(void)state;
-	add_adaptive(2, &d2);
-	measuring.next_fundamentals = -EOPNOTSUPP;
-	id = add_adaptive(1, &d1);
-	assert_int_equal(ask(id, 0), -EOPNOTSUPP);
-	assert_int_equal(notify(id, GW_CONDITION_CONGESTED, 0, 1), 1);
-	assert_true(engine_next_deadline_us(world->engine) <= world->now_us);
-	world_pass(world, 0);
-	assert_int_equal(world_completions_of(world, 1, -EOPNOTSUPP), 1);
-	assert_int_equal(notify(id, GW_CONDITION_CONGESTED, 0, 2), -EOPNOTSUPP);
-	assert_true(engine_next_deadline_us(world->engine) == world->now_us + 10 * SECOND);
-	tell(fake_measured(&measuring, &d1), MEASURING_EVENT_SUPPORTED);
-	assert_int_equal(notify(id, GW_CONDITION_CONGESTED, 0, 3), 1);
-}
-
 /* a silent host; then it appears. */
 static void late_sink(void **state)
 {
@@ -685,7 +665,6 @@ int main(void)
 		TEST(follows_the_route),
 		TEST(figures),
 		TEST(known_already),
-		TEST(known_to_be_silent),
 		TEST(late_sink),
 		TEST(unsupported_at_once),
 		TEST(fresh_figures),
