@@ -102,8 +102,7 @@ struct path {
 	uint64_t filled_from_us, filled_until_us; /* while the path is full of our own trains */
 	double seemed;				  /* share that is free as small packets say */
 	uint64_t entered_us;			  /* the state that it is in */
-	bool paced_judged; /* enough paced trains have come to see whether small packets say the same, */
-	bool deceived; /* and they do not */
+	bool deceived; /* small packets say something else than paced trains do */
 	struct passive passive;
 
 	uint64_t judge_us;

@@ -37,8 +37,6 @@
 #define SLOW_PROBES 5
 /* Of paced trains one alone says nothing. */
 #define PACED_MIN 2
-/* Of so many that began more than one should be of use. */
-#define PACED_SOME (3 * PACED_FIRST)
 #define SLOW_BACK 2
 /* Where each probe waits for the one before, so long ones are few, but they say more. */
 #define LONG_WAIT_PROBES 3
@@ -168,12 +166,12 @@ static bool is_slow(const struct path *path, const struct views *views)
 
 /*
  * Hardly anybody found it idle. Where delays vary by more than a packet's time nobody does, full or not; so paced trains
- * are heard first, unless none come through, or too few.
+ * are heard first, unless none come through.
  */
 static bool is_full(const struct path *path, const struct views *views)
 {
-	unsigned awaited = path->paced.n > 0 ? PACED_SOME : PACED_FIRST;
-	bool heard = path->paced_judged || path->paced_begun >= awaited || path->flows == 0;
+	bool heard = path->paced.n >= PACED_MIN || path->paced_begun >= PACED_FIRST ||
+		     path->flows == 0;
 
 	return views->has_full && views->full.idle < FULL_SHARE &&
 	       views->full.waited_mean_ns > SLOW_MIN_NS && heard && !path->deceived;
@@ -287,10 +285,8 @@ static double believed_share(struct path *path, double share, uint64_t now_us)
 		   now_us > path->steady_us + FOLLOW_US ? now_us - FOLLOW_US : path->steady_us,
 		   share);
 	load_look(&path->paced, since_us > path->entered_us ? since_us : path->entered_us, &view);
-	if (view.n >= PACED_MIN) {
+	if (view.n >= PACED_MIN)
 		path->deceived = is_deceived(path, &view);
-		path->paced_judged = true;
-	}
 	if (!path->deceived || path->state == PATH_CONGESTED)
 		return share;
 	if (view.n > 0)
@@ -392,7 +388,7 @@ void path_unlearn(struct path *path)
 	spare_clear(&path->spare);
 	path->paced = (struct load){ 0 };
 	path->paced_begun = 0;
-	path->paced_judged = path->deceived = false;
+	path->deceived = false;
 	path->state = PATH_UNKNOWN;
 	path->available_known = false;
 	path->refresh.wanted = path->troubled = path->losing = false;
