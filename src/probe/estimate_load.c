@@ -7,6 +7,8 @@
 /* Whoever was held up while sending has not filled the link. */
 #define SLOWER_MAX 1.1
 #define PACKETS_MIN 8
+/* Nor does it show much of what others send if most of it left at once. */
+#define SPREAD_MIN 0.25
 /* Others send in bursts of about so many packets. */
 #define BURST 4
 /* So many in a row that differ by so much of the link from all before: what was is over. */
@@ -96,7 +98,8 @@ void load_take(struct load *load, const struct probe_train *train, uint64_t capa
 	for (unsigned i = train->lead; i < train->n_gaps; i++)
 		came_ns += (double)train->gaps_ns[i];
 	service_ns = n * (double)train->packet_bytes * 8e9 / (double)capacity_bps;
-	if ((double)train->spread_ns > SLOWER_MAX * service_ns || is_held_up(train))
+	if ((double)train->spread_ns > SLOWER_MAX * service_ns ||
+	    (double)train->spread_ns < SPREAD_MIN * service_ns || is_held_up(train))
 		return;
 	load->capacity_bps = capacity_bps;
 	load->ring[load->next] = (struct load_sample){

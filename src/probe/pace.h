@@ -15,6 +15,8 @@
  */
 #define PACE_TURN_US 200
 #define PACE_AHEAD_US 400
+/* Of a train only a part: what leaves all at once is not paced. */
+#define PACE_AHEAD_PACKETS 20
 
 struct pace {
 	uint64_t interval_ns;
@@ -29,9 +31,13 @@ static inline struct pace pace_of(uint64_t rate_bps, uint32_t packet_bytes, unsi
 {
 	uint64_t interval_ns = rate_bps ? UINT64_C(8000000000) * packet_bytes / rate_bps + 1 : 0;
 
+	uint64_t ahead_ns = PACE_AHEAD_PACKETS * interval_ns;
+
+	if (ahead_ns > PACE_AHEAD_US * 1000)
+		ahead_ns = PACE_AHEAD_US * 1000;
 	return (struct pace){
 		.interval_ns = interval_ns,
-		.ahead_ns = interval_ns < PACE_TURN_US * 1000 ? PACE_AHEAD_US * 1000 : 0,
+		.ahead_ns = interval_ns < PACE_TURN_US * 1000 ? ahead_ns : 0,
 		.lead = rate_bps ? lead : 0,
 	};
 }
