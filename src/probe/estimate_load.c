@@ -6,9 +6,9 @@
 
 /* Whoever was held up while sending has not filled the link. */
 #define SLOWER_MAX 1.1
-#define PACKETS_MIN 8
-/* Nor does it show much of what others send if most of it left at once. */
+/* Who left nearly all at once does not show what others send meanwhile. */
 #define SPREAD_MIN 0.25
+#define PACKETS_MIN 8
 /* Others send in bursts of about so many packets. */
 #define BURST 4
 /* So many in a row that differ by so much of the link from all before: what was is over. */

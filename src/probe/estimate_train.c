@@ -158,18 +158,17 @@ static unsigned head_of(const struct line *line, bool *ret_is_sure)
 {
 	unsigned knee = knee_of(line), run;
 	struct line head = part_of(line, 0, knee), tail = part_of(line, knee, line->n);
+	bool parted = knee >= HEAD_MIN - 1 && tail.n >= TAIL_MIN;
 
 	*ret_is_sure = false;
 	if (line->n < TAIL_MIN)
 		return 0;
-	if (knee >= HEAD_MIN - 1 && tail.n >= TAIL_MIN)
-		*ret_is_sure = is_clear(&head, &tail);
-	run = *ret_is_sure ? knee : run_of(line);
+	run = parted && is_clear(&head, &tail) ? knee : run_of(line);
 	*ret_is_sure = run > 0;
+	if (run == 0 && parted && is_far_ahead(&head, &tail))
+		run = knee;
 	/* The gap after them is what was left in the bucket, and less than a packet. */
-	if (run > 0)
-		return run + 1;
-	return knee >= HEAD_MIN - 1 && is_far_ahead(&head, &tail) ? knee + 1 : 0;
+	return run > 0 ? run + 1 : 0;
 }
 
 /* ---- the rest ---- */

@@ -30,7 +30,6 @@ struct pace {
 static inline struct pace pace_of(uint64_t rate_bps, uint32_t packet_bytes, unsigned lead)
 {
 	uint64_t interval_ns = rate_bps ? UINT64_C(8000000000) * packet_bytes / rate_bps + 1 : 0;
-
 	uint64_t ahead_ns = PACE_AHEAD_PACKETS * interval_ns;
 
 	if (ahead_ns > PACE_AHEAD_US * 1000)

@@ -208,7 +208,7 @@ bool path_end_train(struct path *path, int status, uint64_t now_us)
 static unsigned paced_packets(const struct path *path)
 {
 	if (path->capacity.bps > 200000000)
-		return 82;
+		return train_most[PATH_LLTD];
 	if (path->capacity.bps > 30000000)
 		return 64;
 	if (path->capacity.bps > 15000000)
