@@ -36,13 +36,16 @@
 /* As many as a sink can tell of. */
 static const unsigned train_most[PATH_METHOD_COUNT] = { [PATH_LLTD] = 82, [PATH_QLPB] = 256 };
 
-/* Where those of one method would show too little, another's do, if the sink speaks that too. */
+/*
+ * Where those of one method would show too little, another's do, if the sink speaks that too. Whether it speaks the first
+ * one they do not show, so that is tried by its own.
+ */
 static enum path_method train_method(const struct path *path)
 {
 	bool too_short = capacity_least_packets(&path->capacity) > train_most[path->method];
 
 	return path->method == PATH_LLTD && path->config.methods[PATH_QLPB] && too_short &&
-			       !path->long_trains_refused
+			       path->support == SUPPORT_YES && !path->long_trains_refused
 		       ? PATH_QLPB
 		       : path->method;
 }
@@ -176,7 +179,7 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 		path->steady_us = now_us;
 	if (!path->available_known && path->capacity.n_trains >= 2)
 		path->gaps_us = path_earlier(path->gaps_us, path->filled_until_us);
-	if (path->capacity.bps > 0)
+	if (path->capacity.bps > 0 && !is_long_train(path))
 		path_become_supported(path, now_us);
 	if (wants_longer_train(path)) {
 		path->train_us = now_us + longer_train_us(path);

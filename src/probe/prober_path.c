@@ -47,9 +47,14 @@ static void on_stop(void *user_data, void *data, enum path_kind kind)
 
 static void on_event(void *user_data, void *data, enum path_event event)
 {
-	const struct prober_path *path = data;
+	struct prober_path *path = data;
 	const struct prober_ports *ports = &path->prober->ports;
 
+	/* Who comes back knows nothing of a session: that is left, and begun anew. */
+	if (event == PATH_EVENT_UNSUPPORTED) {
+		path->by_lltd = false;
+		prober_lltd_wake(path);
+	}
 	if (path->open)
 		ports->event(ports->user_data, path->data, event);
 }

@@ -215,6 +215,21 @@ static void sink_comes_back_in_parts(void **state)
 	assert_int_equal(path_state(host->path), PATH_UNCONGESTED);
 }
 
+/* Long trains by MS-QLPB come through, but the sink does not speak LLTD any more. */
+static void longer_trains_prove_nothing(void **state)
+{
+	struct path_fundamentals known;
+
+	vary_a_lot();
+	assert_true(host->started_by[PATH_QLPB][PATH_TRAIN] > 0);
+	comes_back_by_qlpb();
+	measure_run(&measure, 60 * MEASURE_S);
+	assert_int_equal(host->method, PATH_QLPB);
+	assert_true(host->started_by[PATH_QLPB][PATH_GAPS] > 0);
+	assert_int_equal(fundamentals(&known), 0);
+	assert_true(known.available_set);
+}
+
 /* ---- users ---- */
 
 /* P-072: without users nothing is sent; after the last one soon nothing any more. */
@@ -520,6 +535,7 @@ int main(void)
 		TEST(sink_comes_later),
 		TEST(sink_goes),
 		TEST(sink_comes_back_in_parts),
+		TEST(longer_trains_prove_nothing),
 		TEST(nobody),
 		TEST(tracked_before),
 		TEST(flow_remains),
