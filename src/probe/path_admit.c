@@ -111,6 +111,12 @@ static uint32_t claim_us(const struct path *path)
 	return (uint32_t)(us < CLAIM_LONGEST_US ? us : CLAIM_LONGEST_US);
 }
 
+/* The answer is there in time even if the last claim begins just before. */
+static uint64_t last_turn_us(const struct path *path, const struct wish *wish)
+{
+	return wish->ends_us - claim_us(path) - SETTLE_US;
+}
+
 /* Where nothing can claim, measurements alone decide. */
 static void begin_claim(struct path *path, struct wish *wish, uint64_t now_us)
 {
@@ -185,7 +191,7 @@ static void tick_wish(struct path *path, struct wish *wish, uint64_t now_us)
 			end_claim(path, wish, now_us);
 		return;
 	}
-	if (now_us >= wish->ends_us)
+	if (now_us >= last_turn_us(path, wish))
 		answer(path, wish, refusal(path), now_us);
 	else if (now_us >= wish->turn_us && !path->running[PATH_CLAIM])
 		begin_claim(path, wish, now_us);
@@ -209,7 +215,7 @@ uint64_t path_admit_deadline_us(const struct path *path)
 		if (wish->state == WISH_CLAIMING || !path->running[PATH_CLAIM])
 			deadline_us = path_earlier(deadline_us, wish->turn_us);
 		if (wish->state == WISH_WAITING)
-			deadline_us = path_earlier(deadline_us, wish->ends_us);
+			deadline_us = path_earlier(deadline_us, last_turn_us(path, wish));
 	}
 	return deadline_us;
 }
@@ -241,8 +247,7 @@ int path_admit(struct path *path, const struct path_wish *wish, uint64_t now_us)
 	if (!new)
 		return -ENOMEM;
 	new->wish = *wish;
-	/* The answer is there in time even if the last claim begins just before. */
-	new->ends_us = now_us + WISH_US - CLAIM_LONGEST_US - SETTLE_US;
+	new->ends_us = now_us + WISH_US;
 	wait_for_turn(path, new, now_us);
 	DL_APPEND(path->wishes, new);
 	path->n_wishes++;
