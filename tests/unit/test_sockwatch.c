@@ -54,7 +54,10 @@ static void count(void *user_data, uint64_t cookie)
 	expected->times += cookie == expected->cookie;
 }
 
-/* How often this watch tells of the end of this socket within the time; returns after the first. */
+/*
+ * How often this watch tells of the end of this socket within the time; returns after the first. Where other programs end
+ * more sockets at once than a witness can be told of, this one may have been among them.
+ */
 static unsigned told_by(struct sockwatch *teller, uint64_t cookie, int timeout_ms)
 {
 	struct expected expected = { .cookie = cookie };
@@ -62,8 +65,12 @@ static unsigned told_by(struct sockwatch *teller, uint64_t cookie, int timeout_m
 	struct pollfd readable = { .fd = sockwatch_fd(teller), .events = POLLIN };
 
 	while (expected.times == 0 && time_now_us() < deadline_us) {
-		if (poll(&readable, 1, 10) > 0)
-			assert_int_equal(sockwatch_dispatch(teller, count, &expected), 0);
+		int r = poll(&readable, 1, 10) > 0 ? sockwatch_dispatch(teller, count, &expected)
+						   : 0;
+
+		if (r == -ENOBUFS && teller != watch)
+			return 1;
+		assert_int_equal(r, 0);
 	}
 	return expected.times;
 }
