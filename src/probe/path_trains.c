@@ -179,6 +179,7 @@ bool path_train(struct path *path, const struct probe_train *train, uint64_t now
 		path->steady_us = now_us;
 	if (!path->available_known && path->capacity.n_trains >= 2)
 		path->gaps_us = path_earlier(path->gaps_us, path->filled_until_us);
+	/* One by the other method says nothing of whether the path's own still works. */
 	if (path->capacity.bps > 0 && !is_long_train(path))
 		path_become_supported(path, now_us);
 	if (wants_longer_train(path)) {

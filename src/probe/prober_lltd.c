@@ -9,6 +9,7 @@
  *   asking  it is not, or not within 2 s         all that is wanted has failed: alone
  *   joined  its address has another station      leaves, and begins anew: alone
  *   joined  nobody uses the path (any more)      leaves when what it wanted has ended: alone
+ *   joined  the path is given up                 leaves: who comes back knows nothing of the session: alone
  *   joined  the session ends                     all that is wanted has failed: alone
  */
 #include "probe/prober_internal.h"

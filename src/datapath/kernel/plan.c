@@ -30,11 +30,11 @@
 
 /*
  * A bucket for as long as a timer may come late: what it does not hold by then, the link has lost. Virtual machines are
- * late by a few milliseconds time and again; buckets of 1 ms lost them up to half of a link of 10 Mbit/s.
+ * late by a few milliseconds time and again.
  */
-#define LATE_MS 4
+#define LATE_NS UINT64_C(4000000)
 /* What a class may send in its turn, beside its equals. */
-#define TURN_MS 1
+#define TURN_NS UINT64_C(1000000)
 #define QUANTUM_MAX 200000u
 
 /* What a rate may be ahead of itself: spec/qwave.md §7.2. */
@@ -104,27 +104,17 @@ int plan_make(const struct schedule_config *config, struct plan *ret_plan)
 
 /* --- Classes ---------------------------------------------------------------------------------- */
 
-/* What it carries in this time, and no less than a frame. */
-static uint32_t bytes_in(const struct plan *plan, uint64_t rate_bps, uint32_t time_ms)
-{
-	uint64_t bytes = rate_bps / 8 * time_ms / 1000;
-
-	if (bytes < plan->frame_bytes)
-		return plan->frame_bytes;
-	return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
-}
-
 static uint32_t burst(const struct plan *plan, uint64_t rate_bps)
 {
-	return bytes_in(plan, rate_bps, LATE_MS);
+	return (uint32_t)bucket_depth_bytes(rate_bps, LATE_NS, plan->frame_bytes);
 }
 
-/* Equals share by their guarantees. */
+/* Equals share by their guarantees, in turns of no less than a frame. */
 static uint32_t quantum(const struct plan *plan, uint64_t rate_bps)
 {
-	uint32_t bytes = bytes_in(plan, rate_bps, TURN_MS);
+	uint64_t bytes = bucket_depth_bytes(rate_bps, TURN_NS, plan->frame_bytes);
 
-	return bytes > QUANTUM_MAX ? QUANTUM_MAX : bytes;
+	return bytes > QUANTUM_MAX ? QUANTUM_MAX : (uint32_t)bytes;
 }
 
 static uint64_t at_least(uint64_t rate_bps, uint64_t min_bps)
